@@ -1,0 +1,1 @@
+"""One real task a file: data, preprocessing, space, target."""

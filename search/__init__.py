@@ -1,0 +1,1 @@
+"""Finds the smallest model that is accurate enough; knows no task and no architecture."""

@@ -1,0 +1,1 @@
+"""Where trials come from: one engine a file, each with `ask` and `tell`."""

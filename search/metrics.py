@@ -1,0 +1,179 @@
+"""The metrics a target can be set on: direction, range and sampling error of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One number that says how good predictions are, and how far chance alone moves it."""
+
+    name: str
+    perfect: float
+    worst: float  # of the targets that make sense; may be infinite
+    measure: Callable[[Array, Array], float]  # (labels, predictions)
+    standard_error: Callable[[float, Array], float]  # (target, labels)
+    counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
+    needs_classes: bool = False
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.perfect > self.worst
+
+    def error(self, score: float) -> float:
+        """Distance to a perfect score: what a learning curve drives to zero."""
+        return abs(self.perfect - score)
+
+    def reaches(self, score: float, target: float) -> bool:
+        return score >= target if self.higher_is_better else score <= target
+
+    def better(self, score: float, other: float) -> bool:
+        return score > other if self.higher_is_better else score < other
+
+    def check_target(self, target: float) -> None:
+        """Refuse a target that no model can have, or that every model has."""
+        low, high = sorted((self.perfect, self.worst))
+        if not (low < target < high or (target == self.perfect and not self.counts_rows)):
+            limits = f"above {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            limits = f"below {high:g}" if math.isinf(low) else limits
+            raise InputError(
+                f"Target {target:g} is outside the range of {self.name}: give one {limits}."
+            )
+
+
+def metric(name: str) -> Metric:
+    """The metric of this name."""
+    if name not in METRICS:
+        raise InputError(f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}.")
+    return METRICS[name]
+
+
+def class_indices(values: Array) -> Array:
+    """Class of each row from probabilities, one-hot rows, a single probability, or indices already.
+
+    Shapes: (..., classes) or (..., 1) or (...); sequences give one class a step, flattened.
+    """
+    values = np.asarray(values)
+    if values.ndim > 1 and values.shape[-1] > 1:
+        return np.asarray(values.argmax(axis=-1)).reshape(-1)
+    flat = values.reshape(-1)
+    return np.asarray(flat > 0.5 if flat.dtype.kind == "f" else flat, dtype=int)
+
+
+def label_indices(labels: Array, predictions: Array) -> Array:
+    """Class of each label, in the shape that `predictions` has once they are classes too."""
+    labels = np.asarray(labels)
+    if labels.shape == np.shape(predictions) and labels.ndim > 1 and labels.shape[-1] > 1:
+        return np.asarray(labels.argmax(axis=-1)).reshape(-1)
+    return np.asarray(labels.reshape(-1), dtype=int)
+
+
+def _accuracy(labels: Array, predictions: Array) -> float:
+    return float(np.mean(label_indices(labels, predictions) == class_indices(predictions)))
+
+
+def _auc(labels: Array, predictions: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(np.asarray(labels).reshape(-1), np.asarray(predictions).reshape(-1)))
+
+
+def _residuals(labels: Array, predictions: Array) -> Array:
+    labels, predictions = np.asarray(labels, dtype=float), np.asarray(predictions, dtype=float)
+    difference = labels.reshape(len(labels), -1) - predictions.reshape(len(predictions), -1)
+    return np.asarray(difference)
+
+
+def _mse(labels: Array, predictions: Array) -> float:
+    return float(np.mean(_residuals(labels, predictions) ** 2))
+
+
+def _mae(labels: Array, predictions: Array) -> float:
+    return float(np.mean(np.abs(_residuals(labels, predictions))))
+
+
+def _r2(labels: Array, predictions: Array) -> float:
+    labels = np.asarray(labels, dtype=float).reshape(len(labels), -1)
+    spread = float(np.mean((labels - labels.mean(axis=0)) ** 2))
+    return 1.0 - _mse(labels, predictions) / spread if spread > 0 else -math.inf
+
+
+def _accuracy_error(target: float, labels: Array) -> float:
+    """Binomial: sqrt(T (1 - T) / n)."""
+    return math.sqrt(target * (1 - target) / len(labels))
+
+
+def _auc_error(target: float, labels: Array) -> float:
+    """Hanley and McNeil, Radiology 143 (1982): the AUC of exponential scores."""
+    positive = int(np.sum(np.asarray(labels).reshape(-1) > 0.5))
+    negative = len(labels) - positive
+    if not positive or not negative:
+        return math.inf
+    q1, q2 = target / (2 - target), 2 * target**2 / (1 + target)
+    spread = (positive - 1) * (q1 - target**2) + (negative - 1) * (q2 - target**2)
+    return math.sqrt((target * (1 - target) + spread) / (positive * negative))
+
+
+def _r2_error(target: float, labels: Array) -> float:
+    """Olkin and Finn, Psychological Bulletin 118 (1995), for many rows: 2 R (1 - R^2) / sqrt(n)."""
+    explained = min(max(target, 0.0), 1.0)
+    return 2 * math.sqrt(explained) * (1 - explained) / math.sqrt(len(labels))
+
+
+def _mse_error(target: float, labels: Array) -> float:
+    """Normal residuals: the variance of a mean of n squares is 2 T^2 / n."""
+    return target * math.sqrt(2 / len(labels))
+
+
+def _rmse_error(target: float, labels: Array) -> float:
+    """Normal residuals, delta method: T / sqrt(2 n)."""
+    return target / math.sqrt(2 * len(labels))
+
+
+def _mae_error(target: float, labels: Array) -> float:
+    """Normal residuals: |e| has mean T and standard deviation T sqrt(pi / 2 - 1)."""
+    return target * math.sqrt((math.pi / 2 - 1) / len(labels))
+
+
+METRICS = {
+    each.name: each
+    for each in (
+        Metric(
+            name="accuracy",
+            perfect=1.0,
+            worst=0.0,
+            measure=_accuracy,
+            standard_error=_accuracy_error,
+            counts_rows=True,
+            needs_classes=True,
+        ),
+        Metric(
+            name="auc",
+            perfect=1.0,
+            worst=0.0,
+            measure=_auc,
+            standard_error=_auc_error,
+            needs_classes=True,
+        ),
+        Metric(name="r2", perfect=1.0, worst=-math.inf, measure=_r2, standard_error=_r2_error),
+        Metric(name="mae", perfect=0.0, worst=math.inf, measure=_mae, standard_error=_mae_error),
+        Metric(name="mse", perfect=0.0, worst=math.inf, measure=_mse, standard_error=_mse_error),
+        Metric(
+            name="rmse",
+            perfect=0.0,
+            worst=math.inf,
+            measure=lambda labels, predictions: math.sqrt(_mse(labels, predictions)),
+            standard_error=_rmse_error,
+        ),
+    )
+}

@@ -1,0 +1,165 @@
+"""A pipeline says what the data is, what may be built and which target must be reached."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+    import keras_tuner
+
+    Space: TypeAlias = Callable[[keras_tuner.HyperParameters], keras.Model] | keras_tuner.HyperModel
+
+Split = tuple[Any, Any]  # (inputs, labels): arrays or data frames with one row an example
+
+PIPELINES = f"{__package__.rpartition('.')[0]}.pipelines"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Three splits and, once preprocessed, what turns raw inputs into the model's inputs."""
+
+    train: Split
+    validation: Split
+    test: Split
+    transform: Callable[[Any], Any] | None = None
+
+    def transformed(self, transform: Callable[[Any], Any]) -> Data:
+        """The same splits with `transform` applied to all inputs; it travels with the model.
+
+        `transform` must be picklable and must have learned from the train split alone:
+        `data.transformed(MinMaxScaler().fit(data.train[0]).transform)`.
+        """
+        if self.transform is not None:
+            raise InputError(
+                "Data is transformed twice: chain the steps in one scikit-learn Pipeline."
+            )
+        splits = ((transform(x), y) for x, y in (self.train, self.validation, self.test))
+        return Data(*splits, transform=transform)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """One task: its data, what may be built for it, and the target to reach.
+
+    Args:
+        data: returns the raw splits, the same at every call.
+        preprocessing: fitted on the train split only; see `Data.transformed`.
+        space: a KerasTuner `build(hp)` or HyperModel; returns a compiled model.
+        target: to be reached on `metric`.
+        epochs: the most that one trial may train.
+        batch_size: where the space does not choose one as the hyperparameter `batch_size`.
+        loss: for a model that the space returns uncompiled.
+        classes: names of the classes, in the order of the labels 0, 1, ...
+        name: set by `load`.
+    """
+
+    data: Callable[[], Data]
+    space: Space
+    target: float
+    preprocessing: Callable[[Data], Data] | None = None
+    metric: str = "accuracy"
+    epochs: int = 50
+    batch_size: int = 32
+    loss: str | None = None
+    classes: tuple[str, ...] = ()
+    name: str = ""
+
+
+def load(name: str) -> Pipeline:
+    """The pipeline that `name` says: one of ours, a `.py` file, or an importable `package.module`.
+
+    Raises InputError where there is none, or where its file cannot be run.
+    """
+    try:
+        module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        where = f"{Path(error.filename or name).name}, line {error.lineno}"
+        raise InputError(
+            f"Pipeline {name!r} is not valid Python: {error.msg} ({where})."
+        ) from error
+    except Exception as error:
+        problem = f"{type(error).__name__}: {_one_line(error)}"
+        raise InputError(f"Pipeline {name!r} cannot be loaded: {problem}.") from error
+    pipeline = getattr(module, "pipeline", None)
+    if not isinstance(pipeline, Pipeline):
+        received = "no such name" if pipeline is None else type(pipeline).__name__
+        raise InputError(
+            f"Pipeline {name!r} must define `pipeline = Pipeline(...)` at its top level, "
+            f"received {received}."
+        )
+    return replace(pipeline, name=pipeline.name or _short_name(name))
+
+
+def names() -> list[str]:
+    """The pipelines that come with Occam."""
+    return sorted(module.name for module in pkgutil.iter_modules(_folder()))
+
+
+def describe(name: str) -> str:
+    """First line of the docstring of one of our pipelines, read without running it."""
+    source = Path(_folder()[0], f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+def data_file(relative: str) -> Path:
+    """A file under `OCCAM_DATA` (default `~/.keras/datasets`); InputError where it is missing."""
+    folder = Path(os.environ.get("OCCAM_DATA", "~/.keras/datasets")).expanduser()
+    path = folder / relative
+    if not path.exists():
+        raise InputError(
+            f"Missing data file {relative}: put it at {path}, "
+            "or set OCCAM_DATA to the folder that holds it."
+        )
+    return path
+
+
+def _folder() -> list[str]:
+    return list(importlib.import_module(PIPELINES).__path__)
+
+
+def _load_module(name: str) -> Any:
+    if name in names():
+        return importlib.import_module(f"{PIPELINES}.{name}")
+    if "." in name and importlib.util.find_spec(name.partition(".")[0]):
+        return importlib.import_module(name)
+    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5) or names()
+    raise InputError(
+        f"Unknown pipeline {name!r}. Did you mean: {', '.join(near)}? "
+        "A file of your own ends in .py."
+    )
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"Pipeline file {str(path)!r} does not exist.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"Pipeline file {str(path)!r} cannot be read as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses and pickle look a class's module up by name
+    sys.path.insert(0, str(path.resolve().parent))  # its own neighbours, as when Python runs it
+    spec.loader.exec_module(module)
+    return module
+
+
+def _short_name(name: str) -> str:
+    return Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".") or "no message"

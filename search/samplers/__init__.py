@@ -1,0 +1,1 @@
+"""Samplers of our own, for the Optuna engine."""

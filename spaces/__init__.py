@@ -1,0 +1,1 @@
+"""What may be built: one architecture family a file."""
