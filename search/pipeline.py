@@ -46,8 +46,10 @@ class Data:
             raise InputError(
                 "Data is transformed twice: chain the steps in one scikit-learn Pipeline."
             )
-        splits = ((transform(x), y) for x, y in (self.train, self.validation, self.test))
-        return Data(*splits, transform=transform)
+        train, validation, test = (
+            (transform(x), y) for x, y in (self.train, self.validation, self.test)
+        )
+        return Data(train, validation, test, transform=transform)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The absolute stops: a trial ends as soon as it has reached the target, or as soon as it cannot."""
+"""The absolute stops: a trial ends as soon as it has reached the target, or when it cannot."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Stops:
         """
         recent = sorted(self.metric.error(score) for score in scores[-3:])[:2]
         error = sum(recent) / len(recent)
-        future = error * (len(scores) / max(self.epochs, len(scores))) ** EXPONENT
+        progress = min(len(scores) / self.epochs, 1.0)
+        future = error * math.pow(progress, EXPONENT)
         return self.metric.perfect - future if self.metric.higher_is_better else future
 
     def _reaches(self, score: float) -> bool:
