@@ -21,6 +21,7 @@ class Stop(Enum):
     CANNOT_REACH = "cannot reach the search target"
     PLATEAU = "no new best score for a while"
     NOT_FINITE = "the loss or the score is not a finite number"
+    OUT_OF_TIME = "the search's time was up"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,9 @@ class Trial:
     hyperparameters: Mapping[str, Any]
     parameter_count: int
     trainable_parameter_count: int
-    epochs: int  # at most
+    epochs: int  # at most, in one run
     seed: int
+    epoch_budget: int | None = None  # at most, a confirmation included
     error: str | None = None  # why it could not be built
 
 
@@ -42,9 +43,34 @@ class FinishedTrial:
     seed: int
     reached: bool = False  # the search target, and confirmed with a second seed
     score: float | None = None  # None: nothing was trained, or nothing finite came out
+    projected_score: float | None = None  # what the last epoch could have brought, at best
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # one value an epoch
     epochs: int = 0  # trained in all, the confirmation included
     seconds: float = 0.0
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target
     error: str | None = None
+
+
+def failed(trial: Trial, error: str, *, epochs: int = 0) -> FinishedTrial:
+    """A trial of which nothing came but the reason, kept to one line."""
+    first = " ".join(error.split())[:500]
+    return finished(trial, TrialState.FAIL, reason=first, error=first, epochs=epochs)
+
+
+def rejected(trial: Trial, reason: str) -> FinishedTrial:
+    """A trial that was counted and never trained."""
+    return finished(trial, TrialState.REJECTED, reason=reason)
+
+
+def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial:
+    """What became of `trial`, whose own values are carried over."""
+    return FinishedTrial(
+        number=trial.number,
+        state=state,
+        hyperparameters=trial.hyperparameters,
+        parameter_count=trial.parameter_count,
+        trainable_parameter_count=trial.trainable_parameter_count,
+        seed=trial.seed,
+        **fields,  # type: ignore[arg-type]  # checked by FinishedTrial itself
+    )

@@ -1,1 +1,63 @@
-"""Samplers of our own, for the Optuna engine."""
+"""The Optuna samplers by name; a sampler of our own is a file in this folder."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable
+
+from optuna import samplers
+
+from ..errors import InputError
+
+Factory = Callable[[int], samplers.BaseSampler]  # from a seed
+
+SAMPLERS: dict[str, Factory] = {
+    "tpe": lambda seed: samplers.TPESampler(seed=seed, multivariate=True, group=True),
+    "gp": lambda seed: samplers.GPSampler(seed=seed, warn_independent_sampling=False),
+    "nsga2": lambda seed: samplers.NSGAIISampler(seed=seed, population_size=16),
+    "cmaes": lambda seed: samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+    "random": lambda seed: samplers.RandomSampler(seed=seed),
+    "grid": lambda seed: samplers.BruteForceSampler(seed=seed),
+    "qmc": lambda seed: samplers.QMCSampler(
+        seed=seed, scramble=True, warn_independent_sampling=False
+    ),
+}
+NEEDS = {"gp": "torch", "cmaes": "cmaes"}
+ONE_SEED = frozenset({"qmc"})  # one sequence through the whole study: its seed must not change
+UNCONSTRAINED = frozenset({"cmaes"})  # blind to constraints: told of them through the value
+
+
+def sampler_factory(name: str) -> Factory:
+    """What makes the sampler called `name`, or the one at `MODULE:CLASS`, from a seed."""
+    if ":" in name:
+        return _custom(name)
+    if name not in SAMPLERS:
+        known = ", ".join(SAMPLERS)
+        raise InputError(f"Unknown sampler {name!r}. Available samplers: {known}, or MODULE:CLASS.")
+    needed = NEEDS.get(name)
+    if needed and importlib.util.find_spec(needed) is None:
+        raise InputError(f"Sampler {name!r} needs {needed}: pip install 'occam[{needed}]'.")
+    return SAMPLERS[name]
+
+
+def _custom(name: str) -> Factory:
+    """One instance for the whole search: nothing is known of the state that it keeps."""
+    module, _, attribute = name.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"Sampler {name!r} cannot be imported: {error}.") from error
+    if not (isinstance(kind, type) and issubclass(kind, samplers.BaseSampler)):
+        raise InputError(f"Sampler {name!r} is not a subclass of optuna.samplers.BaseSampler.")
+    made: list[samplers.BaseSampler] = []
+    make: Callable[..., samplers.BaseSampler] = kind
+
+    def factory(seed: int) -> samplers.BaseSampler:
+        if not made:
+            seeded = "seed" in inspect.signature(kind).parameters
+            made.append(make(seed=seed) if seeded else make())
+        return made[0]
+
+    return factory

@@ -1,0 +1,75 @@
+# Everything runs in .venv, which the first command makes and fills.
+
+PIPELINE ?= digits
+TARGET ?=
+TRIALS ?=
+WORKERS ?=
+ENGINE ?=
+ARGS ?=
+PORT ?= 5000
+PYTHON ?= python3
+EXTRAS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,tensorflow jax),dev
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+extras := $(subst $(space),$(comma),$(EXTRAS))
+bin := .venv/bin
+ready := .venv/.ready
+
+search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(TRIALS)) \
+	$(if $(WORKERS),--workers $(WORKERS)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install search results ui promote test lint bench clean
+
+help:  ## what can be made
+	@echo "make search       find the smallest model that holds the target"
+	@echo "                  PIPELINE=digits TARGET=0.95 TRIALS=40 WORKERS=1 ENGINE=optuna ARGS=..."
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | grep -v '^make search|' \
+		| awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
+
+install: $(ready)  ## make .venv with all that is needed, once
+
+$(ready): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "occam: Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 2; }
+	@echo "Installing into .venv (once, some minutes) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) .venv \
+		&& uv pip install --quiet --python $(bin)/python -c constraints.txt -e '.[$(extras)]'; \
+	else \
+		$(PYTHON) -m venv .venv \
+		&& $(bin)/python -m pip install --quiet --disable-pip-version-check \
+			-c constraints.txt -e '.[$(extras)]'; \
+	fi
+	@touch $@
+
+search: $(ready)
+	@$(bin)/occam search $(PIPELINE) $(search_options)
+
+results: $(ready)  ## the ladder and the verdict of the last search
+	@$(bin)/occam results $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)
+
+ui: $(ready)  ## review in MLflow, on PORT=5000
+	@$(bin)/occam ui --port $(PORT) $(ARGS)
+
+promote: $(ready)  ## register the selected model as champion
+	@$(bin)/occam promote $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)
+
+test: $(ready)  ## run the tests
+	@$(bin)/python -m pytest $(ARGS)
+
+lint: $(ready)  ## check style and types
+	@$(bin)/ruff format --check .
+	@$(bin)/ruff check .
+	@$(bin)/mypy
+
+bench: $(ready)  ## measure overhead, memory and start-up; results in benchmarks/
+	@$(bin)/python benchmarks/overhead.py
+	@$(bin)/python benchmarks/memory.py
+	@$(bin)/python benchmarks/startup.py
+
+clean:  ## remove .venv and caches; mlruns/ stays
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,71 @@
+"""The parameter count of a model: every weight that is deployed, known before any training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class Count:
+    """Weights of a model; moving statistics count in `total`, the optimizer's state nowhere."""
+
+    total: int
+    trainable: int
+
+
+def count_build(build: Callable[[], keras.Model], inputs: Any) -> Count:
+    """Count the weights of the model that `build` makes, without allocating them where possible.
+
+    Args:
+        build: is called once more, with weights, where the model cannot be made without values.
+        inputs: rows that a model is built on where it does not know its input shape.
+    """
+    try:
+        with _unallocated():
+            model = build()
+        if model.built:
+            return count(model, inputs)
+    except Exception:  # a build that needs real values: it is built for real below
+        pass
+    return count(build(), inputs)
+
+
+def count(model: keras.Model, inputs: Any) -> Count:
+    """Count the weights of a model; one row of `inputs` builds it where it is not built yet."""
+    if not model.built:
+        model(first_rows(inputs, 1))
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return Count(total=int(model.count_params()), trainable=int(trainable))
+
+
+def first_rows(inputs: Any, rows: int) -> Any:
+    """The first rows of an array or a data frame, or of any nest of them."""
+    if isinstance(inputs, dict):
+        return {name: first_rows(value, rows) for name, value in inputs.items()}
+    if isinstance(inputs, list | tuple):
+        return type(inputs)(first_rows(value, rows) for value in inputs)
+    return inputs[:rows]
+
+
+@contextmanager
+def _unallocated() -> Iterator[None]:
+    """Variables made in here know their shape and hold nothing: most of a build's time is theirs.
+
+    `_initialize_with_initializer` is private to Keras; a test pins it.
+    """
+    original = keras.Variable._initialize_with_initializer
+
+    def skip(variable: keras.Variable, initializer: Any) -> None:
+        variable._value = None
+
+    keras.Variable._initialize_with_initializer = skip
+    try:
+        yield
+    finally:
+        keras.Variable._initialize_with_initializer = original

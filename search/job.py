@@ -1,0 +1,247 @@
+"""The main job: plan, search, select, open the gate, record."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from . import loop, report
+from .building import restore
+from .counting import first_rows
+from .errors import InputError
+from .evaluation import predictions, rows
+from .plan import Plan, Settings, plan
+from .preparation import without_test
+from .progress import SearchProgress
+from .selection import Ladder, TestResult, gate, select
+from .tracking import Tracker, default_uri
+from .training.trial import Task
+from .trials import FinishedTrial
+from .workers import Executor, InProcess, Processes
+
+STUDIES = Path("mlruns", "studies")
+SAMPLE = 5  # raw rows that show a model's signature
+REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
+
+
+def search(settings: Settings, console: Console) -> report.Summary:
+    """Run a search to its end, or go on with it, and return the contract's JSON.
+
+    Raises InputError, before anything is trained or written, where the settings, the pipeline or
+    its data cannot be used.
+    """
+    started = time.monotonic()
+    planned = plan(settings)
+    if planned.warning:
+        console.print(planned.warning, soft_wrap=True, highlight=False)
+    with _locked(planned.name):
+        return _Job(settings, planned, console, started).run()
+
+
+class _Job:
+    """One search at work: its engine, its tracker and its screen."""
+
+    def __init__(self, settings: Settings, planned: Plan, console: Console, started: float) -> None:
+        self.settings, self.plan, self.console, self.started = settings, planned, console, started
+        self.data = planned.prepared.data
+        self.folder = STUDIES / planned.name
+        self.engine = _engine(settings, planned, self.folder)
+        self.tracker = Tracker(
+            settings.tracking_uri or default_uri(),
+            pipeline=planned.pipeline.name,
+            search=planned.name,
+            fresh=settings.fresh,
+        )
+
+    def run(self) -> report.Summary:
+        self._start()
+        try:
+            self._search()
+        except BaseException:
+            self.tracker.interrupt()
+            raise
+        trials = self.engine.finished
+        ladder = select(
+            trials,
+            metric=self.plan.metric,
+            target=self.plan.pipeline.target,
+            labels=self.plan.labels,
+            margin=self.settings.margin,
+        )
+        summary = self._summary(trials, ladder, self._open_gate(ladder), self._models(ladder))
+        self.tracker.finish(summary)
+        if not self.settings.quiet:
+            report.show(summary, self.console, best=_best(trials, self.plan))
+        return summary
+
+    def _start(self) -> None:
+        described = {
+            **self._described(),
+            "data": self.plan.data_fingerprint,
+            "trials": self.settings.trials,
+            "epochs": self.settings.epochs,
+            "timeout": self.settings.timeout,
+            "workers": self.settings.workers,
+        }
+        self.tracker.start(described, data=self.data)
+
+    def _search(self) -> None:
+        """Train what the budget allows; what an earlier run left untracked is tracked first."""
+        budget = loop.Budget(
+            trials=self.settings.trials,
+            epochs=self.settings.epochs,
+            seconds=self.settings.timeout,
+        )
+        progress = SearchProgress(self.console, budget, quiet=self.settings.quiet)
+        logged = self.tracker.logged()
+        for finished in self.engine.finished:
+            progress.recall(finished)
+            if finished.number not in logged:
+                self.tracker.log(finished)
+        with progress:
+            loop.run(
+                self.engine,
+                self._workers(progress),
+                budget=budget,
+                on_finish=[self.tracker.log, progress.finish],
+                on_end=progress.end,
+            )
+
+    def _workers(self, progress: SearchProgress) -> Executor:
+        task = Task(
+            pipeline=self.plan.pipeline,
+            search_target=self.plan.search_target,
+            models=self.folder / "models",
+        )
+        if self.settings.workers > 1:
+            return Processes(task, self.settings.pipeline, self.settings.workers)
+        deadline = time.monotonic() + (self.settings.timeout or math.inf)
+
+        def on_epoch(epochs: int, score: float) -> bool:
+            progress.epoch(epochs, score)
+            return time.monotonic() > deadline
+
+        return InProcess(task, without_test(self.data), on_epoch)
+
+    def _open_gate(self, ladder: Ladder) -> list[TestResult]:
+        """Show the test split to the candidates; what it was shown to is kept with the search."""
+        seen = [TestResult.from_record(record) for record in self.engine.recall("test", [])]
+        inputs, labels = self.data.test
+
+        def predict_test(trial: FinishedTrial) -> Any:
+            return predictions(restore(self.plan.pipeline, trial, inputs), inputs)
+
+        results = gate(
+            ladder,
+            predict_test,
+            np.asarray(labels),
+            metric=self.plan.metric,
+            target=self.plan.pipeline.target,
+            seen=seen,
+        )
+        opened = {result.trial: result for result in [*seen, *results]}
+        self.engine.remember("test", [result.record() for result in opened.values()])
+        return results
+
+    def _models(self, ladder: Ladder) -> dict[int, str]:
+        """Log each model of the ladder, once."""
+        uris: dict[str, str] = self.engine.recall(f"models of {self.tracker.run_id}", {})
+        for rung in ladder.rungs:
+            if str(rung.number) not in uris:
+                uris[str(rung.number)] = self.tracker.log_model(
+                    rung,
+                    transform=self.data.transform,
+                    sample=first_rows(self.plan.prepared.raw.train[0], SAMPLE),
+                    classes=self.plan.pipeline.classes,
+                )
+                self.engine.remember(f"models of {self.tracker.run_id}", uris)
+        return {int(number): uri for number, uri in uris.items()}
+
+    def _summary(
+        self,
+        trials: list[FinishedTrial],
+        ladder: Ladder,
+        results: list[TestResult],
+        models: dict[int, str],
+    ) -> report.Summary:
+        seconds = self.engine.recall("seconds", 0.0) + time.monotonic() - self.started
+        self.engine.remember("seconds", seconds)
+        described = {**self._described(), "seconds": round(seconds, 3)}
+        runs = {rung.number: self.tracker.run_id_of(rung.number) for rung in ladder.rungs}
+        summary = report.summarise(described, trials, ladder, results, runs, models)
+        summary["mlflow"] = {
+            "tracking_uri": self.tracker.uri,
+            "experiment_id": self.tracker.experiment_id,
+            "run_id": self.tracker.run_id,
+        }
+        return summary
+
+    def _described(self) -> dict[str, Any]:
+        splits = {name: getattr(self.data, name) for name in ("train", "validation", "test")}
+        return {
+            "pipeline": self.plan.pipeline.name,
+            "metric": self.plan.metric.name,
+            "target": self.plan.pipeline.target,
+            "search_target": self.plan.search_target,
+            **{key: getattr(self.settings, key) for key in REPORTED},
+            "name": self.plan.name,
+            "rows": {name: rows(split[0]) for name, split in splits.items()},
+        }
+
+
+def _engine(settings: Settings, planned: Plan, folder: Path) -> Any:
+    """The engine of this search, with all that it knows from earlier runs."""
+    if settings.fresh and folder.exists():
+        folder.rename(folder.with_name(f"{planned.name}.{time.strftime('%Y%m%d-%H%M%S')}"))
+    engine = importlib.import_module(f".engines.{settings.engine}", __package__).Engine(
+        planned.pipeline,
+        name=planned.name,
+        storage=settings.storage or folder / "study.journal",
+        sampler=settings.sampler,
+        seed=settings.seed,
+        metric=planned.metric,
+        search_target=planned.search_target,
+        inputs=planned.prepared.data.train[0],
+    )
+    if engine.recall("fingerprint", planned.fingerprint) != planned.fingerprint:
+        raise InputError(
+            f"Search {planned.name!r} was made with another space, target, data, seed or sampler: "
+            "give this one another --name, or start it anew with --fresh."
+        )
+    engine.remember("fingerprint", planned.fingerprint)
+    return engine
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """One process a search: a second would train the same trials."""
+    lock = FileLock(STUDIES / f"{name}.lock")
+    try:
+        STUDIES.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Search {name!r} is already running in another process: wait for it, "
+            "or give this one another --name."
+        ) from error
+    except OSError as error:
+        raise InputError(f"Cannot write to {STUDIES}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _best(trials: list[FinishedTrial], planned: Plan) -> FinishedTrial | None:
+    """The trial with the best score, whatever its size."""
+    scored = [trial for trial in trials if trial.score is not None]
+    return min(scored, key=lambda trial: planned.metric.error(trial.score or 0.0), default=None)

@@ -1,0 +1,184 @@
+"""Ask, gate, train, tell: until the budget is spent."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from .trials import FinishedTrial, Trial, TrialState, failed, rejected
+from .workers import Executor
+
+HOPELESS = 500  # proposals in a row that need no training: the sampler has nothing left to say
+OnFinish = Callable[[FinishedTrial], None]
+
+
+class Engine(Protocol):
+    """Proposes trials and learns from what became of them."""
+
+    @property
+    def finished(self) -> list[FinishedTrial]: ...
+
+    def ask(self, n: int) -> list[Trial]: ...
+
+    def tell(self, finished: FinishedTrial) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a search may spend in all; whichever comes first ends it. None: no limit.
+
+    Trials are those that were trained or failed; epochs are those of every model trained; seconds
+    are this process's own.
+    """
+
+    trials: int | None = None
+    epochs: int | None = None
+    seconds: float | None = None
+
+
+def run(
+    engine: Engine,
+    workers: Executor,
+    *,
+    budget: Budget,
+    on_finish: Iterable[OnFinish] = (),
+    on_end: Callable[[str], None] = lambda reason: None,
+) -> list[FinishedTrial]:
+    """Search until the budget is spent or nothing is left to try.
+
+    Args:
+        on_finish: called with every trial that ends, once the engine knows of it.
+        on_end: called with the reason why the search ended.
+    """
+    search = _Search(engine, budget, tuple(on_finish))
+    running: dict[Future[FinishedTrial], Trial] = {}
+    try:
+        while True:
+            search.fill(workers, running)
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                search.settle(workers, running, future)
+    finally:
+        workers.shutdown()
+    on_end(search.end)
+    return engine.finished
+
+
+@dataclass
+class _Search:
+    engine: Engine
+    budget: Budget
+    on_finish: tuple[OnFinish, ...]
+    started: float = field(default_factory=time.monotonic)
+    end: str = ""
+    smallest: FinishedTrial | None = None
+    trained: int = 0
+    epochs: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    retried: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for finished in self.engine.finished:
+            self._note(finished)
+
+    def fill(self, workers: Executor, running: dict[Future[FinishedTrial], Trial]) -> None:
+        """Keep every worker busy while the budget lasts."""
+        while len(running) < workers.size:
+            reserved = sum(trial.epoch_budget or 0 for trial in running.values())
+            if self._spent(len(running), reserved):
+                return
+            trial = self._next()
+            if trial is None:
+                return
+            trial = self._limited(trial, reserved)
+            running[workers.submit(trial)] = trial
+
+    def settle(
+        self,
+        workers: Executor,
+        running: dict[Future[FinishedTrial], Trial],
+        future: Future[FinishedTrial],
+    ) -> None:
+        """Take what a worker brings back; where the worker died, try once more."""
+        trial = running.pop(future)
+        try:
+            self._finish(future.result())
+        except BrokenProcessPool:
+            if trial.number in self.retried:
+                self._finish(failed(trial, "the worker process died, twice"))
+                return
+            self.retried.add(trial.number)
+            running[workers.submit(trial)] = trial
+
+    def _next(self) -> Trial | None:
+        """The next proposal that is worth an epoch; the others are told at once."""
+        for _ in range(HOPELESS):
+            asked = self.engine.ask(1)
+            if not asked:
+                self.end = "the sampler has proposed all there is"
+                return None
+            trial = asked[0]
+            reason = self._reject(trial)
+            if trial.error is not None:
+                self._finish(failed(trial, trial.error))
+            elif reason:
+                self._finish(rejected(trial, reason))
+            else:
+                return trial
+            if self._spent(0, 0):
+                return None
+        self.end = f"{HOPELESS} proposals in a row needed no training"
+        return None
+
+    def _reject(self, trial: Trial) -> str:
+        best = self.smallest
+        if best is not None and trial.parameter_count >= best.parameter_count:
+            return f"not smaller than trial {best.number} ({best.parameter_count:,} parameters)"
+        twin = self.known.get(_key(trial))
+        return "" if twin is None else f"the same hyperparameters as trial {twin}"
+
+    def _limited(self, trial: Trial, reserved: int) -> Trial:
+        """A run and its confirmation, as far as the epochs left allow."""
+        both = 2 * trial.epochs
+        if self.budget.epochs is not None:
+            both = min(both, self.budget.epochs - self.epochs - reserved)
+        return replace(trial, epochs=min(trial.epochs, both), epoch_budget=both)
+
+    def _spent(self, running: int, reserved: int) -> bool:
+        budget = self.budget
+        if budget.trials is not None and self.trained + running >= budget.trials:
+            self.end = f"all {budget.trials} trials are done"
+        elif budget.epochs is not None and self.epochs + reserved >= budget.epochs:
+            self.end = f"all {budget.epochs} epochs are spent"
+        elif budget.seconds is not None and time.monotonic() - self.started >= budget.seconds:
+            self.end = f"{budget.seconds:g} seconds are over"
+        else:
+            return False
+        return True
+
+    def _finish(self, finished: FinishedTrial) -> None:
+        self.engine.tell(finished)
+        self._note(finished)
+        for callback in self.on_finish:
+            callback(finished)
+
+    def _note(self, finished: FinishedTrial) -> None:
+        if finished.state is TrialState.REJECTED:
+            return
+        self.trained += 1
+        self.epochs += finished.epochs
+        self.known.setdefault(_key(finished), finished.number)
+        best = self.smallest
+        if finished.reached and (best is None or finished.parameter_count < best.parameter_count):
+            self.smallest = finished
+
+
+def _key(trial: Trial | FinishedTrial) -> str:
+    return json.dumps(dict(trial.hyperparameters), sort_keys=True, default=str)

@@ -1,0 +1,146 @@
+"""All that can be checked and decided before the first epoch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import fingerprint
+from .building import as_hyperparameters, build
+from .checks import check_labels
+from .counting import count
+from .errors import InputError
+from .metrics import Array, Metric, metric
+from .pipeline import Pipeline, load
+from .preparation import Prepared, prepare
+from .selection import rows_to_show, search_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What `occam search` was asked for."""
+
+    pipeline: str
+    target: float | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    timeout: float | None = None
+    engine: str = "optuna"
+    sampler: str = "tpe"
+    trainer: str = "fit"
+    backend: str = "tensorflow"
+    workers: int = 1
+    storage: str | None = None
+    margin: float = 2.0
+    seed: int = 0
+    name: str | None = None
+    fresh: bool = False
+    tracking_uri: str | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A search that can start."""
+
+    pipeline: Pipeline
+    prepared: Prepared
+    metric: Metric
+    search_target: float
+    name: str
+    fingerprint: str  # of all that the result depends on
+    data_fingerprint: str
+    warning: str  # what so few rows cannot show; empty where they are enough
+
+    @property
+    def labels(self) -> Array:
+        """Labels of the validation split."""
+        return np.asarray(self.prepared.data.validation[1])
+
+
+def plan(settings: Settings) -> Plan:
+    """Load and check the pipeline, its data and its space.
+
+    Raises InputError where any of them cannot be used; nothing is trained or written.
+    """
+    pipeline = load(settings.pipeline)
+    if settings.target is not None:
+        pipeline = replace(pipeline, target=settings.target)
+    measured = metric(pipeline.metric)
+    measured.check_target(pipeline.target)
+    prepared = prepare(pipeline)
+    data = fingerprint.of_data(prepared.data)
+    depends = _depends(settings, pipeline, _check_space(pipeline, prepared, measured), data)
+    labels = np.asarray(prepared.data.validation[1])
+    return Plan(
+        pipeline=pipeline,
+        prepared=prepared,
+        metric=measured,
+        search_target=search_target(measured, pipeline.target, labels, settings.margin),
+        name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
+        fingerprint=depends,
+        data_fingerprint=data,
+        warning=_warning(measured, pipeline.target, labels, settings.margin),
+    )
+
+
+def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> str:
+    """Build the default model once, which shows that labels and loss fit; its fingerprint."""
+    hp = as_hyperparameters({})
+    inputs, labels = prepared.data.train
+    try:
+        model = build(pipeline, hp)
+        count(model, inputs)
+    except InputError:
+        raise
+    except Exception as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise InputError(
+            f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
+        ) from error
+    check_labels(labels, model.loss, model.output_shape, measured)
+    return fingerprint.of_space(hp, model)
+
+
+def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str) -> str:
+    return fingerprint.of_values(
+        space=space,
+        data=data,
+        target=pipeline.target,
+        metric=pipeline.metric,
+        epochs=pipeline.epochs,
+        batch_size=pipeline.batch_size,
+        margin=settings.margin,
+        seed=settings.seed,
+        engine=settings.engine,
+        sampler=settings.sampler,
+        trainer=settings.trainer,
+        backend=settings.backend,
+    )
+
+
+def _sanitised(name: str) -> str:
+    """Letters, digits, dots, dashes and underscores: a name becomes a folder."""
+    clean = re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-")
+    if not clean:
+        raise InputError(f"--name {name!r} has no letter or digit: give one that has.")
+    return clean
+
+
+def _warning(measured: Metric, target: float, labels: Any, margin: float) -> str:
+    rows = rows_to_show(measured, target, labels, margin)
+    if margin == 0:
+        return (
+            "Warning: without a margin the smallest model that seems to reach the target most "
+            "often does not hold it on new data."
+        )
+    if rows is None:
+        return ""
+    return (
+        f"Warning: {len(labels):,} validation rows are too few to show {measured.name} "
+        f"{target:g} with a margin of {margin:g} standard errors: it takes {rows:,} rows, "
+        "a lower --target or a lower --margin."
+    )

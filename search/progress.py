@@ -1,0 +1,105 @@
+"""Shows a search at work: a bar on a terminal, a line for each new best elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from .trials import FinishedTrial, TrialState
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .loop import Budget
+
+PERIOD = 20.0  # seconds between two signs of life where there is no bar
+
+
+class SearchProgress:
+    """Trials done, best so far, epochs; as a context manager around a search.
+
+    Args:
+        quiet: show nothing at all.
+    """
+
+    def __init__(self, console: Console, budget: Budget, *, quiet: bool = False) -> None:
+        self._console, self._budget, self._quiet = console, budget, quiet
+        self._best: FinishedTrial | None = None
+        self._trained = self._rejected = self._epochs = 0
+        self._spoken = time.monotonic()
+        self._bar = Progress(
+            TextColumn("trials"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[epochs]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("search", total=budget.trials, best="", epochs="")
+
+    def __enter__(self) -> SearchProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def recall(self, finished: FinishedTrial) -> None:
+        """Take in a trial of an earlier run of the same search."""
+        if finished.state is TrialState.REJECTED:
+            self._rejected += 1
+            return
+        self._trained += 1
+        self._epochs += finished.epochs
+        if finished.reached and (
+            self._best is None or finished.parameter_count < self._best.parameter_count
+        ):
+            self._best = finished
+
+    def finish(self, finished: FinishedTrial) -> None:
+        """Take in a trial that has just ended."""
+        previous = self._best
+        self.recall(finished)
+        self._refresh()
+        if self._quiet or self._console.is_terminal:
+            return
+        if self._best is not previous:
+            self._say(f"trial {finished.number}: new best, {self._words()}")
+        elif time.monotonic() - self._spoken > PERIOD:
+            self._say(f"{self._trained} trials, {self._epochs:,} epochs; best: {self._words()}")
+
+    def epoch(self, epochs: int, score: float) -> None:
+        """Take in one epoch of the trial under way."""
+        self._bar.update(self._task, epochs=f"epoch {epochs}, {score:.4f}")
+
+    def end(self, reason: str) -> None:
+        """Say why the search ended."""
+        if not self._quiet:
+            self._say(f"Search ended: {reason}.")
+
+    def _refresh(self) -> None:
+        self._bar.update(
+            self._task,
+            completed=self._trained,
+            best=f"best {self._words()}",
+            epochs=f"{self._epochs:,} epochs, {self._rejected} rejected",
+        )
+
+    def _words(self) -> str:
+        if self._best is None or self._best.score is None:
+            return "none yet"
+        return f"{self._best.parameter_count:,} parameters at {self._best.score:.4f}"
+
+    def _say(self, line: str) -> None:
+        self._spoken = time.monotonic()
+        self._console.print(line, highlight=False, soft_wrap=True)

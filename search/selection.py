@@ -1,0 +1,190 @@
+"""Which model to select, and what may be claimed of it: a margin, a ladder, a gate, a bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from .metrics import Array, Metric
+from .trials import FinishedTrial
+
+CANDIDATES = 3  # at most so many models are ever shown the test split
+STEP = 0.5  # standard errors between one candidate's bar and the next
+CONFIDENCE = 0.95
+
+
+class Verdict(Enum):
+    """What the untouched test split says of a model."""
+
+    CERTIFIED = "certified"  # the lower confidence bound reaches the target
+    HOLDS = "holds"  # the test score reaches the target
+    NOT_HELD = "not held"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """The models that reached the search target, and the few that may see the test split."""
+
+    rungs: tuple[FinishedTrial, ...]  # smallest first
+    candidates: tuple[FinishedTrial, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """How one model does on the test split."""
+
+    __test__ = False  # not a test case, whatever its name says to pytest
+
+    trial: int
+    score: float
+    correct: int | None  # rows that are right, where the metric counts them
+    rows: int
+    lower_bound: float  # pessimistic side of a one-sided interval: an upper bound for errors
+    opened: int  # models that had seen this test split by then, this one included
+    verdict: Verdict
+
+    def record(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self) | {"verdict": self.verdict.value}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> TestResult:
+        """What `record` has kept."""
+        return cls(**{**record, "verdict": Verdict(record["verdict"])})
+
+
+def search_target(metric: Metric, target: float, labels: Array, margin: float) -> float:
+    """The score to ask for on validation rows so that the target holds on new ones.
+
+    `margin` standard errors beyond the target, but never beyond one row from perfect.
+    """
+    shift = margin * metric.standard_error(target, labels)
+    if not metric.higher_is_better:
+        return max(target - shift, 0.0)
+    ceiling = 1.0 - 1.0 / len(labels) if metric.counts_rows else metric.perfect
+    return max(target, min(target + shift, ceiling))
+
+
+def rows_to_show(metric: Metric, target: float, labels: Array, margin: float) -> int | None:
+    """Validation rows that would bring the search target within reach; None: it is already."""
+    shift = margin * metric.standard_error(target, labels)
+    room = metric.error(target)
+    if metric.counts_rows:
+        room -= 1.0 / len(labels)
+    if shift <= room:
+        return None
+    if metric.counts_rows:  # margin sqrt(T (1 - T) / n) + 1 / n <= 1 - T, solved for sqrt(n)
+        spread = margin * math.sqrt(target * (1 - target))
+        root = (spread + math.sqrt(spread**2 + 4 * (1 - target))) / (2 * (1 - target))
+        return math.ceil(root**2)
+    return math.ceil(len(labels) * (shift / metric.error(target)) ** 2)
+
+
+def select(
+    trials: Iterable[FinishedTrial], *, metric: Metric, target: float, labels: Array, margin: float
+) -> Ladder:
+    """The ladder of all that reached, and its candidates, fixed before the test split is opened.
+
+    Candidates are the smallest model at the margin, at the margin + 0.5 and at the margin + 1
+    standard errors; the same model is a candidate once. Ties in size go to the better score.
+    """
+    rungs = sorted(
+        (trial for trial in trials if trial.reached and trial.score is not None),
+        key=lambda trial: (trial.parameter_count, metric.error(trial.score or 0.0), trial.number),
+    )
+    candidates: list[FinishedTrial] = []
+    for step in range(CANDIDATES):
+        bar = search_target(metric, target, labels, margin + step * STEP)
+        smallest = next((rung for rung in rungs if metric.reaches(_score(rung), bar)), None)
+        if smallest is not None and smallest not in candidates:
+            candidates.append(smallest)
+    return Ladder(rungs=tuple(rungs), candidates=tuple(candidates))
+
+
+def gate(
+    ladder: Ladder,
+    predict_test: Callable[[FinishedTrial], Array],
+    labels: Array,
+    *,
+    metric: Metric,
+    target: float,
+    seen: Iterable[TestResult] = (),
+) -> list[TestResult]:
+    """Open the test split for the candidates in turn until one holds: the last is the answer.
+
+    Args:
+        predict_test: predictions of a candidate on the test inputs; called for no other model.
+        seen: earlier results of the same search; these are not opened again, and count.
+    """
+    results = {result.trial: result for result in seen}
+    answer: list[TestResult] = []
+    for candidate in ladder.candidates:
+        if candidate.number not in results:
+            predictions = predict_test(candidate)
+            results[candidate.number] = judge(
+                candidate.number, predictions, labels, metric, target, opened=len(results) + 1
+            )
+        answer.append(results[candidate.number])
+        if answer[-1].verdict is not Verdict.NOT_HELD:
+            break
+    return answer
+
+
+def judge(
+    trial: int, predictions: Array, labels: Array, metric: Metric, target: float, *, opened: int
+) -> TestResult:
+    """The test score of one model with its bound at a confidence shared by all models opened."""
+    score = metric.measure(labels, predictions)
+    correct = round(score * len(labels)) if metric.counts_rows else None
+    alpha = (1 - CONFIDENCE) / opened
+    if correct is not None:
+        bound = clopper_pearson(correct, len(labels), alpha)
+    else:
+        bound = bootstrap_bound(metric, labels, predictions, alpha)
+    verdict = Verdict.HOLDS if metric.reaches(score, target) else Verdict.NOT_HELD
+    if verdict is Verdict.HOLDS and metric.reaches(bound, target):
+        verdict = Verdict.CERTIFIED
+    return TestResult(
+        trial=trial,
+        score=score,
+        correct=correct,
+        rows=len(labels),
+        lower_bound=bound,
+        opened=opened,
+        verdict=verdict,
+    )
+
+
+def clopper_pearson(correct: int, rows: int, alpha: float) -> float:
+    """One-sided lower confidence bound of a proportion (Clopper and Pearson, Biometrika 26, 1934).
+
+    BetaInv(alpha; k, n - k + 1), and 0 where none is correct.
+    """
+    from scipy.stats import beta
+
+    return float(beta.ppf(alpha, correct, rows - correct + 1)) if correct else 0.0
+
+
+def bootstrap_bound(metric: Metric, labels: Array, predictions: Array, alpha: float) -> float:
+    """One-sided percentile bootstrap bound of any metric, over 2,000 resamplings of the rows."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(2000):
+        rows = rng.integers(0, len(labels), len(labels))
+        draws.append(_measure_or_worst(metric, labels[rows], predictions[rows]))
+    return float(np.quantile(draws, alpha if metric.higher_is_better else 1 - alpha))
+
+
+def _measure_or_worst(metric: Metric, labels: Array, predictions: Array) -> float:
+    """A resampling of one class only cannot be scored by some metrics: it counts against us."""
+    score = metric.measure(labels, predictions)
+    return score if math.isfinite(score) else metric.worst
+
+
+def _score(trial: FinishedTrial) -> float:
+    return trial.score if trial.score is not None else math.nan

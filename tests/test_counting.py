@@ -1,0 +1,100 @@
+"""The count is Keras's own, whatever the model is made of."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from occam.search.counting import Count, count, count_build, first_rows
+
+ROWS = np.zeros((3, 8, 8, 1), dtype="float32")
+
+
+class Subclassed(keras.Model):
+    """Does not know its input shape before it is called."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.flatten, self.dense = keras.layers.Flatten(), keras.layers.Dense(units)
+
+    def call(self, inputs):
+        return self.dense(self.flatten(inputs))
+
+
+def functional() -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.SeparableConv2D(4, 3)(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    y = keras.layers.DepthwiseConv2D(3)(inputs)
+    x = keras.layers.Concatenate()([x, y])
+    return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+def recurrent() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            keras.layers.Embedding(50, 4),
+            keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True)),
+            keras.layers.GRU(2),
+            keras.layers.Dropout(0.5),
+            keras.layers.LayerNormalization(),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def compiled() -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    model.compile(optimizer=keras.optimizers.AdamW(1e-3), loss="mse", metrics=["mae"])
+    return model
+
+
+@pytest.mark.parametrize("build", [functional, recurrent, compiled])
+def test_a_count_without_weights_is_the_count_with_them(build):
+    model = build()
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert count_build(build, ROWS) == Count(model.count_params(), trainable)
+
+
+def test_moving_statistics_count_but_are_not_trainable():
+    size = count_build(functional, ROWS)
+    assert size.total - size.trainable == 8
+
+
+def test_a_model_that_does_not_know_its_shape_is_built_on_a_row():
+    assert count_build(lambda: Subclassed(7), ROWS) == Count(65 * 7, 65 * 7)
+
+
+def test_a_build_that_needs_values_is_built_for_real():
+    built = []
+
+    def build() -> keras.Model:
+        model = compiled()
+        model.get_weights()
+        built.append(model)
+        return model
+
+    assert count_build(build, ROWS).total == 130
+    assert len(built) == 1
+
+
+def test_a_build_that_fails_says_why():
+    def build() -> keras.Model:
+        raise ValueError("no such shape")
+
+    with pytest.raises(ValueError, match="no such shape"):
+        count_build(build, ROWS)
+
+
+def test_counting_leaves_no_trace():
+    count_build(compiled, ROWS)
+    assert np.isfinite(compiled().get_weights()[0]).all()
+
+
+def test_first_rows_go_through_nests():
+    nested = first_rows({"a": ROWS, "b": [ROWS, ROWS]}, 2)
+    assert nested["a"].shape[0] == nested["b"][1].shape[0] == 2
+    assert count(Subclassed(1), ROWS).total == 65

@@ -1,0 +1,116 @@
+"""Who may import whom: one direction, no cycle, heavy libraries only where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("search", "spaces", "pipelines")
+HOMES = {
+    "optuna": {"search/engines/optuna.py", "search/hyperparameters.py", "search/samplers"},
+    "mlflow": {
+        "search/tracking.py",
+        "search/promotion.py",
+        "search/prediction.py",
+        "search/review.py",
+        "search/serving.py",
+    },
+}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Absolute names that a file imports, ours as `search.loop`; typing-only ones left out."""
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    found: set[str] = set()
+    for node in _runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parent = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*parent, *(node.module.split(".") if node.module else [])])
+            module = module.removeprefix("occam.")
+            found |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return found
+
+
+def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:
+    nodes: list[ast.AST] = []
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        nodes += [child, *_runtime_nodes(child)]
+    return nodes
+
+
+def ours(path: Path) -> set[str]:
+    """Our own files that a file imports."""
+    names = {name for name in imported(path) if name.split(".")[0] in FOLDERS}
+    modules = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts) for f in FOLDERS for p in files(f)
+    }
+    return {name.removesuffix(".__init__") for name in names & modules}
+
+
+@pytest.mark.parametrize("path", files("search"), ids=str)
+def test_search_imports_no_space_and_no_pipeline(path):
+    assert not {name for name in ours(path) if not name.startswith("search")}
+
+
+@pytest.mark.parametrize("path", files("spaces"), ids=str)
+def test_spaces_import_only_spaces(path):
+    assert not {name for name in ours(path) if not name.startswith("spaces")}
+
+
+@pytest.mark.parametrize("path", files("pipelines"), ids=str)
+def test_pipelines_know_of_search_only_its_types(path):
+    allowed = {"search.pipeline", "search.errors"}
+    assert not {name for name in ours(path) if name.startswith("search")} - allowed
+
+
+def test_no_import_runs_in_a_circle():
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ours(path)
+        for folder in FOLDERS
+        for path in files(folder)
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"import cycle: {' -> '.join([*path, module])}"
+        if module not in done:
+            for following in graph.get(module, ()):
+                visit(following, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_only_where_it_is_at_home(library):
+    for path in files("search"):
+        name = str(path.relative_to(ROOT))
+        if any(name == home or name.startswith(f"{home}/") for home in HOMES[library]):
+            continue
+        assert library not in {module.split(".")[0] for module in imported(path)}, name
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom occam.search.cli import main\n"
+        "try:\n    main(['search', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'keras', 'keras_tuner', 'tensorflow', 'jax', 'torch', 'optuna', 'mlflow', "
+        "'numpy', 'pandas', 'sklearn', 'scipy', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

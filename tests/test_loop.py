@@ -1,0 +1,184 @@
+"""The loop, with an engine of a few lines and workers that train nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from occam.search.loop import HOPELESS, Budget, run
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed
+from occam.search.trials import finished as finish
+
+
+class Sizes:
+    """Proposes models of given sizes, in order."""
+
+    def __init__(self, sizes: list[int], known: list[FinishedTrial] | None = None) -> None:
+        self.sizes, self.finished = list(sizes), list(known or [])
+        self.number = len(self.finished)
+
+    def ask(self, n: int) -> list[Trial]:
+        asked = []
+        for size in self.sizes[:n]:
+            asked.append(proposal(self.number, size))
+            self.number += 1
+        del self.sizes[:n]
+        return asked
+
+    def tell(self, finished: FinishedTrial) -> None:
+        self.finished.append(finished)
+
+
+class Answers:
+    """Workers that answer at once with what `outcome` says."""
+
+    def __init__(self, outcome: Callable[[Trial], FinishedTrial], size: int = 1) -> None:
+        self.outcome, self.size, self.submitted, self.closed = outcome, size, [], False
+
+    def submit(self, trial: Trial) -> Future[FinishedTrial]:
+        self.submitted.append(trial)
+        future: Future[FinishedTrial] = Future()
+        try:
+            future.set_result(self.outcome(trial))
+        except BrokenProcessPool as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self) -> None:
+        self.closed = True
+
+
+def proposal(number: int, size: int, *, error: str | None = None) -> Trial:
+    return Trial(
+        number=number,
+        hyperparameters={"units": size},
+        parameter_count=size,
+        trainable_parameter_count=size,
+        epochs=10,
+        seed=number,
+        error=error,
+    )
+
+
+def reaches(trial: Trial) -> FinishedTrial:
+    return finish(trial, TrialState.COMPLETE, reached=True, score=0.99, epochs=4)
+
+
+def misses(trial: Trial) -> FinishedTrial:
+    return finish(trial, TrialState.PRUNED, score=0.5, projected_score=0.6, epochs=4)
+
+
+def states(finished: list[FinishedTrial]) -> list[str]:
+    return [trial.state.name for trial in finished]
+
+
+def test_what_cannot_win_is_rejected_without_an_epoch():
+    workers = Answers(reaches)
+    finished = run(Sizes([100, 200, 100, 50]), workers, budget=Budget())
+    assert states(finished) == ["COMPLETE", "REJECTED", "REJECTED", "COMPLETE"]
+    assert [trial.number for trial in workers.submitted] == [0, 3]
+    assert "not smaller than trial 0 (100 parameters)" in finished[1].reason
+    assert workers.closed
+
+
+def test_a_model_that_missed_does_not_make_larger_ones_hopeless():
+    finished = run(Sizes([100, 200]), Answers(misses), budget=Budget())
+    assert states(finished) == ["PRUNED", "PRUNED"]
+
+
+def test_the_same_hyperparameters_are_not_trained_twice():
+    finished = run(Sizes([100, 100]), Answers(misses), budget=Budget())
+    assert states(finished) == ["PRUNED", "REJECTED"]
+    assert finished[1].reason == "the same hyperparameters as trial 0"
+
+
+def test_trials_are_counted_when_trained_and_not_when_rejected():
+    finished = run(Sizes([100, 300, 300, 90, 80]), Answers(reaches), budget=Budget(trials=2))
+    assert states(finished) == ["COMPLETE", "REJECTED", "REJECTED", "COMPLETE"]
+
+
+def test_no_epoch_is_trained_beyond_the_budget():
+    workers = Answers(misses)
+    run(Sizes([100, 200, 300, 400]), workers, budget=Budget(epochs=9))
+    assert [(trial.epochs, trial.epoch_budget) for trial in workers.submitted] == [
+        (9, 9),
+        (5, 5),
+        (1, 1),
+    ]
+
+
+def test_parallel_trials_share_the_epochs_that_are_left():
+    workers = Answers(misses, size=3)
+    run(Sizes([100, 200, 300]), workers, budget=Budget(epochs=30))
+    assert [trial.epoch_budget for trial in workers.submitted[:2]] == [20, 10]
+
+
+def test_a_search_that_goes_on_counts_what_it_had():
+    first = run(Sizes([100, 90]), Answers(reaches), budget=Budget())
+    reasons: list[str] = []
+    workers = Answers(reaches)
+    finished = run(Sizes([80], first), workers, budget=Budget(trials=2), on_end=reasons.append)
+    assert not workers.submitted
+    assert len(finished) == 2
+    assert reasons == ["all 2 trials are done"]
+
+
+def test_a_configuration_that_cannot_be_built_fails_and_the_search_goes_on():
+    class Broken(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked = super().ask(n)
+            return (
+                [proposal(0, 0, error="ValueError: no")] if asked and not self.finished else asked
+            )
+
+    finished = run(Broken([1, 70]), Answers(reaches), budget=Budget())
+    assert states(finished) == ["FAIL", "COMPLETE"]
+    assert finished[0].error == "ValueError: no"
+
+
+def test_hundreds_of_useless_proposals_end_a_search_only_in_the_end():
+    reasons: list[str] = []
+    sizes = [100] + [200] * (HOPELESS - 1) + [90] + [200] * (HOPELESS + 1)
+    finished = run(Sizes(sizes), Answers(reaches), budget=Budget(), on_end=reasons.append)
+    assert [trial.parameter_count for trial in finished if trial.reached] == [100, 90]
+    assert reasons == [f"{HOPELESS} proposals in a row needed no training"]
+
+
+@pytest.mark.parametrize(("deaths", "state"), [(1, "COMPLETE"), (2, "FAIL")])
+def test_a_trial_whose_worker_died_is_tried_once_more(deaths, state):
+    left = [deaths]
+
+    def outcome(trial: Trial) -> FinishedTrial:
+        if left[0]:
+            left[0] -= 1
+            raise BrokenProcessPool
+        return reaches(trial)
+
+    assert states(run(Sizes([100]), Answers(outcome), budget=Budget())) == [state]
+
+
+def test_each_trial_that_ends_is_told_to_the_engine_first_and_then_to_who_asked():
+    engine, seen = Sizes([100, 200]), []
+    run(
+        engine,
+        Answers(reaches),
+        budget=Budget(),
+        on_finish=[lambda trial: seen.append((trial.number, len(engine.finished)))],
+    )
+    assert seen == [(0, 1), (1, 2)]
+
+
+def test_an_interrupt_leaves_no_worker_behind():
+    def interrupt(trial: Trial) -> FinishedTrial:
+        raise KeyboardInterrupt
+
+    workers = Answers(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(Sizes([100]), workers, budget=Budget())
+    assert workers.closed
+
+
+def test_a_reason_is_kept_to_one_line():
+    assert failed(proposal(0, 1), "two\nlines").error == "two lines"

@@ -1,0 +1,85 @@
+"""Each metric agrees with scikit-learn's, and its sampling error with a simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from occam.search.errors import InputError
+from occam.search.metrics import METRICS, metric
+from sklearn import metrics as sklearn_metrics
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 3, 200)
+PROBABILITIES = RNG.dirichlet(np.ones(3), 200)
+
+
+def test_accuracy_takes_probabilities_one_hot_labels_and_single_columns():
+    accuracy = metric("accuracy").measure
+    expected = sklearn_metrics.accuracy_score(LABELS, PROBABILITIES.argmax(axis=1))
+    assert accuracy(LABELS, PROBABILITIES) == pytest.approx(expected)
+    assert accuracy(LABELS.reshape(-1, 1), PROBABILITIES) == pytest.approx(expected)
+    assert accuracy(np.eye(3)[LABELS], PROBABILITIES) == pytest.approx(expected)
+    binary = RNG.integers(0, 2, 50)
+    score = RNG.random((50, 1))
+    assert accuracy(binary, score) == pytest.approx(np.mean((score[:, 0] > 0.5) == binary))
+
+
+def test_accuracy_of_sequences_counts_every_step():
+    labels = RNG.integers(0, 4, (10, 6))
+    assert metric("accuracy").measure(labels, np.eye(4)[labels]) == 1.0
+
+
+def test_regression_metrics_agree_with_scikit_learn():
+    truth, predicted = RNG.normal(size=(2, 100))
+    expected = {
+        "r2": sklearn_metrics.r2_score(truth, predicted),
+        "mae": sklearn_metrics.mean_absolute_error(truth, predicted),
+        "mse": sklearn_metrics.mean_squared_error(truth, predicted),
+        "rmse": sklearn_metrics.root_mean_squared_error(truth, predicted),
+    }
+    for name, value in expected.items():
+        assert metric(name).measure(truth, predicted.reshape(-1, 1)) == pytest.approx(value)
+
+
+def test_auc_agrees_with_scikit_learn():
+    labels, scores = RNG.integers(0, 2, 80), RNG.random(80)
+    expected = sklearn_metrics.roc_auc_score(labels, scores)
+    assert metric("auc").measure(labels, scores.reshape(-1, 1)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["r2", "mae", "mse", "rmse"])
+def test_the_standard_error_is_what_a_simulation_finds(name):
+    rows = 400
+    scores = []
+    for _ in range(600):
+        signal = RNG.normal(size=rows)
+        scores.append(metric(name).measure(signal + RNG.normal(size=rows), signal))
+    expected = metric(name).standard_error(float(np.mean(scores)), np.zeros(rows))
+    assert np.std(scores) == pytest.approx(expected, rel=0.2)
+
+
+def test_the_standard_error_of_auc_is_what_a_simulation_finds():
+    labels = np.repeat([0, 1], 200)
+    auc = metric("auc")
+    scores = [auc.measure(labels, RNG.exponential(np.where(labels, 3.0, 1.0))) for _ in range(400)]
+    expected = auc.standard_error(float(np.mean(scores)), labels)
+    assert np.std(scores) == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("accuracy", 0.0), ("accuracy", 1.0), ("accuracy", 95), ("auc", -1), ("r2", 1.5), ("mae", -1)],
+)
+def test_a_target_outside_its_metrics_range_is_refused(name, target):
+    with pytest.raises(InputError, match=f"Target {target:g} is outside the range of {name}"):
+        metric(name).check_target(target)
+
+
+@pytest.mark.parametrize(("name", "target"), [("accuracy", 0.95), ("r2", -0.5), ("mae", 12.0)])
+def test_a_target_within_its_metrics_range_is_accepted(name, target):
+    metric(name).check_target(target)
+
+
+def test_an_unknown_metric_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=", ".join(METRICS)):
+        metric("acuracy")

@@ -1,0 +1,72 @@
+"""The absolute stops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from occam.search.metrics import metric
+from occam.search.stopping import GRACE, PATIENCE, Stop, Stops, final_score
+
+curves = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40)
+
+
+def stops(target: float = 0.9, epochs: int = 50, name: str = "accuracy") -> Stops:
+    return Stops(metric=metric(name), search_target=target, epochs=epochs)
+
+
+def test_one_lucky_epoch_has_not_reached():
+    assert stops().decide([0.99]) is None
+    assert stops().decide([0.5, 0.95]) is None
+    assert stops().decide([0.89, 0.95]) is Stop.REACHED
+
+
+def test_a_curve_far_below_the_target_cannot_reach_it_but_only_after_the_grace():
+    hopeless, early = [0.2] * GRACE, [0.7] * GRACE
+    assert stops().decide(hopeless[:-1]) is None
+    assert stops().decide(hopeless) is Stop.CANNOT_REACH
+    assert stops(epochs=50).decide(early) is None
+    assert stops(epochs=10).decide(early) is Stop.CANNOT_REACH
+
+
+def test_a_curve_that_stands_still_is_a_plateau():
+    assert stops().decide([0.85] + [0.84] * (PATIENCE - 1)) is None
+    assert stops().decide([0.85] + [0.84] * PATIENCE) is Stop.PLATEAU
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_no_number_ends_the_run(bad):
+    assert stops().decide([0.95, bad]) is Stop.NOT_FINITE
+
+
+@given(curves)
+def test_a_reached_target_is_never_given_up(scores):
+    decided = stops().decide(scores)
+    if len(scores) >= 2 and min(scores[-2:]) >= 0.9:
+        assert decided is Stop.REACHED
+    if decided is Stop.REACHED:
+        assert scores[-1] >= 0.9
+        assert final_score(scores) >= 0.9
+
+
+@given(curves, st.integers(1, 60))
+def test_the_projected_score_is_never_below_the_recent_ones(scores, epochs):
+    projected = stops(epochs=epochs).best_future(scores)
+    assert projected >= sorted(scores[-3:])[-2:][0] - 1e-12
+
+
+@given(st.lists(st.floats(0.01, 10.0), min_size=1, max_size=40))
+def test_errors_stop_as_scores_do(errors):
+    """A target on an error, where lower is better, decides as its mirror image would."""
+    decided = stops(0.5, name="mae").decide(errors)
+    if len(errors) >= 2 and max(errors[-2:]) <= 0.5:
+        assert decided is Stop.REACHED
+    else:
+        assert decided is not Stop.REACHED or errors[-1] <= 0.5
+
+
+def test_the_final_score_is_the_mean_of_the_last_two_epochs():
+    assert final_score([0.1, 0.99, 0.8, 0.9]) == pytest.approx(0.85)
+    assert final_score([0.7]) == 0.7
