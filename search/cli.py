@@ -159,9 +159,10 @@ def _search(options: argparse.Namespace) -> int:
     from . import report
     from .job import search
     from .plan import Settings
-    from .samplers import sampler_factory
+    from .samplers import LEVEL_SET, sampler_factory
 
-    sampler_factory(options.sampler)
+    if options.sampler != LEVEL_SET:
+        sampler_factory(options.sampler)
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS
@@ -176,7 +177,7 @@ def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
     from .pipeline import describe, names
-    from .samplers import SAMPLERS
+    from .samplers import names as samplers
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for number, name in enumerate(names()):
@@ -184,7 +185,7 @@ def _list(options: argparse.Namespace) -> int:
     for kind, listed in (
         ("spaces", _modules("spaces")),
         ("engines", _modules("engines")),
-        ("samplers", [*SAMPLERS, "MODULE:CLASS"]),
+        ("samplers", [*samplers(), "MODULE:CLASS"]),
     ):
         table.add_row(kind, "", ", ".join(listed))
     _console().print(table)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+RECORD = "occam"  # Optuna's user attribute that holds a finished trial
+
 
 class TrialState(Enum):
     """Optuna's words, and REJECTED: counted, found too large to win, never trained."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,14 +17,15 @@ from optuna.storages.journal import JournalFileBackend
 from ..building import as_hyperparameters, build
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
-from ..samplers import ONE_SEED, UNCONSTRAINED, sampler_factory
-from ..trials import FinishedTrial, Trial, TrialState
+from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
+from ..samplers.level_set import LevelSetSampler
+from ..samplers.pool import Pool
+from ..trials import RECORD, FinishedTrial, Trial, TrialState
 
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
 
-RECORD = "occam"  # user attribute that holds a FinishedTrial
 LEAST_VIOLATION = 1e-9  # a trial that has not reached is infeasible, however close it came
 BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
 
@@ -56,9 +56,11 @@ class Engine:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
         self._metric, self._search_target = metric, search_target
-        self._sampler_name, self._make_sampler = sampler, sampler_factory(sampler)
+        self._sampler_name = sampler
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
+        self._default = self._find_default()
+        self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         self._study = optuna.create_study(
             storage=_storage(storage),
             study_name=name,
@@ -80,7 +82,10 @@ class Engine:
         """Up to `n` configurations with their sizes; fewer where nothing is left to propose."""
         asked: list[Trial] = []
         while len(asked) < n and not self._exhausted:
-            asked.append(self._propose(self._next()))
+            trial = self._next()
+            if trial is None:
+                break
+            asked.append(self._propose(trial))
         return asked
 
     def tell(self, finished: FinishedTrial) -> None:
@@ -101,11 +106,30 @@ class Engine:
         """Enqueue the space's own default as the first trial; take up what a dead process left."""
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
-            hp = as_hyperparameters({})
-            build(self._pipeline, hp)
-            self._study.enqueue_trial(default_suggestions(hp))
+            self._study.enqueue_trial(self._default)
         running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
         self._interrupted = iter([self._reopen(trial) for trial in running])
+
+    def _find_default(self) -> dict[str, Any]:
+        hp = as_hyperparameters({})
+        build(self._pipeline, hp)
+        return default_suggestions(hp)
+
+    def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
+        """One sampler for the whole search: what it draws once, it keeps."""
+
+        def measure(draw: Any) -> int:
+            hp = SuggestedHyperParameters(draw)
+            return count_build(lambda: build(self._pipeline, hp), self._inputs).total
+
+        sampler = LevelSetSampler(
+            pool=Pool(measure, _seed(self._seed, 0, 2)),
+            default=self._default,
+            metric=self._metric,
+            search_target=self._search_target,
+            seed=lambda number: _seed(self._seed, number, 3),
+        )
+        return lambda seed: sampler
 
     def _reopen(self, frozen: optuna.trial.FrozenTrial) -> Callable[[], optuna.Trial | None]:
         def reopen() -> optuna.Trial | None:
@@ -117,13 +141,19 @@ class Engine:
 
         return reopen
 
-    def _next(self) -> optuna.Trial:
+    def _next(self) -> optuna.Trial | None:
+        """The next trial to propose; None where the sampler sees nothing worth trying."""
         for reopen in self._interrupted:
             if (trial := reopen()) is not None:
                 return trial
         trials = self._study.get_trials(deepcopy=False)
-        waiting = (each.number for each in trials if each.state is optuna.trial.TrialState.WAITING)
-        return self._seeded(min(waiting, default=len(trials)), self._study.ask)
+        waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
+        if waiting:
+            return self._seeded(waiting[0], self._study.ask)
+        sampler = self._study.sampler
+        if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
+            return None
+        return self._seeded(len(trials), self._study.ask)
 
     def _seeded(self, number: int, make: Callable[[], optuna.Trial]) -> optuna.Trial:
         """Each trial has a sampler of its own seed: a search that was interrupted asks the same."""
@@ -131,9 +161,7 @@ class Engine:
         return make()
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return self._make_sampler(_seed(self._seed, number))
+        return self._make_sampler(_seed(self._seed, number))
 
     def _propose(self, trial: optuna.Trial) -> Trial:
         hp = SuggestedHyperParameters(trial, grid=self._sampler_name == "grid")

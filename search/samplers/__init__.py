@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import warnings
 from collections.abc import Callable
 
 from optuna import samplers
+from optuna.exceptions import ExperimentalWarning
 
 from ..errors import InputError
 
@@ -24,9 +26,15 @@ SAMPLERS: dict[str, Factory] = {
         seed=seed, scramble=True, warn_independent_sampling=False
     ),
 }
+LEVEL_SET = "level-set"  # ours: it is made by the engine, since it knows the space
 NEEDS = {"gp": "torch", "cmaes": "cmaes"}
 ONE_SEED = frozenset({"qmc"})  # one sequence through the whole study: its seed must not change
 UNCONSTRAINED = frozenset({"cmaes"})  # blind to constraints: told of them through the value
+
+
+def names() -> list[str]:
+    """The samplers that have a name."""
+    return [LEVEL_SET, *SAMPLERS]
 
 
 def sampler_factory(name: str) -> Factory:
@@ -34,12 +42,23 @@ def sampler_factory(name: str) -> Factory:
     if ":" in name:
         return _custom(name)
     if name not in SAMPLERS:
-        known = ", ".join(SAMPLERS)
+        known = ", ".join(names())
         raise InputError(f"Unknown sampler {name!r}. Available samplers: {known}, or MODULE:CLASS.")
     needed = NEEDS.get(name)
     if needed and importlib.util.find_spec(needed) is None:
         raise InputError(f"Sampler {name!r} needs {needed}: pip install 'occam[{needed}]'.")
-    return SAMPLERS[name]
+    return _quietly(SAMPLERS[name])
+
+
+def _quietly(factory: Factory) -> Factory:
+    """Some of Optuna's samplers, and TPE's `group`, warn that they may still change."""
+
+    def make(seed: int) -> samplers.BaseSampler:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return factory(seed)
+
+    return make
 
 
 def _custom(name: str) -> Factory:

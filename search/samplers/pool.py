@@ -1,0 +1,223 @@
+"""Configurations of a space with their exact sizes, drawn without training anything."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
+CHUNK = 64  # configurations drawn at a time
+QUIET = 3  # changes of one value without effect on the size: it is taken to have none
+NUDGE = 0.15  # standard deviation of a small change, in units of a range
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a trial would suggest, and the parameter count of the model that it makes."""
+
+    values: Values
+    distributions: Mapping[str, Distribution]
+    parameter_count: int
+
+    @property
+    def key(self) -> str:
+        """Equal for equal configurations."""
+        return repr(sorted(self.values.items()))
+
+
+class Draw:
+    """An Optuna trial's `suggest_*` without a study: given values where they fit, else random."""
+
+    def __init__(self, rng: np.random.Generator, given: Values | None = None) -> None:
+        self._rng, self._given = rng, given or {}
+        self.values: dict[str, Any] = {}
+        self.distributions: dict[str, Distribution] = {}
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        value: int = self._suggest(name, IntDistribution(low, high, log=log, step=step))
+        return value
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        value: float = self._suggest(name, FloatDistribution(low, high, log=log))
+        return value
+
+    def suggest_categorical(self, name: str, choices: list[Any]) -> Any:
+        return self._suggest(name, CategoricalDistribution(choices))
+
+    def _suggest(self, name: str, distribution: Distribution) -> Any:
+        if name not in self.values:
+            given = name in self._given and fits(distribution, self._given[name])
+            self.values[name] = (
+                self._given[name] if given else from_unit(distribution, self._rng.random())
+            )
+            self.distributions[name] = distribution
+        return self.values[name]
+
+
+class Pool:
+    """Draws configurations and counts them.
+
+    Args:
+        measure: builds the configuration that a draw makes of a space and counts its weights;
+            raises where that cannot be done.
+        seed: the same seed draws the same configurations.
+    """
+
+    def __init__(self, measure: Callable[[Draw], int], seed: int) -> None:
+        self._measure, self._seed = measure, seed
+        self._rng = np.random.default_rng(seed)
+        self._drawn: list[Configuration] = []
+        self._paths: list[Configuration] | None = None
+        self._quiet: dict[str, float] = defaultdict(float)
+
+    def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
+        """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
+
+        The pool only grows, and only as far as is needed: it is the same after an interruption.
+        """
+        while True:
+            small = [each for each in self._drawn if each.parameter_count < parameter_count]
+            if len(small) >= wanted or len(self._drawn) >= most:
+                return small
+            made = [self._made(Draw(self._rng)) for _ in range(CHUNK)]
+            self._drawn += [each for each in made if each is not None]
+            most -= sum(each is None for each in made)
+
+    def around(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
+        """Neighbours of a configuration: some of its values changed, numbers by a little."""
+        rng = np.random.default_rng(seed)
+        made = [self._neighbour(base, _changed(base, rng), rng) for _ in range(count)]
+        return [each for each in made if each is not None]
+
+    def path(self, default: Values, steps: int) -> list[Configuration]:
+        """The default configuration from its narrowest to its widest, all else as it is.
+
+        At most 2 `steps` + 1 configurations, the default among them, by rising size.
+        """
+        if self._paths is None:
+            rng = np.random.default_rng(self._seed)
+            base = self._made(Draw(rng, default))
+            if base is None:
+                return []
+            widths = self._widths(base, rng)
+            scaled = (_scaled(base, widths, step / steps) for step in range(2 * steps + 1))
+            made = [self._made(Draw(rng, values)) for values in scaled]
+            sized = {each.parameter_count: each for each in made if each is not None}
+            sized[base.parameter_count] = base
+            self._paths = [sized[size] for size in sorted(sized)]
+        return self._paths
+
+    def _neighbour(
+        self, base: Configuration, values: dict[str, Any], rng: np.random.Generator
+    ) -> Configuration | None:
+        """Built only where a value changed that has moved the size, or the names read, before."""
+        changed = {name for name in values if values[name] != base.values[name]}
+        if all(self._quiet[name] >= QUIET for name in changed):
+            return Configuration(values, base.distributions, base.parameter_count)
+        made = self._made(Draw(rng, values))
+        if made is not None and len(changed) == 1:
+            same = (made.parameter_count, set(made.values)) == (
+                base.parameter_count,
+                set(base.values),
+            )
+            self._quiet[changed.pop()] += 1 if same else -math.inf
+        return made
+
+    def _made(self, draw: Draw) -> Configuration | None:
+        try:
+            size = self._measure(draw)
+        except Exception:  # a configuration that cannot be built is none
+            return None
+        return Configuration(draw.values, draw.distributions, size)
+
+    def _widths(self, base: Configuration, rng: np.random.Generator) -> list[str]:
+        """The numbers that move the size without changing which hyperparameters there are."""
+        widths = []
+        for name, distribution in base.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                continue
+            low = self._made(Draw(rng, {**base.values, name: from_unit(distribution, 0.0)}))
+            if (
+                low is not None
+                and low.values.keys() == base.values.keys()
+                and low.parameter_count < base.parameter_count
+            ):
+                widths.append(name)
+        return widths
+
+
+def fits(distribution: Distribution, value: Any) -> bool:
+    """Whether a distribution can take this value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return bool(distribution.low <= value <= distribution.high)
+
+
+def from_unit(distribution: Distribution, unit: float) -> Any:
+    """The value at `unit`, from 0 to 1, of a distribution's range, on its own scale."""
+    unit = min(max(unit, 0.0), 1.0)
+    if isinstance(distribution, CategoricalDistribution):
+        index = int(unit * len(distribution.choices))
+        return distribution.choices[min(index, len(distribution.choices) - 1)]
+    low, high = float(distribution.low), float(distribution.high)
+    whole = isinstance(distribution, IntDistribution)
+    if whole:  # each whole number has the same share of the range
+        low, high = low - 0.5, high + 0.5
+    value = low * math.pow(high / low, unit) if distribution.log else low + unit * (high - low)
+    if not whole:
+        return min(max(value, distribution.low), distribution.high)
+    step = distribution.step or 1
+    value = distribution.low + step * round((value - distribution.low) / step)
+    return int(min(max(value, distribution.low), distribution.high))
+
+
+def to_unit(distribution: Distribution, value: Any) -> float:
+    """Where in a distribution's range, from 0 to 1, a value lies; the inverse of `from_unit`."""
+    if isinstance(distribution, CategoricalDistribution):
+        return (distribution.choices.index(value) + 0.5) / len(distribution.choices)
+    low, high = float(distribution.low), float(distribution.high)
+    if isinstance(distribution, IntDistribution):
+        low, high = low - 0.5, high + 0.5
+    if high <= low:
+        return 0.5
+    if distribution.log:
+        return math.log(value / low) / math.log(high / low)
+    return float((value - low) / (high - low))
+
+
+def _changed(base: Configuration, rng: np.random.Generator) -> dict[str, Any]:
+    """One to three values of a configuration drawn anew, or nudged where they are numbers."""
+    values = dict(base.values)
+    names = sorted(values)
+    for name in rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False):
+        distribution = base.distributions[name]
+        unit = rng.random()
+        if not isinstance(distribution, CategoricalDistribution):
+            unit = to_unit(distribution, values[name]) + rng.normal(0, NUDGE)
+        values[name] = from_unit(distribution, unit)
+    return values
+
+
+def _scaled(base: Configuration, widths: list[str], factor: float) -> dict[str, Any]:
+    """All widths at once from their least (factor 0) over their own (1) to their most (2)."""
+    values = dict(base.values)
+    for name in widths:
+        own = to_unit(base.distributions[name], values[name])
+        unit = own * factor if factor <= 1 else own + (1 - own) * (factor - 1)
+        values[name] = from_unit(base.distributions[name], unit)
+    return values

@@ -1,0 +1,194 @@
+"""The level-set sampler on a space whose truth is known, so that nothing needs training."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+
+import numpy as np
+import optuna
+import pytest
+from occam.search.metrics import metric
+from occam.search.samplers import sampler_factory
+from occam.search.samplers.level_set import LevelSetSampler
+from occam.search.samplers.pool import Configuration, Draw, Pool
+from occam.search.samplers.surrogate import Observation, Surrogate, probability
+from occam.search.trials import RECORD
+from optuna.distributions import IntDistribution
+
+TARGET = 0.95
+DEFAULT = {"kind": "plain", "units": 16, "rate": 0.01}
+
+
+def measure(suggest) -> int:
+    """A plain or a deep network; the deep one has a dimension of its own."""
+    kind = suggest.suggest_categorical("kind", ["plain", "deep"])
+    units = suggest.suggest_int("units", 2, 64, log=True)
+    suggest.suggest_float("rate", 1e-4, 1e-1, log=True)
+    if kind == "deep":
+        units_2 = suggest.suggest_int("units_2", 2, 64, log=True)
+        return 21 * units + (units + 1) * units_2 + (units_2 + 1) * 5
+    return 21 * units + (units + 1) * 5
+
+
+def accuracy(values: dict, size: int, rng: np.random.Generator) -> float:
+    """Rises with size; best at a rate of 0.02; deep networks are worse at equal size."""
+    error = 0.05 * (size / 200) ** -0.6
+    error *= 1 + 0.5 * math.log10(values["rate"] / 0.02) ** 2
+    error *= 1.5 if values["kind"] == "deep" else 1.0
+    return 1 - error * math.exp(rng.normal(0, 0.1))
+
+
+def search(trials: int, *, seed: int = 0, sampler: str = "level-set") -> list[dict]:
+    """The record of each trial: what `accuracy` says of it."""
+    study = optuna.create_study(sampler=make(sampler, seed), direction="minimize")
+    study.enqueue_trial(DEFAULT)
+    rng = np.random.default_rng(seed)
+    records = []
+    for number in range(trials):
+        level_set = isinstance(study.sampler, LevelSetSampler)
+        if level_set and number and study.sampler.exhausted(study, number):
+            break
+        trial = study.ask()
+        size = measure(trial)
+        record = run(trial.params, size, rng, best(records))
+        trial.set_user_attr(RECORD, record)
+        trial.set_constraint("target", TARGET - (record["score"] or 0))
+        study.tell(trial, size)
+        records.append({**record, "values": trial.params})
+    return records
+
+
+@cache
+def long_search() -> list[dict]:
+    """A search that may go on for as long as it likes."""
+    return search(300)
+
+
+def run(values: dict, size: int, rng: np.random.Generator, smallest: float) -> dict:
+    if size >= smallest:
+        return record_of("REJECTED", size, None, 0)
+    score = accuracy(values, size, rng)
+    reached = score >= TARGET
+    return record_of("COMPLETE" if reached else "PRUNED", size, score, 20 if reached else 10)
+
+
+def record_of(state: str, size: int, score: float | None, epochs: int) -> dict:
+    return {
+        "state": state,
+        "parameter_count": size,
+        "score": score,
+        "projected_score": score,
+        "reached": state == "COMPLETE",
+        "epochs": epochs,
+    }
+
+
+def best(records: list[dict]) -> float:
+    return min((r["parameter_count"] for r in records if r["reached"]), default=math.inf)
+
+
+def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name != "level-set":
+        return sampler_factory(name)(seed)
+    return LevelSetSampler(
+        pool=Pool(measure, seed),
+        default=DEFAULT,
+        metric=metric("accuracy"),
+        search_target=TARGET,
+        seed=lambda number: 1000 * seed + number,
+    )
+
+
+def test_the_search_starts_with_the_default_and_brackets_along_its_shape():
+    records = search(5)
+    assert records[0]["values"] == DEFAULT
+    assert {r["values"]["kind"] for r in records[:4]} == {"plain"}
+    assert {r["values"]["rate"] for r in records[:4]} == {0.01}
+    assert len({r["parameter_count"] for r in records[:4]}) == 4
+
+
+def test_nothing_that_cannot_win_is_proposed():
+    assert all(record["state"] != "REJECTED" for record in long_search())
+
+
+def test_nothing_is_proposed_twice():
+    proposed = [repr(sorted(record["values"].items())) for record in long_search()]
+    assert len(set(proposed)) == len(proposed)
+
+
+def test_the_same_seed_proposes_the_same():
+    assert search(12) == search(12)
+    assert search(12) != search(12, seed=1)
+
+
+def test_it_finds_smaller_models_in_fewer_epochs_than_constrained_tpe():
+    """Sizes after 100 epochs and in the end; the frontier is near 190 parameters."""
+
+    def after(records: list[dict], epochs: int) -> float:
+        spent, kept = 0, []
+        for record in records:
+            spent += record["epochs"]
+            if spent > epochs:
+                break
+            kept.append(record)
+        return best(kept)
+
+    ours = [search(35, seed=seed) for seed in range(3)]
+    theirs = [search(35, seed=seed, sampler="tpe") for seed in range(3)]
+    assert np.median([after(each, 100) for each in ours]) < 0.8 * np.median(
+        [after(each, 100) for each in theirs]
+    )
+    assert np.median([best(each) for each in ours]) <= 200
+
+
+def test_the_search_ends_by_itself_when_nothing_smaller_is_likely():
+    assert len(long_search()) < 300
+    assert best(long_search()) < 190
+
+
+@pytest.mark.slow
+def test_a_proposal_costs_little_after_five_hundred_trials():
+    study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
+    rng = np.random.default_rng(0)
+    pool = Pool(measure, 5)
+    for each in pool.below(math.inf, wanted=500, most=1000)[:500]:
+        frozen = optuna.trial.create_trial(
+            params=dict(each.values),
+            distributions=dict(each.distributions),
+            value=1.0,
+            user_attrs={RECORD: run(each.values, each.parameter_count, rng, math.inf)},
+        )
+        study.add_trial(frozen)
+    measure(study.ask())
+    started = time.process_time()
+    measure(study.ask())
+    assert time.process_time() - started < 1.5  # the goal is 0.3 s; machines differ
+
+
+def line(size: int) -> Configuration:
+    return Configuration({"units": size}, {"units": IntDistribution(1, 4000)}, size)
+
+
+def test_the_surrogate_expects_more_of_larger_models_where_nothing_says_otherwise():
+    seen = [Observation(line(size), math.log(size / 200), 1.0) for size in range(50, 800, 30)]
+    mean, spread = Surrogate(seen, 0).predict([line(size) for size in (20, 100, 400, 3000)])
+    assert list(mean) == sorted(mean)
+    likely = probability(mean, spread)
+    assert likely[0] < 0.05
+    assert likely[-1] > 0.95
+
+
+def test_the_surrogate_is_never_certain():
+    seen = [Observation(line(100 + size), 0.0, 1.0) for size in range(10)]
+    _, spread = Surrogate(seen, 0).predict([line(105)])
+    assert spread[0] >= 0.15
+
+
+def test_a_given_draw_keeps_what_fits_and_draws_the_rest():
+    draw = Draw(np.random.default_rng(0), {"kind": "deep", "units": 900})
+    measure(draw)
+    assert draw.values["kind"] == "deep"
+    assert 2 <= draw.values["units"] <= 64
+    assert "units_2" in draw.values
