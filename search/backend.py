@@ -3,59 +3,97 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
 
-LIBRARIES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def use_backend(name: str, *, gpus: str = "all", seed: int | None = None) -> None:
     """Make Keras compute with this backend on these GPUs, in this process and its children.
 
+    Raises InputError where that cannot be. What the user's environment already says about logging
+    and memory stays.
+
     Args:
         gpus: "all", "none", or device numbers such as "0,1".
         seed: of Python's string hashes in child processes.
     """
-    _check(name)
+    _check(name, gpus)
     os.environ["KERAS_BACKEND"] = name
     if gpus != "all":
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus == "none" else gpus
+    if gpus == "none":
+        os.environ["JAX_PLATFORMS"] = "cpu"
     if seed is not None:
         os.environ["PYTHONHASHSEED"] = str(seed)
     for variable, value in _defaults(name).items():
         os.environ.setdefault(variable, value)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each model's tracing
 
 
-def _check(name: str) -> None:
-    if name not in LIBRARIES:
-        raise InputError(f"Unknown backend {name!r}. Available backends: {', '.join(LIBRARIES)}.")
-    if importlib.util.find_spec(LIBRARIES[name]) is None:
+def import_keras() -> None:
+    """Import Keras, and hold back what its backend writes to the terminal while it starts."""
+    with _standard_error_held_back():
+        importlib.import_module("keras")
+
+
+def _check(name: str, gpus: str) -> None:
+    if name not in BACKENDS:
+        raise InputError(f"Unknown backend {name!r}. Available backends: {', '.join(BACKENDS)}.")
+    if importlib.util.find_spec(name) is None:
         raise InputError(f"Backend {name!r} is not installed: pip install 'occam[{name}]'.")
-    if "keras" in sys.modules and (current := sys.modules["keras"].backend.backend()) != name:
+    if "keras" in sys.modules and (current := sys.modules["keras"].config.backend()) != name:
         raise InputError(
             f"Backend {name!r} cannot be used: Keras already runs on {current!r} in this process. "
             "Start a new process."
         )
+    if not re.fullmatch(r"all|none|\d+(,\d+)*", gpus):
+        raise InputError(
+            f"GPUs {gpus!r} are not understood: give all, none, or device numbers such as 0,1."
+        )
 
 
 def _defaults(name: str) -> dict[str, str]:
-    """What a user's own environment may override."""
     common = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    if name != "jax":
-        return common
-    return common | {
-        "JAX_COMPILATION_CACHE_DIR": str(_cache_folder() / "jax"),
+    return common | _compilation_cache() if name == "jax" else common
+
+
+def _compilation_cache() -> dict[str, str]:
+    """JAX compiles every new shape for a second or more: shapes seen in any process are kept."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(home / "occam" / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "occam"
+@contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    """By its file descriptor: TensorFlow's libraries write there, whatever its log level says."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

@@ -78,8 +78,8 @@ def _add_search(commands: Any) -> None:
     add("--engine", default="optuna", help="optuna (default)")
     add(
         "--sampler",
-        default="tpe",
-        help="tpe (default), gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
+        default="level-set",
+        help="level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
     )
     add("--trainer", choices=("auto", "fit"), default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
@@ -150,7 +150,9 @@ def _add_ui(commands: Any) -> None:
 
 def _search(options: argparse.Namespace) -> int:
     from .backend import use_backend
+    from .pipeline import find
 
+    find(options.pipeline)
     _check_choice("engine", options.engine, _modules("engines"))
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_json(options.json)

@@ -29,7 +29,7 @@ from .trials import FinishedTrial
 from .workers import Executor, InProcess, Processes
 
 STUDIES = Path("mlruns", "studies")
-SAMPLE = 5  # raw rows that show a model's signature
+SAMPLE = 200  # raw rows that show a model's signature, missing values among them
 REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
 
 

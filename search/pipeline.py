@@ -85,15 +85,11 @@ def load(name: str) -> Pipeline:
 
     Raises InputError where there is none, or where its file cannot be run.
     """
+    find(name)
     try:
         module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
-    except (InputError, KeyboardInterrupt):
+    except InputError:
         raise
-    except SyntaxError as error:
-        where = f"{Path(error.filename or name).name}, line {error.lineno}"
-        raise InputError(
-            f"Pipeline {name!r} is not valid Python: {error.msg} ({where})."
-        ) from error
     except Exception as error:
         problem = f"{type(error).__name__}: {_one_line(error)}"
         raise InputError(f"Pipeline {name!r} cannot be loaded: {problem}.") from error
@@ -105,6 +101,21 @@ def load(name: str) -> Pipeline:
             f"received {received}."
         )
     return replace(pipeline, name=pipeline.name or _short_name(name))
+
+
+def find(name: str) -> None:
+    """Refuse a name that no pipeline has, or a file that is no Python, without running anything."""
+    if not name.endswith(".py"):
+        return _find_module(name)
+    if not Path(name).is_file():
+        raise InputError(f"Pipeline file {name!r} does not exist.")
+    try:
+        ast.parse(Path(name).read_bytes())
+    except (SyntaxError, ValueError) as error:
+        where = f"{Path(name).name}, line {getattr(error, 'lineno', None) or 1}"
+        problem = getattr(error, "msg", error)
+        raise InputError(f"Pipeline {name!r} is not valid Python: {problem} ({where}).") from error
+    return None
 
 
 def names() -> list[str]:
@@ -134,11 +145,10 @@ def _folder() -> list[str]:
     return list(importlib.import_module(PIPELINES).__path__)
 
 
-def _load_module(name: str) -> Any:
-    if name in names():
-        return importlib.import_module(f"{PIPELINES}.{name}")
-    if "." in name and importlib.util.find_spec(name.partition(".")[0]):
-        return importlib.import_module(name)
+def _find_module(name: str) -> None:
+    package, dot, _ = name.partition(".")
+    if name in names() or (dot and importlib.util.find_spec(package)):
+        return
     near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5) or names()
     raise InputError(
         f"Unknown pipeline {name!r}. Did you mean: {', '.join(near)}? "
@@ -146,9 +156,11 @@ def _load_module(name: str) -> Any:
     )
 
 
+def _load_module(name: str) -> Any:
+    return importlib.import_module(f"{PIPELINES}.{name}" if name in names() else name)
+
+
 def _load_file(path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(f"Pipeline file {str(path)!r} does not exist.")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise InputError(f"Pipeline file {str(path)!r} cannot be read as Python.")

@@ -29,7 +29,7 @@ class Settings:
     epochs: int | None = None
     timeout: float | None = None
     engine: str = "optuna"
-    sampler: str = "tpe"
+    sampler: str = "level-set"
     trainer: str = "fit"
     backend: str = "tensorflow"
     workers: int = 1

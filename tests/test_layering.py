@@ -13,13 +13,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("search", "spaces", "pipelines")
 HOMES = {
     "optuna": {"search/engines/optuna.py", "search/hyperparameters.py", "search/samplers"},
-    "mlflow": {
-        "search/tracking.py",
-        "search/promotion.py",
-        "search/prediction.py",
-        "search/review.py",
-        "search/serving.py",
-    },
+    "mlflow": {"search/store.py", "search/child_runs.py", "search/serving.py"},
 }
 
 

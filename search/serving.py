@@ -1,0 +1,93 @@
+"""The model as MLflow serves it: raw inputs in, a table of predictions out; needs no Occam."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+
+CHUNK = 4096  # rows in memory at once
+
+
+class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
+    """Preprocessing, Keras model and class names, from three files beside this one."""
+
+    def load_context(self, context: Any) -> None:
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        facts = json.loads(files["facts"].read_text(encoding="utf-8"))
+        self.classes, self.inputs, self.link = facts["classes"], facts["inputs"], facts["link"]
+        os.environ.setdefault("KERAS_BACKEND", facts["backend"])
+        import keras  # only now: it chooses its backend while it is imported
+
+        self.keras = keras
+        self.transform, custom_objects = pickle.loads(files["preprocessing"].read_bytes())
+        self.model = keras.saving.load_model(
+            files["model"], custom_objects=custom_objects, compile=False, safe_mode=True
+        )
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        """One row of predictions an input; arrays are as welcome as data frames.
+
+        MLflow warns of a type hint that says so.
+        """
+        inputs: Any = model_input
+        if self.inputs:
+            inputs = [model_input[name] for name in self.inputs]
+        if self.transform:
+            inputs = self.transform(inputs)
+        outputs = self._outputs(inputs)
+        return self._regression(outputs) if self.link == "none" else self._classification(outputs)
+
+    def _outputs(self, inputs: Any) -> np.ndarray[Any, Any]:
+        tree = self.keras.tree
+        inputs = tree.map_structure(_array, inputs)
+        rows = len(tree.flatten(inputs)[0])
+        parts = []
+        for start in range(0, rows, CHUNK):
+            part = tree.map_structure(lambda leaf, at=start: leaf[at : at + CHUNK], inputs)
+            output = tree.flatten(self.model(part, training=False))[0]
+            parts.append(np.asarray(self.keras.ops.convert_to_numpy(output)))
+        return np.concatenate(parts)
+
+    def _classification(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
+        probabilities = _probabilities(outputs, self.link)
+        names = self.classes or range(probabilities.shape[-1])
+        chosen = np.asarray(list(names))[probabilities.argmax(axis=-1)]
+        if chosen.ndim > 1:  # one class a step of a sequence
+            return pd.DataFrame({"prediction": chosen.reshape(len(chosen), -1).tolist()})
+        columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(names)}
+        return pd.DataFrame({"prediction": chosen, **columns})
+
+    def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
+        flat = outputs.reshape(len(outputs), -1)
+        if flat.shape[1] == 1:
+            return pd.DataFrame({"prediction": flat[:, 0]})
+        return pd.DataFrame({f"prediction_{i}": flat[:, i] for i in range(flat.shape[1])})
+
+
+def _array(values: Any) -> np.ndarray[Any, Any]:
+    array = np.asarray(values)
+    return np.asarray(array, dtype="float32") if array.dtype.kind == "f" else array
+
+
+def _probabilities(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
+    """Of every class: one output is the probability of the second of two."""
+    if link == "sigmoid":
+        outputs = 1 / (1 + np.exp(-outputs))
+    if link == "softmax":
+        outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        outputs = outputs / outputs.sum(axis=-1, keepdims=True)
+    if outputs.ndim == 1:
+        outputs = outputs[:, np.newaxis]
+    if outputs.shape[-1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=-1)
+    return outputs
+
+
+mlflow.models.set_model(ServedModel())

@@ -1,0 +1,205 @@
+"""Records a search in MLflow: one parent run a search, one child run a trial, one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import child_runs, description, outcome, provenance
+from .child_runs import ChildRun, child_run, key, text
+from .errors import InputError
+from .metrics import metric
+from .store import (
+    ACTIVE,
+    FAILURES,
+    SEARCH,
+    connect,
+    mlflow,
+    newest_search,
+    now,
+    one_line,
+    quoted,
+    reaching,
+    sqlite_file,
+)
+from .store import default_uri as default_uri
+from .store import last_search as last_search
+
+if TYPE_CHECKING:
+    from .pipeline import Data
+    from .trials import FinishedTrial
+
+MODEL = "occam.model_uri"  # the tag that holds the address of a trial's logged model
+SECONDS_BETWEEN_WRITES = 1.0  # trials that end faster share a transaction
+SECONDS_BETWEEN_ATTEMPTS = 60.0  # while the store cannot be reached
+
+logger = logging.getLogger("occam")
+
+
+class Tracker:
+    """The MLflow records of one search; a search of the same name goes on with the same run.
+
+    Args:
+        uri: MLflow's tracking URI; a SQLite store is made where it is missing.
+        pipeline: name of the experiment.
+        search: name of the search.
+        fresh: start a new parent run even where the search has one.
+    """
+
+    def __init__(self, uri: str, *, pipeline: str, search: str, fresh: bool = False) -> None:
+        self.uri = uri
+        self._client = connect(uri, create=True)
+        with reaching(uri):
+            self._experiment = _experiment(self._client, uri, pipeline)
+            self.experiment_id: str = self._experiment.experiment_id
+            self._origin = mlflow.tracking.context.registry.resolve_tags()
+            self.run_id = self._parent(search, fresh)
+            self._runs = child_runs.read(self._client, self.experiment_id, self.run_id)
+        self._pending: list[ChildRun] = []
+        self._next_write = 0.0
+
+    def start(self, settings: Mapping[str, object], *, data: Data | None) -> None:
+        """Record what the search was asked for, with which versions and on which data.
+
+        Args:
+            settings: `metric` and `target` at least. MLflow never changes a parameter: where a
+                search goes on with another value, a tag `resumed.<name>` says so.
+        """
+        values = {key(name): text(value) for name, value in provenance.flat(settings)}
+        tags = provenance.facts(values.get("backend"))
+        tags |= {name: values[name] for name in ("metric", "target")} | {ACTIVE: now()}
+        with reaching(self.uri):
+            run = self._client.get_run(self.run_id)
+            known = run.data.params
+            changed = {name: new for name, new in values.items() if known.get(name, new) != new}
+            tags |= {f"resumed.{name}": new for name, new in changed.items()}
+            new = [mlflow.entities.Param(*each) for each in values.items() if each[0] not in known]
+            self._client.log_batch(self.run_id, params=new, tags=child_runs.run_tags(tags))
+            if data is not None and not run.inputs.dataset_inputs:
+                self._log_data(data)
+            self._client.update_run(self.run_id, status="RUNNING")
+            self._client.set_experiment_tag(self.experiment_id, *description.view_tag(self.run_id))
+
+    def log(self, finished: FinishedTrial) -> None:
+        """Record a trial that has ended; one that is recorded already is skipped.
+
+        While the store cannot be reached, trials wait; `finish` raises if they still do.
+        """
+        if finished.number in {*self._runs, *(run.number for run in self._pending)}:
+            return
+        tags = {"mlflow.user": self._origin.get("mlflow.user", "unknown")}
+        self._pending.append(child_run(finished, parent=self.run_id, tags=tags))
+        if time.monotonic() < self._next_write:
+            return
+        try:
+            self._write()
+        except FAILURES as error:
+            self._next_write = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
+            waiting = len(self._pending)
+            logger.warning("MLflow failed, %d trials wait for it: %s.", waiting, one_line(error))
+
+    def logged(self) -> set[int]:
+        """Numbers of the trials that have a child run."""
+        with reaching(self.uri):
+            self._write()
+        return set(self._runs)
+
+    def run_id_of(self, number: int) -> str | None:
+        """The child run of a trial."""
+        with reaching(self.uri):
+            self._write()
+        return self._runs.get(number)
+
+    def log_model(
+        self,
+        finished: FinishedTrial,
+        *,
+        transform: Callable[[Any], Any] | None,
+        sample: Any,
+        classes: Sequence[str],
+    ) -> str:
+        """Log a trial's model with its preprocessing into its child run, once; its address.
+
+        Args:
+            sample: raw inputs, as a caller of the served model will send them.
+        """
+        from .packaging import log_model  # imports Keras, which nothing else here needs
+
+        run_id = self.run_id_of(finished.number)
+        if run_id is None or finished.model_path is None:
+            raise InputError(f"Trial {finished.number} has no trained model that could be logged.")
+        with reaching(self.uri):
+            run, parent = self._client.get_run(run_id), self._client.get_run(self.run_id)
+            if MODEL in run.data.tags:
+                return str(run.data.tags[MODEL])
+            uri = log_model(
+                self._client,
+                run,
+                Path(finished.model_path),
+                transform=transform,
+                sample=sample,
+                classes=classes,
+                classifier=metric(parent.data.tags["metric"]).needs_classes,
+            )
+            self._client.set_tag(run_id, MODEL, uri)
+        return uri
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Record the answer of the search where a reviewer looks for it."""
+        with reaching(self.uri):
+            self._write()
+            outcome.record(self._client, self.experiment_id, self.run_id, summary)
+            self._client.set_tag(self.run_id, ACTIVE, now())
+            self._client.set_terminated(self.run_id)
+
+    def interrupt(self) -> None:
+        """Record that the search was cut off; it can go on later."""
+        with contextlib.suppress(*FAILURES):
+            self._write()
+            self._client.set_terminated(self.run_id, "KILLED")
+
+    def _parent(self, search: str, fresh: bool) -> str:
+        condition = f"tags.`{SEARCH}` = {quoted(search)}"
+        name = self._experiment.name
+        run = None if fresh else newest_search(self._client, name, condition=condition)
+        if run is None:
+            tags = {**self._origin, SEARCH: search, ACTIVE: now()}
+            run = self._client.create_run(self.experiment_id, tags=tags, run_name=search)
+        return str(run.info.run_id)
+
+    def _log_data(self, data: Data) -> None:
+        from .datasets import datasets  # imports pandas
+
+        self._client.log_inputs(self.run_id, datasets(data, name=self._experiment.name))
+
+    def _write(self) -> None:
+        while self._pending:
+            written = child_runs.write(self._client, self._experiment, self._pending)
+            self._runs |= written
+            self._pending = [run for run in self._pending if run.number not in written]
+        self._next_write = time.monotonic() + SECONDS_BETWEEN_WRITES
+
+
+def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entities.Experiment:
+    """The experiment of a pipeline, made where there is none; it opens as model training."""
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        raise InputError(
+            f"Experiment {name!r} was deleted in MLflow: bring it back with "
+            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
+        )
+    if found is not None:
+        return found
+    database = sqlite_file(uri)
+    place = (database.resolve().parent / "artifacts").as_uri() if database else None
+    tags = {
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": "parameter_count",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "false",
+    }
+    identity = client.create_experiment(name, artifact_location=place, tags=tags)
+    return client.get_experiment(identity)

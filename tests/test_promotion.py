@@ -1,0 +1,335 @@
+"""The registry takes a model that holds its target and beats the champion, and gives it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from occam.search.candidate import Candidate, Refused, not_better
+from occam.search.errors import InputError, OccamError
+from occam.search.promotion import promote, rollback
+from occam.search.store import connect, mlflow, quietly
+from occam.search.tracking import Tracker
+from occam.search.trials import FinishedTrial, TrialState
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy is deprecated",  # MLflow's use of SQLAlchemy 2.1
+        "ignore:__array__ implementation doesn.t accept a copy keyword",  # Keras on TensorFlow
+    ),
+]
+
+TRIAL = FinishedTrial(
+    number=0,
+    state=TrialState.COMPLETE,
+    hyperparameters={"units": 4},
+    parameter_count=784,
+    trainable_parameter_count=784,
+    seed=0,
+    reached=True,
+    score=0.97,
+)
+Search = Callable[..., Tracker]
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for all tests of this file, each with its own pipeline."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    path = tmp_path_factory.mktemp("model") / "any.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest) -> str:
+    """A pipeline that no other test has used."""
+    return str(request.node.name).replace("/", "-").replace(":", "-")
+
+
+@pytest.fixture
+def search(uri: str, keras_file: Path, pipeline: str) -> Search:
+    """Runs through a finished search: trial 0 is selected, trial 1 never saw the test split."""
+
+    def run(
+        count: int = 784,
+        score: float = 0.96,
+        *,
+        target: float = 0.95,
+        metric: str = "accuracy",
+        verdict: str = "holds",
+        selects: bool = True,
+    ) -> Tracker:
+        tracker = Tracker(uri, pipeline=pipeline, search="any", fresh=True)
+        tracker.start({"metric": metric, "target": target}, data=None)
+        trial = replace(TRIAL, parameter_count=count, model_path=str(keras_file))
+        for each in (trial, replace(trial, number=1)):
+            tracker.log(each)
+        tracker.log_model(trial, transform=None, sample=np.zeros((2, 2)), classes=())
+        test = {"score": score, "correct": 96, "rows": 100, "lower_bound": score - 0.01}
+        model = {
+            "trial": 0,
+            "parameter_count": count,
+            "validation": 0.97,
+            "run_id": tracker.run_id_of(0),
+            "test": {**test, "opened": 1, "verdict": verdict},
+        }
+        tracker.finish(
+            {
+                "pipeline": pipeline,
+                "metric": metric,
+                "target": target,
+                "search_target": target,
+                "rows": {"validation": 100},
+                "seconds": 1.0,
+                "epochs_trained": 1,
+                "trials": {"complete": 2, "pruned": 0, "rejected": 0, "fail": 0},
+                "selected": model if selects else None,
+                "ladder": [],
+                "incumbents": [],
+            }
+        )
+        return tracker
+
+    return run
+
+
+def aliases(uri: str, pipeline: str) -> dict[str, str]:
+    found = connect(uri).get_registered_model(pipeline).aliases
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def version(uri: str, pipeline: str, number: str = "1") -> Any:
+    return connect(uri).get_model_version(pipeline, number)
+
+
+def test_a_model_that_holds_becomes_the_champion(uri, pipeline, search):
+    tracker = search(verdict="certified")
+    promotion = promote(uri, pipeline)
+    assert promotion.version == "1"
+    assert promotion.text == (
+        f"{pipeline} version 1 is the champion: trial 0, 784 parameters, "
+        "test accuracy 0.9600, certified 0.95."
+    )
+    assert aliases(uri, pipeline) == {"champion": "1"}
+    assert version(uri, pipeline).tags == {
+        "target": "0.95",
+        "metric": "accuracy",
+        "parameter_count": "784",
+        "test_score": "0.96",
+        "lower_bound": "0.95",
+        "verdict": "certified",
+        "search": tracker.run_id,
+        "trial": "0",
+    }
+    with quietly():
+        champion = mlflow.pyfunc.load_model(f"models:/{pipeline}@champion")
+    assert len(champion.predict(np.zeros((3, 2)))) == 3
+
+
+def test_without_a_pipeline_the_last_search_of_all_counts(uri, pipeline, search):
+    search()
+    assert promote(uri, None).text.startswith(pipeline)
+
+
+def test_promoting_the_champion_again_changes_nothing(uri, pipeline, search):
+    search()
+    promote(uri, pipeline)
+    again = promote(uri, pipeline)
+    assert again.text == f"{pipeline} version 1 is the champion already: no new version."
+    assert len(connect(uri).search_model_versions(f"name = '{pipeline}'")) == 1
+
+
+def test_a_model_that_does_not_hold_is_refused(uri, pipeline, search):
+    search(score=0.94, verdict="not held")
+    with pytest.raises(Refused, match=r"trial 0 has 0.9400 on test data, not accuracy 0.95. --for"):
+        promote(uri, pipeline)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="not found"):
+        version(uri, pipeline)
+
+
+def test_a_trial_that_never_saw_the_test_split_is_refused(uri, pipeline, search):
+    run_id = search().run_id_of(1)
+    with pytest.raises(Refused, match="trial 1 never saw the test split"):
+        promote(uri, pipeline, run_id=run_id)
+
+
+def test_force_promotes_and_records_who_overrode_what(uri, pipeline, search, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
+    search(score=0.94, verdict="not held")
+    promote(uri, pipeline, force=True)
+    tags = version(uri, pipeline).tags
+    assert (tags["forced"], tags["forced_by"]) == ("true", "ada")
+    assert "0.9400 on test data" in tags["forced_reason"]
+    assert aliases(uri, pipeline) == {"champion": "1"}
+
+
+def test_force_that_overrides_nothing_is_not_recorded(uri, pipeline, search):
+    search()
+    promote(uri, pipeline, force=True)
+    assert "forced" not in version(uri, pipeline).tags
+
+
+def test_a_search_that_selected_nothing_has_nothing_to_promote(uri, pipeline, search):
+    search(selects=False)
+    with pytest.raises(Refused, match="selected no model"):
+        promote(uri, pipeline, force=True)
+
+
+CHAMPION = Candidate(
+    pipeline="digits",
+    run_id="a",
+    search="b",
+    trial="0",
+    metric="accuracy",
+    target=0.95,
+    parameter_count=784,
+    test_score=0.96,
+    lower_bound=0.95,
+    verdict="holds",
+    model_uri="models:/m",
+)
+MAE = {"metric": "mae", "target": 5.0, "test_score": 4.0}
+BETTER = {
+    "smaller and as accurate": {"parameter_count": 700},
+    "smaller and less accurate": {"parameter_count": 700, "test_score": 0.951},
+    "as small and more accurate": {"test_score": 0.97},
+    "larger, for a target that the champion misses": {
+        "parameter_count": 2000,
+        "test_score": 0.985,
+        "target": 0.98,
+    },
+}
+WORSE = {
+    "as small and as accurate": ({}, "holds this target too with 784 parameters"),
+    "larger and more accurate": (
+        {"parameter_count": 785, "test_score": 0.99},
+        "test accuracy 0.9600; this model has 785 and 0.9900",
+    ),
+    "smaller, for a lower target": (
+        {"parameter_count": 50, "test_score": 0.91, "target": 0.9},
+        "test accuracy 0.9100 does not reach the champion's 0.95",
+    ),
+    "by another metric": ({"metric": "auc"}, "was measured by accuracy, not auc"),
+}
+
+
+@pytest.mark.parametrize("challenger", BETTER.values(), ids=BETTER)
+def test_a_better_model_may_replace_the_champion(challenger):
+    assert not_better(replace(CHAMPION, **challenger), CHAMPION.tags()) == ""
+
+
+@pytest.mark.parametrize(("challenger", "objection"), WORSE.values(), ids=WORSE)
+def test_a_model_that_is_not_better_may_not(challenger, objection):
+    assert objection in not_better(replace(CHAMPION, **challenger), CHAMPION.tags())
+
+
+def test_errors_are_compared_in_their_own_direction():
+    champion = replace(CHAMPION, **MAE)
+    assert not_better(replace(champion, test_score=3.9), champion.tags()) == ""
+    assert not_better(replace(champion, test_score=4.1), champion.tags())
+    smaller = replace(champion, parameter_count=5, test_score=5.1, target=6.0)
+    assert "5.1000 does not reach the champion's 5" in not_better(smaller, champion.tags())
+
+
+def test_the_champion_stays_where_the_new_model_is_not_better(uri, pipeline, search):
+    search(700)
+    promote(uri, pipeline)
+    search(784)
+    with pytest.raises(Refused, match="holds this target too with 700 parameters"):
+        promote(uri, pipeline)
+    assert aliases(uri, pipeline) == {"champion": "1"}
+
+
+def test_a_champion_from_elsewhere_is_not_replaced_unasked(uri, pipeline, search):
+    tracker = search()
+    client = connect(uri)
+    client.create_registered_model(pipeline)
+    client.create_model_version(pipeline, client.get_run(tracker.run_id).info.artifact_uri)
+    client.set_registered_model_alias(pipeline, "champion", "1")
+    with pytest.raises(Refused, match="has no metric, target, test_score, parameter_count to be"):
+        promote(uri, pipeline)
+    promote(uri, pipeline, force=True)
+    assert aliases(uri, pipeline) == {"champion": "2", "previous": "1"}
+
+
+def test_rollback_goes_back_one_champion_at_a_time(uri, pipeline, search):
+    for count in (900, 800, 700):
+        search(count)
+        promote(uri, pipeline)
+    assert aliases(uri, pipeline) == {"champion": "3", "previous": "2"}
+    assert "version 2 is the champion again; version 3 stays" in rollback(uri, pipeline).text
+    assert aliases(uri, pipeline) == {"champion": "2", "previous": "1"}
+    rollback(uri, pipeline)
+    assert aliases(uri, pipeline) == {"champion": "1"}
+    with pytest.raises(InputError, match="nothing to go back to: version 1 is its first champion"):
+        rollback(uri, pipeline)
+    promotion = promote(uri, pipeline)
+    assert promotion.version == "3", "a version that is registered already is used again"
+    assert aliases(uri, pipeline) == {"champion": "3", "previous": "1"}
+
+
+def test_rollback_passes_over_versions_that_were_deleted(uri, pipeline, search):
+    for count in (900, 800, 700):
+        search(count)
+        promote(uri, pipeline)
+    connect(uri).delete_model_version(pipeline, "2")
+    assert rollback(uri, pipeline).version == "1"
+
+
+def test_rollback_without_a_champion_says_what_to_do(uri):
+    with pytest.raises(InputError, match="'nothing' has no champion: run `occam promote nothing`"):
+        rollback(uri, "nothing")
+
+
+def test_another_alias_leaves_the_champion_alone(uri, pipeline, search):
+    search(900)
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline, alias="candidate")
+    assert aliases(uri, pipeline) == {"champion": "1", "candidate": "2"}
+
+
+@pytest.mark.parametrize("alias", ["latest", "v3", "two words", ""])
+def test_an_alias_that_mlflow_refuses_is_said_before_anything_is_registered(uri, alias):
+    with pytest.raises(InputError, match="cannot be used: give letters, digits"):
+        promote(uri, None, alias=alias)
+
+
+def test_a_run_stands_for_the_model_it_selected(uri, pipeline, search):
+    first = search(900)
+    search(800)
+    assert "900 parameters" in promote(uri, None, run_id=first.run_id).text
+
+
+def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search):
+    tracker = search()
+    with pytest.raises(InputError, match="There is no run 'missing'"):
+        promote(uri, None, run_id="missing")
+    with pytest.raises(InputError, match="belongs to .*, not to 'other'"):
+        promote(uri, "other", run_id=tracker.run_id)
+    foreign = connect(uri).create_run(tracker.experiment_id).info.run_id
+    with pytest.raises(InputError, match="neither a search nor a trial"):
+        promote(uri, None, run_id=foreign)
+    unfinished = Tracker(uri, pipeline=pipeline, search="unfinished").run_id
+    with pytest.raises(InputError, match=r"has no search.json: its search has not finished"):
+        promote(uri, None, run_id=unfinished)
+    with pytest.raises(InputError, match="Trial 1 has no logged model: only trials on the ladder"):
+        promote(uri, None, run_id=tracker.run_id_of(1), force=True)
+
+
+def test_a_refusal_is_no_input_error():
+    assert issubclass(Refused, OccamError)
+    assert not issubclass(Refused, InputError)

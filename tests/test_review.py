@@ -1,0 +1,173 @@
+"""A reviewer is led to a page that says which model won."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from occam.search import description
+from occam.search.errors import InputError
+from occam.search.review import review
+from occam.search.tracking import Tracker, last_search
+from occam.search.trials import FinishedTrial, TrialState
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy is deprecated"  # MLflow's own use of SQLAlchemy 2.1
+)
+
+TRIAL = FinishedTrial(
+    number=0,
+    state=TrialState.COMPLETE,
+    hyperparameters={"units": 4},
+    parameter_count=784,
+    trainable_parameter_count=784,
+    seed=0,
+    score=0.97,
+)
+TEST = {"score": 4.2, "correct": None, "rows": 360, "lower_bound": 4.8, "opened": 2}
+SUMMARY = {
+    "pipeline": "prices",
+    "metric": "mae",
+    "target": 5.0,
+    "search_target": 4.6,
+    "rows": {"train": 900, "validation": 540, "test": 360},
+    "seconds": 61.2,
+    "epochs_trained": 1234,
+    "trials": {"complete": 30, "pruned": 9, "rejected": 1200, "fail": 1},
+    "selected": {
+        "trial": 2,
+        "parameter_count": 1097,
+        "validation": 4.4,
+        "test": {**TEST, "verdict": "certified"},
+    },
+    "ladder": [
+        {
+            "trial": number,
+            "parameter_count": 500 + number,
+            "validation": 4.5,
+            "run_id": f"run{number}",
+        }
+        for number in range(1, 31)
+    ],
+    "mlflow": {"experiment_id": "7"},
+}
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    """A search that has started, in a store of its own."""
+    folder = tmp_path_factory.mktemp("store")
+    tracker = Tracker(f"sqlite:///{folder}/mlflow.db", pipeline="digits", search="s")
+    tracker.start({"metric": "accuracy", "target": 0.95}, data=None)
+    return tracker
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_description_says_the_answer_first():
+    text = description.markdown(SUMMARY)
+    assert text.startswith("## 1,097 parameters hold mae 5\n\nTrial 2: validation 4.4000")
+    assert "**test 4.2000** on 360 untouched rows; at most 4.8000 with 95 % confidence" in text
+    assert "Verdict: **certified** (2 opened)." in text
+    assert "1,200 rejected untrained" in text
+    assert "`occam promote prices`" in text
+
+
+def test_the_ladder_of_a_description_links_to_its_runs_and_stays_short():
+    text = description.markdown(SUMMARY)
+    assert "| [2](#/experiments/7/runs/run2)&emsp;| 502&emsp;| 4.5000&emsp;| 4.2000&emsp;" in text
+    assert "[20](" in text
+    assert "[21](" not in text
+    assert "and 10 larger ones." in text
+    assert len(text) < 6000
+
+
+def test_a_search_without_a_model_is_described_too():
+    text = description.markdown({**SUMMARY, "selected": None, "ladder": []})
+    assert text.startswith("## no model reached mae 5\n\nThe search target, with its margin on 540")
+    assert "### Next\n\nSearch on with more `--trials`" in text
+
+
+def test_the_view_lists_the_winners_of_one_search_smallest_first():
+    key, value = description.view_tag("abc")
+    assert description.view_path("7").endswith(key.rpartition(".")[2])
+    state = json.loads(json.loads(value)["state"])
+    assert (
+        "tags.`mlflow.parentRunId` = 'abc' AND tags.reached_target = 'true'"
+        in (state["searchFilter"])
+    )
+    assert state["orderByKey"] == state["selectedColumns"][0] == "metrics.`parameter_count`"
+    assert state["orderByAsc"] is True
+
+
+def test_a_port_in_use_is_said_in_one_line(tracker):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(InputError, match=r"Port \d+ cannot be used: Address already in use"):
+            review(tracker.uri, other.getsockname()[1])
+
+
+@pytest.mark.parametrize("wrong", [70_000, 2**40])
+def test_a_port_that_does_not_exist_is_said_in_one_line(tracker, wrong):
+    with pytest.raises(InputError, match=f"Port {wrong} cannot be used: there is no such port"):
+        review(tracker.uri, wrong)
+
+
+def test_without_a_search_there_is_nothing_to_review(tmp_path):
+    with pytest.raises(InputError, match="No search yet"):
+        review(f"sqlite:///{tmp_path}/mlflow.db", free_port())
+
+
+@pytest.fixture(scope="module")
+def page(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address that `review` prints, served until the tests are through."""
+    number = free_port()
+    call = f"from occam.search.review import review; review({tracker.uri!r}, {number})"
+    with subprocess.Popen(
+        [sys.executable, "-c", call],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path_factory.mktemp("server"),
+    ) as process:
+        line = next(line for line in process.stdout if "Review the newest search" in line)
+        yield re.search(r"http\S+", line)[0]
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", number))
+
+
+@pytest.mark.slow
+def test_the_printed_address_is_served_until_stopped(tracker, page):
+    assert f"/experiments/{tracker.experiment_id}/runs" in page
+    with urllib.request.urlopen(page, timeout=20) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.slow
+def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
+    uri = page.partition("/#")[0]
+    tracker = Tracker(uri, pipeline="remote", search="s")
+    tracker.start({"metric": "accuracy", "target": 0.95}, data=None)
+    for number in range(3):
+        tracker.log(replace(TRIAL, number=number))
+    assert tracker.logged() == {0, 1, 2}
+    summary = {**SUMMARY, "pipeline": "remote", "selected": None, "ladder": [], "incumbents": []}
+    tracker.finish(summary)
+    assert last_search(uri, "remote") == json.loads(json.dumps(summary))
+    assert Tracker(uri, pipeline="remote", search="s").logged() == {0, 1, 2}
+    review(uri, 1)
+    assert f"at {uri}/#/experiments/{tracker.experiment_id}/runs" in capsys.readouterr().out

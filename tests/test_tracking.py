@@ -1,0 +1,378 @@
+"""A search is recorded in MLflow so that it can be read, reviewed and gone on with."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from occam.search import child_runs
+from occam.search.datasets import datasets, digest
+from occam.search.errors import InputError, OccamError
+from occam.search.pipeline import Data
+from occam.search.store import connect, mlflow
+from occam.search.tracking import Tracker, default_uri, last_search
+from occam.search.trials import FinishedTrial, TrialState
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy is deprecated"  # MLflow's own use of SQLAlchemy 2.1
+)
+
+SETTINGS = {"metric": "accuracy", "target": 0.95, "backend": "tensorflow", "trials": 40}
+TRIAL = FinishedTrial(
+    number=0,
+    state=TrialState.COMPLETE,
+    hyperparameters={"units": 16, "learning rate (log)": 0.01},
+    parameter_count=784,
+    trainable_parameter_count=760,
+    seed=7,
+    reached=True,
+    score=0.975,
+    history={"score": [0.9, 0.97, 0.98], "loss": [0.5, 0.2, math.nan]},
+    epochs=3,
+    seconds=2.0,
+    reason="reached the search target",
+)
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for all tests of this file, each with its own pipeline; its path has a space."""
+    return f"sqlite:///{tmp_path_factory.mktemp('a store')}/mlflow.db"
+
+
+@pytest.fixture
+def tracker(uri: str, request: pytest.FixtureRequest) -> Tracker:
+    """The tracker of a search that has started."""
+    tracker = Tracker(uri, pipeline=request.node.name, search="a search")
+    tracker.start(SETTINGS, data=None)
+    return tracker
+
+
+def child(tracker: Tracker, number: int = 0) -> mlflow.entities.Run:
+    return connect(tracker.uri).get_run(tracker.run_id_of(number))
+
+
+def parent(tracker: Tracker) -> mlflow.entities.Run:
+    return connect(tracker.uri).get_run(tracker.run_id)
+
+
+def summary_of(tracker: Tracker, selected: int | None, verdict: str = "certified") -> dict:
+    """A summary as the contract has it, of the trials 0 and 1."""
+    test = {"score": 0.9723, "correct": 350, "rows": 360, "lower_bound": 0.9531, "opened": 1}
+    model = {
+        "trial": selected,
+        "parameter_count": 784,
+        "trainable_parameter_count": 760,
+        "hyperparameters": {"units": 16},
+        "validation": 0.975,
+        "test": {**test, "verdict": verdict},
+        "run_id": None if selected is None else tracker.run_id_of(selected),
+        "model_uri": None,
+    }
+    rung = {"trial": 0, "parameter_count": 784, "validation": 0.975, "run_id": None}
+    return {
+        "pipeline": "digits",
+        "metric": "accuracy",
+        "target": 0.95,
+        "search_target": 0.973,
+        "rows": {"train": 900, "validation": 540, "test": 360},
+        "seconds": 12.5,
+        "epochs_trained": 30,
+        "trials": {"complete": 2, "pruned": 1, "rejected": 4, "fail": 0},
+        "selected": None if selected is None else model,
+        "ladder": [] if selected is None else [rung],
+        "incumbents": [{"epochs_trained": 9, "seconds": 3.0, "parameter_count": 784, "trial": 0}],
+        "mlflow": {"tracking_uri": tracker.uri, "experiment_id": tracker.experiment_id},
+    }
+
+
+def test_a_trial_becomes_a_child_run_with_its_numbers(tracker):
+    tracker.log(TRIAL)
+    run = child(tracker)
+    assert run.info.run_name == "trial 0 · 784"
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time - run.info.start_time == 2000
+    assert run.data.metrics["parameter_count"] == 784
+    assert run.data.metrics["score"] == 0.975
+    assert run.data.params == {"units": "16", "learning rate _log_": "0.01"}
+    expected = {"reached_target": "true", "state": "COMPLETE", "seed": "7", "occam.trial": "0"}
+    assert expected.items() <= run.data.tags.items()
+    assert run.data.tags["mlflow.parentRunId"] == tracker.run_id
+
+
+def test_scores_of_epochs_are_kept_apart_from_the_score_of_the_trial(tracker):
+    tracker.log(TRIAL)
+    history = connect(tracker.uri).get_metric_history(tracker.run_id_of(0), "epoch_score")
+    assert [(each.step, each.value) for each in history] == [(1, 0.9), (2, 0.97), (3, 0.98)]
+    assert child(tracker).data.metrics["score"] == 0.975
+
+
+def test_a_failed_trial_says_why(tracker):
+    tracker.log(
+        replace(TRIAL, state=TrialState.FAIL, score=None, history={}, error="ValueError: no")
+    )
+    run = child(tracker)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"] == "ValueError: no"
+    assert "ValueError: no" in run.data.tags["mlflow.note.content"]
+    assert "score" not in run.data.metrics
+
+
+@pytest.mark.parametrize("score", [0.5, math.nan, math.inf, -math.inf])
+def test_one_transaction_records_what_mlflows_own_calls_record(tracker, score):
+    client = connect(tracker.uri)
+    experiment = client.get_experiment(tracker.experiment_id)
+    run = child_runs.child_run(replace(TRIAL, score=score), parent=tracker.run_id, tags={})
+    fast = client.get_run(child_runs.write(client, experiment, [run])[0])
+    slow = client.get_run(child_runs._log(client, tracker.experiment_id, run))
+    as_text = [json.dumps(each.data.to_dictionary(), sort_keys=True) for each in (fast, slow)]
+    assert as_text[0] == as_text[1]
+    for name in ("status", "start_time", "end_time", "run_name", "lifecycle_stage", "user_id"):
+        assert getattr(fast.info, name) == getattr(slow.info, name)
+    places = (run.info.artifact_uri.replace(run.info.run_id, "") for run in (fast, slow))
+    assert next(places) == next(places)
+    histories = (
+        [vars(each) | {"_run_id": None} for each in client.get_metric_history(run_id, "loss")]
+        for run_id in (fast.info.run_id, slow.info.run_id)
+    )
+    assert str(next(histories)) == str(next(histories))
+
+
+def test_a_trial_is_recorded_once(tracker):
+    for _ in range(2):
+        tracker.log(TRIAL)
+        assert tracker.logged() == {0}
+    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    again.log(TRIAL)
+    assert again.run_id_of(0) == tracker.run_id_of(0)
+
+
+def test_trials_that_end_faster_than_they_are_written_are_all_recorded(tracker):
+    for number in range(40):
+        tracker.log(replace(TRIAL, number=number))
+    assert tracker.logged() == set(range(40))
+
+
+@pytest.mark.slow
+def test_more_trials_than_mlflow_shows_at_once_are_all_known_again(uri):
+    tracker = Tracker(uri, pipeline="many", search="many")
+    for number in range(1100):
+        tracker.log(replace(TRIAL, number=number, history={}))
+    assert len(tracker.logged()) == 1100
+    assert Tracker(uri, pipeline="many", search="many").logged() == set(range(1100))
+
+
+def test_a_search_goes_on_with_its_run_unless_it_is_to_be_fresh(uri):
+    first = Tracker(uri, pipeline="resumed", search="it's mine")
+    other = Tracker(uri, pipeline="resumed", search="another")
+    fresh = Tracker(uri, pipeline="resumed", search="it's mine", fresh=True)
+    assert len({first.run_id, other.run_id, fresh.run_id}) == 3
+    assert Tracker(uri, pipeline="resumed", search="it's mine").run_id == fresh.run_id
+
+
+def test_settings_that_change_when_a_search_goes_on_are_noted(tracker):
+    tracker.start({**SETTINGS, "trials": 80, "timeout": 60}, data=None)
+    run = parent(tracker)
+    assert run.data.params["trials"] == "40"
+    assert run.data.tags["resumed.trials"] == "80"
+    assert run.data.params["timeout"] == "60"
+    assert run.info.status == "RUNNING"
+
+
+def test_versions_and_command_are_recorded_without_passwords(tracker, monkeypatch):
+    url = "postgresql://me:secret@host/optuna"
+    monkeypatch.setattr("sys.argv", ["/somewhere/occam", "search", "--storage", url])
+    tracker.start({**SETTINGS, "storage": url}, data=None)
+    run = parent(tracker)
+    assert run.data.tags["command"].startswith("occam search --storage postgresql://me:***@host")
+    assert "secret" not in str(run.to_dictionary())
+    assert {"python", "version.keras", "version.mlflow"} <= set(run.data.tags)
+
+
+def test_the_data_of_a_search_are_recorded_but_not_the_test_split(tracker):
+    x, y = np.zeros((30, 8, 8)), np.arange(30) % 3
+    tracker.start(SETTINGS, data=Data((x[:10], y[:10]), (x[10:20], y[10:20]), (x[20:], y[20:])))
+    tracker.start(SETTINGS, data=Data((x[:10], y[:10]), (x[10:20], y[10:20]), (x[20:], y[20:])))
+    inputs = parent(tracker).inputs.dataset_inputs
+    assert sorted(each.tags[0].value for each in inputs) == ["training", "validation"]
+    assert {each.dataset.digest for each in inputs} == {
+        digest((x[:10], y[:10])),
+        digest((x[10:20], y[10:20])),
+    }
+
+
+def frame(last: str) -> pd.DataFrame:
+    return pd.DataFrame({"age": range(3), "city": ["a", "b", last]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.zeros((12_000, 2)), np.vstack([np.zeros((11_999, 2)), [[0, 1]]])),
+        (np.array(["a", "bc"], dtype=object), np.array(["ab", "c"], dtype=object)),
+        (frame("c"), frame("d")),
+        ({"a": np.zeros(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.zeros(3)}),
+    ],
+    ids=["beyond MLflow's 10,000 rows", "text", "table", "two inputs"],
+)
+def test_other_data_have_another_digest(one, other):
+    labels = np.zeros(len(next(iter(one.values()))) if isinstance(one, dict) else len(one))
+    assert digest((one, labels)) == digest((one, labels))
+    assert digest((one, labels)) != digest((other, labels))
+    assert len(datasets(Data((one, labels), (other, labels), (None, None)), name="x")) == 2
+
+
+def test_a_finished_search_can_be_read_again(tracker):
+    tracker.log(TRIAL)
+    summary = summary_of(tracker, 0)
+    tracker.finish(summary)
+    assert last_search(tracker.uri, tracker._experiment.name) == summary
+    assert last_search(tracker.uri, None) == summary
+    assert parent(tracker).info.status == "FINISHED"
+
+
+def test_the_last_search_is_the_one_that_was_last_at_work(uri):
+    for name in ("one", "other", "one"):
+        tracker = Tracker(uri, pipeline="two searches", search=name)
+        tracker.start(SETTINGS, data=None)
+        tracker.finish({**summary_of(tracker, None), "name": name})
+    assert last_search(uri, "two searches")["name"] == "one"
+
+
+def test_a_reviewer_sees_which_model_won(tracker):
+    tracker.log(TRIAL)
+    tracker.finish(summary_of(tracker, 0))
+    winner, search = child(tracker), parent(tracker)
+    assert winner.info.run_name == "smallest · 784 · 0.972"
+    assert winner.data.tags["selected"] == "true"
+    assert winner.data.tags["verdict"] == "certified"
+    assert winner.data.metrics["test_score"] == 0.9723
+    assert search.info.run_name == "784 parameters hold accuracy 0.95"
+    assert "**test 0.9723** on 360 untouched rows" in search.data.tags["mlflow.note.content"]
+    assert "occam promote digits" in search.data.tags["mlflow.note.content"]
+    assert search.data.metrics["smallest_parameter_count"] == 784
+    tags = connect(tracker.uri).get_experiment(tracker.experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert tags["mlflow.note.content"].startswith("**784 parameters hold accuracy 0.95**")
+    assert tracker.run_id in tags["mlflow.sharedViewState.occam"]
+
+
+def test_a_search_that_goes_on_gives_the_title_to_the_new_winner(tracker):
+    tracker.log(TRIAL)
+    tracker.log(replace(TRIAL, number=1))
+    tracker.finish(summary_of(tracker, 0))
+    tracker.finish(summary_of(tracker, 1))
+    assert child(tracker, 0).info.run_name == "certified · 784 · 0.972"
+    assert "selected" not in child(tracker, 0).data.tags
+    assert child(tracker, 1).info.run_name == "smallest · 784 · 0.972"
+
+
+def test_a_model_that_does_not_hold_is_called_that(tracker):
+    tracker.log(TRIAL)
+    tracker.finish(summary_of(tracker, 0, verdict="not held"))
+    assert child(tracker).info.run_name == "not held · 784 · 0.972"
+    assert parent(tracker).info.run_name == "784 parameters do not hold accuracy 0.95"
+
+
+def test_a_search_without_an_answer_says_so(tracker):
+    tracker.finish(summary_of(tracker, None))
+    assert parent(tracker).info.run_name == "no model reached accuracy 0.95"
+    assert parent(tracker).data.tags["verdict"] == "none"
+
+
+def test_an_interrupted_search_can_go_on(tracker):
+    tracker.log(TRIAL)
+    tracker.interrupt()
+    assert parent(tracker).info.status == "KILLED"
+    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    assert (again.run_id, again.logged()) == (tracker.run_id, {0})
+
+
+def test_a_run_that_was_cut_off_while_being_written_is_written_again(tracker):
+    client = connect(tracker.uri)
+    tags = {"mlflow.parentRunId": tracker.run_id, "occam.trial": "0"}
+    torn = client.create_run(tracker.experiment_id, tags=tags).info.run_id
+    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    assert again.logged() == set()
+    again.log(TRIAL)
+    assert again.run_id_of(0) != torn
+
+
+@pytest.fixture
+def broken_store(tracker: Tracker) -> Iterator[sqlite3.Connection]:
+    """The tracker's store without its table of runs."""
+    with sqlite3.connect(tracker.uri.removeprefix("sqlite:///")) as connection:
+        connection.execute("ALTER TABLE runs RENAME TO gone")
+        connection.commit()
+        yield connection
+    connection.close()
+
+
+def test_trials_wait_while_the_store_fails(tracker, broken_store, caplog):
+    tracker.log(TRIAL)
+    tracker.log(replace(TRIAL, number=1))
+    assert [record.message[:46] for record in caplog.records] == [
+        "MLflow failed, 1 trials wait for it: (sqlite3."
+    ]
+    with pytest.raises(OccamError, match="failed: .*run the same command again"):
+        tracker.logged()
+    broken_store.execute("ALTER TABLE gone RENAME TO runs")
+    broken_store.commit()
+    assert tracker.logged() == {0, 1}
+
+
+def test_reading_before_any_search_says_what_to_run(uri, tmp_path):
+    with pytest.raises(InputError, match="No search of 'nothing' .* `occam search nothing`"):
+        last_search(uri, "nothing")
+    with pytest.raises(InputError, match="No search yet: .* Run `occam search PIPELINE`"):
+        last_search(f"sqlite:///{tmp_path}/mlflow.db", None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["sqlite:///{}/file/mlflow.db", "sqlite:///{}/file", "x://y"])
+def test_a_store_that_cannot_be_used_is_said_in_one_line(tmp_path, address):
+    (tmp_path / "file").write_text(
+        "this is no database, and longer than its header of 100 bytes" * 9
+    )
+    with pytest.raises(InputError, match="cannot be used: .*--tracking-uri") as caught:
+        Tracker(address.format(tmp_path), pipeline="p", search="s")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_given_up_within_seconds():
+    started = time.monotonic()
+    with pytest.raises(InputError, match="cannot be used"):
+        Tracker("http://127.0.0.1:9", pipeline="p", search="s")
+    assert time.monotonic() - started < 30
+
+
+def test_a_deleted_experiment_is_not_written_to(uri):
+    tracker = Tracker(uri, pipeline="deleted", search="s")
+    connect(uri).delete_experiment(tracker.experiment_id)
+    with pytest.raises(InputError, match="was deleted in MLflow: bring it back with"):
+        Tracker(uri, pipeline="deleted", search="s")
+
+
+def test_a_trial_without_a_model_cannot_log_one(tracker):
+    tracker.log(TRIAL)
+    with pytest.raises(InputError, match="Trial 0 has no trained model"):
+        tracker.log_model(TRIAL, transform=None, sample=None, classes=())
+
+
+@pytest.mark.slow
+def test_the_store_is_in_mlruns_unless_the_environment_says_otherwise(workplace, monkeypatch):
+    assert default_uri() == "sqlite:///mlruns/mlflow.db"
+    tracker = Tracker(default_uri(), pipeline="p", search="s")
+    place = connect(default_uri()).get_experiment(tracker.experiment_id).artifact_location
+    assert place == Path("mlruns/artifacts").resolve().as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
+    assert default_uri() == "http://localhost:5000"
