@@ -25,7 +25,7 @@ search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(T
 
 help:  ## what can be made
 	@echo "make search       find the smallest model that holds the target"
-	@echo "                  PIPELINE=digits TARGET=0.95 TRIALS=40 WORKERS=1 ENGINE=optuna ARGS=..."
+	@echo "                  PIPELINE=digits TARGET=0.95 TRIALS=100 WORKERS=1 ENGINE=optuna ARGS=..."
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | grep -v '^make search|' \
 		| awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
@@ -42,8 +43,26 @@ def use_backend(name: str, *, gpus: str = "all", seed: int | None = None) -> Non
 
 def import_keras() -> None:
     """Import Keras, and hold back what its backend writes to the terminal while it starts."""
-    with _standard_error_held_back():
+    with standard_error_held_back():
         importlib.import_module("keras")
+
+
+@contextmanager
+def standard_error_held_back() -> Iterator[None]:
+    """By its file descriptor: TensorFlow's libraries write there, whatever its log level says."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def _check(name: str, gpus: str) -> None:
@@ -79,21 +98,3 @@ def _compilation_cache() -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-
-
-@contextmanager
-def _standard_error_held_back() -> Iterator[None]:
-    """By its file descriptor: TensorFlow's libraries write there, whatever its log level says."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
     model = build(pipeline, as_hyperparameters(trial.hyperparameters))
     if not model.built:
         model(first_rows(inputs, 1))
-    model.load_weights(trial.model_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
+        model.load_weights(trial.model_path)
     return model
 
 

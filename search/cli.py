@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOLDS, FAILURE, WRONG_INPUT, NOT_HELD, INTERRUPTED = 0, 1, 2, 3, 130
 BACKENDS = ("tensorflow", "jax", "torch")
-TRIALS = 40
+TRIALS = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,22 +149,23 @@ def _add_ui(commands: Any) -> None:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from .backend import use_backend
+    from .backend import import_keras, use_backend
     from .pipeline import find
+    from .samplers import LEVEL_SET, sampler_factory
 
     find(options.pipeline)
     _check_choice("engine", options.engine, _modules("engines"))
+    if options.sampler != LEVEL_SET:
+        sampler_factory(options.sampler)
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_json(options.json)
     use_backend(backend, gpus=options.gpus)
+    import_keras()
 
     from . import report
     from .job import search
     from .plan import Settings
-    from .samplers import LEVEL_SET, sampler_factory
 
-    if options.sampler != LEVEL_SET:
-        sampler_factory(options.sampler)
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS

@@ -176,7 +176,7 @@ class _Job:
         seconds = self.engine.recall("seconds", 0.0) + time.monotonic() - self.started
         self.engine.remember("seconds", seconds)
         described = {**self._described(), "seconds": round(seconds, 3)}
-        runs = {rung.number: self.tracker.run_id_of(rung.number) for rung in ladder.rungs}
+        runs = {rung.number: self.tracker.run_id_of(rung.number) or "" for rung in ladder.rungs}
         summary = report.summarise(described, trials, ladder, results, runs, models)
         summary["mlflow"] = {
             "tracking_uri": self.tracker.uri,

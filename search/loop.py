@@ -20,6 +20,8 @@ OnFinish = Callable[[FinishedTrial], None]
 class Engine(Protocol):
     """Proposes trials and learns from what became of them."""
 
+    exhausted_because: str  # why `ask` returned nothing
+
     @property
     def finished(self) -> list[FinishedTrial]: ...
 
@@ -122,7 +124,7 @@ class _Search:
         for _ in range(HOPELESS):
             asked = self.engine.ask(1)
             if not asked:
-                self.end = "the sampler has proposed all there is"
+                self.end = self.engine.exhausted_because
                 return None
             trial = asked[0]
             reason = self._reject(trial)

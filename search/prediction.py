@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from . import inputs
+from .backend import standard_error_held_back
 from .errors import InputError
 from .store import connect, mlflow, one_line, quietly, reaching
 
@@ -55,5 +56,5 @@ def _champion(uri: str, pipeline: str) -> Any:
                 f"{pipeline!r} has no champion: run `occam search {pipeline}`, "
                 f"then `occam promote {pipeline}`."
             ) from error
-        with quietly():
+        with quietly(), standard_error_held_back():
             return mlflow.pyfunc.load_model(f"models:/{pipeline}@champion")

@@ -36,8 +36,12 @@ SUMMARY = "search.json"
 
 
 def default_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, or a SQLite file in `mlruns/` of the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlruns/mlflow.db"
+    """`MLFLOW_TRACKING_URI`, or a SQLite file in `mlruns/` of the working directory.
+
+    Its path is absolute: MLflow keeps one store an address, whatever folder that was meant from.
+    """
+    here = f"sqlite:///{Path('mlruns', 'mlflow.db').resolve().as_posix()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or here
 
 
 def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from .backend import import_keras
 from .pipeline import Data, load
 from .trials import FinishedTrial, Trial
 
@@ -102,6 +103,7 @@ def _prepare_worker(
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)
+    import_keras()
     from .preparation import prepare, without_test
     from .training.trial import Task
 

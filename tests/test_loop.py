@@ -15,6 +15,8 @@ from occam.search.trials import finished as finish
 class Sizes:
     """Proposes models of given sizes, in order."""
 
+    exhausted_because = "no size is left"
+
     def __init__(self, sizes: list[int], known: list[FinishedTrial] | None = None) -> None:
         self.sizes, self.finished = list(sizes), list(known or [])
         self.number = len(self.finished)

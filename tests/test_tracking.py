@@ -370,7 +370,7 @@ def test_a_trial_without_a_model_cannot_log_one(tracker):
 
 @pytest.mark.slow
 def test_the_store_is_in_mlruns_unless_the_environment_says_otherwise(workplace, monkeypatch):
-    assert default_uri() == "sqlite:///mlruns/mlflow.db"
+    assert default_uri() == f"sqlite:///{Path.cwd()}/mlruns/mlflow.db"
     tracker = Tracker(default_uri(), pipeline="p", search="s")
     place = connect(default_uri()).get_experiment(tracker.experiment_id).artifact_location
     assert place == Path("mlruns/artifacts").resolve().as_uri()

@@ -59,6 +59,7 @@ class Engine:
         self._sampler_name = sampler
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
+        self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         self._study = optuna.create_study(
@@ -152,6 +153,7 @@ class Engine:
             return self._seeded(waiting[0], self._study.ask)
         sampler = self._study.sampler
         if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
+            self.exhausted_because = "no smaller model is likely to reach the target any more"
             return None
         return self._seeded(len(trials), self._study.ask)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import itertools
 import math
+import random
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,16 +17,18 @@ import keras
 import keras_tuner
 import numpy as np
 
-from ..errors import InputError
+from ..building import as_hypermodel, as_hyperparameters, build
 from ..evaluation import arrays, rows, score
 from ..stopping import Stop
 
 if TYPE_CHECKING:
-    from ..pipeline import Pipeline, Space, Split
+    from ..pipeline import Pipeline, Split
     from ..stopping import Stops
 
     History = dict[str, list[float]]
-    OnEpoch = Callable[[int, float], None]
+    OnEpoch = Callable[[int, float], bool | None]
+
+RELEASE_EVERY = 10  # trials: a full collection takes as long as a third of a small trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,40 +55,85 @@ def fit(
     """Build the model of a configuration and train it: the same seed gives the same weights.
 
     Args:
-        on_epoch: is told the epochs trained so far and the validation score.
+        on_epoch: is told the epochs trained so far and the validation score; true ends the run.
     """
-    keras.utils.set_random_seed(seed)
-    hp, model = build(pipeline, hyperparameters)
-    train, validation = _split(train), _split(validation)
+    seed_everything(seed)
+    hp = as_hyperparameters(hyperparameters)
+    model = build(pipeline, hp)
+    train, validation = _as_arrays(train), _as_arrays(validation)
     batch_size = min(int(hp.values.get("batch_size", pipeline.batch_size)), rows(train[0]))
     watch = _Watch(validation, stops, on_epoch)
-    hypermodel = _hypermodel(pipeline.space)
-    arguments = dict(epochs=epochs, batch_size=batch_size, callbacks=[watch], verbose=0)
+    plan = _Plan(train=train, batch_size=batch_size, epochs=epochs, seed=seed, watch=watch)
+    hypermodel = as_hypermodel(pipeline.space)
+    if keras.backend.backend() == "tensorflow":
+        model.jit_compile = False  # XLA takes longer to compile a small model than to train it
     if _trains_itself(hypermodel):
-        arguments["validation_data"] = validation
-        arguments = _accepted(hypermodel.fit, arguments)
-    returned = hypermodel.fit(hp, model, *train, **arguments)
+        returned = _train_as_user_says(hypermodel, hp, model, plan)
+    else:
+        returned = _train(model, plan)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
-    history = {"score": watch.scores, **watch.history}
+    history = {**watch.history, "score": watch.scores}
     return Run(history=history, epochs=len(watch.scores), stop=watch.stop, model=model)
 
 
-def build(
-    pipeline: Pipeline, hyperparameters: Mapping[str, Any]
-) -> tuple[keras_tuner.HyperParameters, keras.Model]:
-    """The compiled model of a configuration, and the hyperparameters that the build has read."""
-    hp = keras_tuner.HyperParameters()
-    hp.values = dict(hyperparameters)
-    model = _hypermodel(pipeline.space).build(hp)
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f"The space of pipeline {pipeline.name!r} must return a keras.Model, "
-            f"received {type(model).__name__}."
-        )
-    if not model.compiled:
-        _compile(model, pipeline, hp)
-    return hp, model
+def release() -> None:
+    """Free the memory of trials that are over; to be called after each, works at every tenth."""
+    if next(_releases) % RELEASE_EVERY:
+        return
+    if keras.backend.backend() == "tensorflow":
+        from .tensorflow_loop import release_memory
+
+        release_memory()
+        return
+    gc.collect()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+
+
+_releases = itertools.count(1)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every random generator that a trial can draw from.
+
+    `keras.utils.set_random_seed` imports TensorFlow wherever it is installed, 400 megabytes and
+    some seconds of each worker process: where another backend computes, its parts are called here.
+    """
+    if keras.backend.backend() == "tensorflow" or "tensorflow" in sys.modules:
+        keras.utils.set_random_seed(seed)
+        return
+    from keras.src.backend.common import global_state  # private; a test pins it
+
+    global_state.set_global_attribute("global_seed_generator", None)
+    random.seed(seed)
+    np.random.seed(seed)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What a model is trained on, and for how long."""
+
+    train: Split
+    batch_size: int
+    epochs: int
+    seed: int
+    watch: _Watch
+
+    def arguments(self) -> dict[str, Any]:
+        """As `model.fit` takes them."""
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "callbacks": [self.watch],
+            "verbose": 0,
+        }
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
@@ -95,28 +147,59 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untype
         self.stop: Stop | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        logs = {name: float(value) for name, value in (logs or {}).items()}
-        for name, value in logs.items():
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        for name, value in numbers.items():
             self.history.setdefault(name, []).append(value)
-        self.scores.append(score(self.model, self.validation, self.stops.metric))
-        if self.on_epoch:
-            self.on_epoch(len(self.scores), self.scores[-1])
-        finite = math.isfinite(logs.get("loss", 0.0))
-        self.stop = self.stops.decide(self.scores) if finite else Stop.NOT_FINITE
+        finite = math.isfinite(numbers.get("loss", 0.0))
+        self.scores.append(self._score() if finite else math.nan)
+        self.stop = self.stops.decide(self.scores)
+        ended = self.on_epoch is not None and self.on_epoch(len(self.scores), self.scores[-1])
+        if ended and self.stop is None:
+            self.stop = Stop.OUT_OF_TIME
         if self.stop:
             self.model.stop_training = True
 
+    def _score(self) -> float:
+        return score(self.model, self.validation, self.stops.metric)
 
-def _hypermodel(space: Space) -> keras_tuner.HyperModel:
-    if isinstance(space, keras_tuner.HyperModel):
-        return space
-    hypermodel = keras_tuner.HyperModel()
-    hypermodel.build = space
-    return hypermodel
+
+def _train(model: keras.Model, plan: _Plan) -> Any:
+    if keras.backend.backend() == "tensorflow":
+        from . import tensorflow_loop
+
+        if tensorflow_loop.suits(model, plan.train):
+            plan.watch.set_model(model)
+            return tensorflow_loop.train(
+                model,
+                plan.train,
+                batch_size=plan.batch_size,
+                epochs=plan.epochs,
+                seed=plan.seed,
+                on_epoch_end=plan.watch.on_epoch_end,
+            )
+    return model.fit(*plan.train, **plan.arguments())
 
 
 def _trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
     return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
+
+
+def _train_as_user_says(
+    hypermodel: keras_tuner.HyperModel,
+    hp: keras_tuner.HyperParameters,
+    model: keras.Model,
+    plan: _Plan,
+) -> Any:
+    """Call the user's own `fit`, without those arguments that it gives to `model.fit` itself."""
+    arguments = {**plan.arguments(), "validation_data": plan.watch.validation}
+    arguments = _accepted(hypermodel.fit, arguments)
+    while True:
+        try:
+            return hypermodel.fit(hp, model, *plan.train, **arguments)
+        except TypeError as error:  # at the call of `model.fit`, before anything is trained
+            twice = re.search(r"multiple values for keyword argument '(\w+)'", str(error))
+            if twice is None or arguments.pop(twice[1], None) is None:
+                raise
 
 
 def _accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -127,28 +210,21 @@ def _accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[s
     return {name: value for name, value in arguments.items() if name in names}
 
 
-def _compile(model: keras.Model, pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> None:
-    if pipeline.loss is None:
-        raise InputError(
-            f"The space of pipeline {pipeline.name!r} returns a model that is not compiled: "
-            "compile it there, or give the pipeline a loss."
-        )
-    rate = hp.values.get("learning_rate", 1e-3)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=pipeline.loss)
-
-
-def _split(split: Split) -> Split:
+def _as_arrays(split: Split) -> Split:
     inputs, labels = split
-    return arrays(inputs), np.asarray(arrays(labels))
+    return arrays(inputs), arrays(np.asarray(labels))
 
 
 def _unwatched(model: keras.Model, returned: Any, epochs: int, final: float) -> Run:
+    """A run whose `fit` did not call the callbacks: all that is known is what it returned."""
     history = _history(returned)
     trained = max((len(values) for values in history.values()), default=epochs)
-    return Run(history={**history, "score": [final]}, epochs=trained, stop=None, model=model)
+    stop = None if math.isfinite(final) else Stop.NOT_FINITE
+    return Run(history={**history, "score": [final]}, epochs=trained, stop=stop, model=model)
 
 
 def _history(returned: Any) -> History:
+    """What a user's `fit` returned: a History, a dictionary, a number, or a list of these."""
     if isinstance(returned, list | tuple):
         returned = returned[-1] if returned else None
     returned = getattr(returned, "history", returned)

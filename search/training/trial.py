@@ -12,7 +12,7 @@ from ..pipeline import Data, Pipeline
 from ..stopping import Stop, Stops, final_score
 from ..trials import FinishedTrial, Trial, TrialState, failed
 from ..trials import finished as finish
-from .fit import Run, fit
+from .fit import Run, fit, release
 
 OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
 
@@ -35,6 +35,7 @@ def run_trial(
         finished = _train(task, trial, data, on_epoch)
     except Exception as error:
         finished = failed(trial, f"{type(error).__name__}: {error}")
+    release()
     return replace(finished, seconds=time.perf_counter() - started)
 
 

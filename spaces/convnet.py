@@ -1,0 +1,111 @@
+"""Convolutional networks: blocks of convolution and pooling, then a head; from some 100 weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from .hyperparameters import (
+    Bounds,
+    Hidden,
+    compile,
+    depth,
+    dropout,
+    l2,
+    width,
+)
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+Build = Callable[["HyperParameters"], keras.Model]
+
+POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
+HEADS = {
+    "global_average": keras.layers.GlobalAveragePooling2D,
+    "global_max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
+}
+
+
+def convnet(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    loss: str = "sparse_categorical_crossentropy",
+    output_activation: str = "softmax",
+    blocks: Bounds = (1, 3),
+    filters: Bounds = (2, 32),
+    kernel_sizes: Sequence[int] = (3, 5),
+    heads: Sequence[str] = tuple(HEADS),
+    head_units: Bounds = (4, 64),
+    **training: Any,
+) -> Build:
+    """A space of convolutional networks for images of (height, width, channels).
+
+    Every block has its own filters, kernel size, kind of convolution and pooling. Padding keeps
+    an image at one pixel or more, however many blocks there are.
+
+    Args:
+        heads: some of `HEADS`. Flattening learns in the fewest epochs; global pooling makes the
+            parameter count independent of the size of the images.
+        head_units: of one dense layer before the output, which a trial may do without.
+        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(
+            "Convolutions need inputs of (height, width, channels), received "
+            f"{tuple(input_shape)}: give grey images one channel, as in (28, 28, 1)."
+        )
+
+    def build(hp: HyperParameters) -> keras.Model:
+        hidden = Hidden.searched(hp, penalty=l2(hp), normalized=True)
+        stack = [keras.Input(tuple(input_shape))]
+        for index in range(depth(hp, "blocks", blocks, default=2)):
+            size = width(hp, f"filters_{index}", filters, default=8 * 2**index)
+            stack += _block(hp, index, size, kernel_sizes, hidden)
+        stack += _head(hp, heads, head_units, hidden)
+        output = keras.layers.Dense(classes, output_activation, kernel_regularizer=hidden.penalty)
+        return compile(keras.Sequential([*stack, output]), hp, loss=loss, **training)
+
+    return build
+
+
+def _block(
+    hp: HyperParameters, index: int, filters: int, kernel_sizes: Sequence[int], hidden: Hidden
+) -> list[keras.Layer]:
+    kind = hp.Choice(f"convolution_{index}", ["standard", "separable"])
+    kernel_size = int(hp.Choice(f"kernel_size_{index}", list(kernel_sizes)))
+    pooling = hp.Choice(f"pooling_{index}", ["average", "max", "strides", "none"])
+    strides = 2 if pooling == "strides" else 1
+    stack = [_convolution(kind, filters, kernel_size, strides, hidden), *hidden.nonlinearity()]
+    return [*stack, POOLINGS[pooling](2, padding="same")] if pooling in POOLINGS else stack
+
+
+def _convolution(
+    kind: str, filters: int, kernel_size: int, strides: int, hidden: Hidden
+) -> keras.Layer:
+    options = {"strides": strides, "padding": "same", "use_bias": not hidden.normalized}
+    if kind == "standard":
+        return keras.layers.Conv2D(
+            filters, kernel_size, kernel_regularizer=hidden.penalty, **options
+        )
+    return keras.layers.SeparableConv2D(
+        filters,
+        kernel_size,
+        depthwise_regularizer=hidden.penalty,
+        pointwise_regularizer=hidden.penalty,
+        **options,
+    )
+
+
+def _head(
+    hp: HyperParameters, heads: Sequence[str], units: Bounds, hidden: Hidden
+) -> list[keras.Layer]:
+    stack = [HEADS[hp.Choice("head", list(heads))]()]
+    if hp.Boolean("head_hidden_layer"):
+        stack += hidden.dense(width(hp, "head_units", units))
+    rate = dropout(hp)
+    return [*stack, keras.layers.Dropout(rate)] if rate else stack

@@ -1,0 +1,153 @@
+"""The dimensions that all families share: optimizer, learning rate, batch size, widths and more.
+
+Wherever a choice is given, its first value is the default: the search tries the defaults first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import keras
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "nadam": keras.optimizers.Nadam,
+    "adamax": keras.optimizers.Adamax,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+    "sgd": keras.optimizers.SGD,
+}
+ACTIVATIONS = ("relu", "elu", "silu", "gelu", "tanh")
+LEARNING_RATE = (1e-4, 0.3)
+BATCH_SIZES = (32, 64, 128)
+
+Bounds = tuple[int, int]  # both included
+Range = tuple[float, float]
+
+
+def compile(
+    model: keras.Model,
+    hp: HyperParameters,
+    *,
+    loss: str | keras.Loss,
+    loss_weight: float = 1.0,
+    optimizers: Sequence[str] = tuple(OPTIMIZERS),
+    learning_rate: Range = LEARNING_RATE,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> keras.Model:
+    """Compile `model`, with optimizer, learning rate and batch size as dimensions of the search.
+
+    The batch size is for the trainer to read: Keras takes it in `fit`.
+    """
+    batch_size(hp, batch_sizes)
+    model.compile(
+        optimizer=optimizer(hp, optimizers, learning_rate),
+        loss=loss,
+        loss_weights=None if loss_weight == 1.0 else loss_weight,
+    )
+    return model
+
+
+def optimizer(
+    hp: HyperParameters,
+    choices: Sequence[str] = tuple(OPTIMIZERS),
+    learning_rate: Range = LEARNING_RATE,
+) -> keras.Optimizer:
+    """A Keras optimizer; momentum is a dimension of its own where SGD is chosen."""
+    name = hp.Choice("optimizer", list(choices))
+    low, high = learning_rate
+    # 1e-2 suits networks of a few thousand weights better than Keras's 1e-3, made for large ones.
+    rate = hp.Float("learning_rate", low, high, sampling="log", default=_within(1e-2, low, high))
+    if name == "sgd":
+        momentum = float(hp.Float("momentum", 0.0, 0.99, default=0.9))
+        return keras.optimizers.SGD(float(rate), momentum=momentum, nesterov=True)
+    return OPTIMIZERS[name](float(rate))
+
+
+def batch_size(hp: HyperParameters, choices: Sequence[int] = BATCH_SIZES) -> int:
+    """Rows a step: the trainer reads the hyperparameter of this name."""
+    return int(hp.Choice("batch_size", list(choices)))
+
+
+def depth(hp: HyperParameters, name: str, bounds: Bounds, default: int) -> int:
+    """How many layers or blocks there are."""
+    low, high = bounds
+    return int(hp.Int(name, low, high, default=int(_within(default, low, high))))
+
+
+def width(hp: HyperParameters, name: str, bounds: Bounds, default: int | None = None) -> int:
+    """Units or filters, on a log scale: from 4 to 8 matters as much as from 64 to 128."""
+    low, high = bounds
+    middle = round(math.sqrt(low * high)) if default is None else default
+    value = hp.Int(name, low, high, sampling="log", default=int(_within(middle, low, high)))
+    return int(value)
+
+
+def activation(hp: HyperParameters, choices: Sequence[str] = ACTIVATIONS) -> str:
+    """Name of the activation of all hidden layers."""
+    return str(hp.Choice("activation", list(choices)))
+
+
+def batch_normalization(hp: HyperParameters, default: bool = False) -> bool:
+    """Whether hidden layers are normalized: four parameters a unit in place of the bias."""
+    return bool(hp.Boolean("batch_normalization", default=default))
+
+
+def dropout(hp: HyperParameters, highest: float = 0.5) -> float:
+    """Share of units dropped, in steps of 0.1, so that none at all is as likely as any other."""
+    return float(hp.Float("dropout", 0.0, highest, step=0.1))
+
+
+def l2(
+    hp: HyperParameters, choices: Sequence[float] = (0.0, 1e-5, 1e-4, 1e-3)
+) -> keras.Regularizer | None:
+    """Penalty on the kernels; small networks mostly need none."""
+    strength = float(hp.Choice("l2", list(choices)))
+    return keras.regularizers.L2(strength) if strength else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden:
+    """What all hidden layers of a network have in common."""
+
+    activation: str
+    normalized: bool
+    penalty: keras.Regularizer | None
+
+    @classmethod
+    def searched(
+        cls, hp: HyperParameters, *, penalty: keras.Regularizer | None, normalized: bool = False
+    ) -> Hidden:
+        """One that the search chooses, `normalized` or not by default."""
+        return cls(
+            activation=activation(hp),
+            normalized=batch_normalization(hp, default=normalized),
+            penalty=penalty,
+        )
+
+    def dense(self, units: int) -> list[keras.Layer]:
+        layer = keras.layers.Dense(
+            units, use_bias=not self.normalized, kernel_regularizer=self.penalty
+        )
+        return [layer, *self.nonlinearity()]
+
+    def nonlinearity(self) -> list[keras.Layer]:
+        """Batch normalization, where asked for, and the activation.
+
+        Keras's momentum, 0.99, takes hundreds of steps to settle; small data has ten an epoch.
+        """
+        activate = keras.layers.Activation(self.activation)
+        if not self.normalized:
+            return [activate]
+        return [keras.layers.BatchNormalization(momentum=0.9), activate]
+
+
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)

@@ -1,0 +1,85 @@
+"""A backend is chosen before Keras is imported, or refused with what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+from occam.search.backend import BACKENDS, use_backend
+from occam.search.errors import InputError
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    command = [sys.executable, "-c", "from occam.search.backend import *\n" + code]
+    return subprocess.run(command, env=kept | environment, capture_output=True, text=True)
+
+
+def test_the_environment_says_backend_devices_and_quiet_logs():
+    done = run(
+        "import os, sys; use_backend('tensorflow', gpus='0,2', seed=5)\n"
+        "print([os.environ[name] for name in ('KERAS_BACKEND', 'CUDA_VISIBLE_DEVICES', "
+        "'TF_CPP_MIN_LOG_LEVEL', 'TF_FORCE_GPU_ALLOW_GROWTH', 'PYTHONHASHSEED')])\n"
+        "print({'keras', 'tensorflow'} & set(sys.modules))"
+    )
+    assert done.stdout.splitlines() == ["['tensorflow', '0,2', '3', 'true', '5']", "set()"]
+
+
+def test_no_gpus_means_none_and_what_the_user_set_stays():
+    done = run(
+        "import os; use_backend('tensorflow', gpus='none')\n"
+        "print(repr(os.environ['CUDA_VISIBLE_DEVICES']), os.environ['TF_CPP_MIN_LOG_LEVEL'])",
+        TF_CPP_MIN_LOG_LEVEL="0",
+    )
+    assert done.stdout.split() == ["''", "0"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_jax_keeps_what_it_compiled_in_the_users_cache_folder(tmp_path):
+    done = run(
+        "import os; use_backend('jax'); print(os.environ['JAX_COMPILATION_CACHE_DIR'])",
+        XDG_CACHE_HOME=str(tmp_path),
+    )
+    assert done.stdout.strip() == str(tmp_path / "occam" / "jax")
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="Unknown backend 'theano'. Available backends: tensorfl"):
+        use_backend("theano")
+
+
+def test_a_missing_backend_is_refused_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"'jax' is not installed: pip install 'occam\[jax\]'"):
+        use_backend("jax")
+
+
+def test_keras_cannot_change_its_backend_once_imported():
+    other = next(name for name in BACKENDS if name != keras.config.backend())
+    if importlib.util.find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    with pytest.raises(InputError, match="Keras already runs on .* Start a new process"):
+        use_backend(other)
+
+
+@pytest.mark.parametrize("gpus", ["", "some", "0;1", "-1"])
+def test_gpus_that_make_no_sense_are_refused(gpus):
+    with pytest.raises(InputError, match="give all, none, or device numbers such as 0,1"):
+        use_backend(keras.config.backend(), gpus=gpus)
+
+
+@pytest.mark.slow
+def test_keras_starts_without_a_word():
+    done = run("use_backend('tensorflow'); import_keras(); import keras; print(keras.__name__)")
+    assert (done.stdout.strip(), done.stderr) == ("keras", "")
+
+
+@pytest.mark.slow
+def test_what_a_failing_start_has_written_is_shown():
+    done = run("os.environ['KERAS_BACKEND'] = 'nothing'; import_keras()")
+    assert done.returncode != 0
+    assert "nothing" in done.stderr

@@ -1,0 +1,234 @@
+"""The command line: its exit codes, its one line for wrong input, and a search from end to end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from occam.search.cli import main
+from tasks import blobs
+
+KEYS = {
+    *("pipeline", "metric", "target", "search_target", "margin", "engine", "sampler", "trainer"),
+    *("backend", "seed", "name", "rows", "seconds", "epochs_trained", "trials", "selected"),
+    *("ladder", "incumbents", "mlflow"),
+}
+
+
+def occam(*arguments: str) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that wrong input is answered with; nothing may have been written."""
+    assert occam(*arguments) == 2
+    message = capsys.readouterr().err.strip()
+    assert "\n" not in message
+    assert message.startswith("occam: ")
+    assert not list(Path("mlruns").glob("studies/*/*"))
+    return message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digts"], "Unknown pipeline 'digts'. Did you mean: digits"),
+        (["digits", "--sampler", "tpee"], "Unknown sampler 'tpee'. Available samplers: level-set"),
+        (["digits", "--engine", "optun"], "Unknown engine 'optun'. Available engines: optuna"),
+        (["digits", "--backend", "theano"], "invalid choice: 'theano'"),
+        (["digits", "--target", "95"], "Target 95 is outside the range of accuracy"),
+        (["digits", "--target", "x"], "invalid float value: 'x'"),
+        (["digits", "--trials", "0"], "'0' is not a whole number above 0"),
+        (["digits", "--epochs", "-3"], "'-3' is not a whole number above 0"),
+        (["digits", "--workers", "0"], "'0' is not a whole number above 0"),
+        (["digits", "--timeout", "nan"], "'nan' is not a number above 0"),
+        (["digits", "--margin", "-1"], "'-1' is not a number of at least 0"),
+        (["digits", "--seed", "-1"], "'-1' is not a whole number from 0"),
+        (["digits", "--json", "no/such/folder/x.json"], "does not exist"),
+        (["digits", "--name", "///"], "has no letter or digit"),
+        (["nowhere.py"], "does not exist"),
+        ([], "the following arguments are required: PIPELINE"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, message):
+    assert message in refused(capsys, "search", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([("pipeline = Pipeline(", "pipeline = (Pipeline(")], "is not valid Python"),
+        ([("pipeline = Pipeline(", "task = Pipeline(")], "must define `pipeline = Pipeline(...)`"),
+        ([("import keras\n", "import kerass\n")], "No module named 'kerass'"),
+        ([("epochs=12", 'metric="acc"')], "Unknown metric 'acc'"),
+        ([("target=0.9", "target=1.5")], "Target 1.5 is outside the range"),
+        ([("inputs[a:b], labels[a:b]", "inputs[a:b], labels[a : b - 1]")], "199"),
+        ([("    split =", "    inputs[7, 1] = np.nan\n    split =")], "NaN"),
+        ([("    split =", "    labels[:] = 1\n    split =")], "one class"),
+        ([("split(200, 300)", "split(0, 0)")], "empty"),
+        ([("    split =", "    labels = labels * 3\n    split =")], "3"),
+        ([("    split =", "    labels = labels - 0.5\n    split =")], "label"),
+        ([("return Data(", "return (")], "must return Data, received tuple"),
+        ([("    rng = np", "    raise OSError('disk on fire')\n    rng = np")], "disk on fire"),
+        ([("    return model", "    return 'model'")], "must return a keras.Model, received str"),
+        ([("    return model", "    raise ValueError('no shape')")], "no shape"),
+        ([("return model", "return None")], "received NoneType"),
+    ],
+)
+def test_a_wrong_task_is_refused_in_one_line(workplace, capsys, changes, message):
+    assert message in refused(capsys, "search", blobs(workplace, *changes))
+
+
+def test_a_folder_that_cannot_be_written_is_refused(workplace, capsys):
+    Path("mlruns").write_text("a file where a folder should be")
+    assert "Cannot write to mlruns" in refused(capsys, "search", blobs(workplace))
+
+
+def test_nothing_to_show_promote_or_predict_with_is_said_in_one_line(workplace, capsys):
+    for command in (
+        ["results"],
+        ["promote"],
+        ["rollback", "digits"],
+        ["predict", "digits", "x.csv"],
+    ):
+        refused(capsys, *command)
+
+
+def test_help_and_list_answer(workplace, capsys):
+    assert occam("--help") == 0
+    assert occam("search", "--help") == 0
+    assert occam("list") == 0
+    printed = capsys.readouterr().out
+    assert "digits" in printed
+    assert "level-set" in printed
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory):
+    """One search of the blobs, in a folder that the tests below go on with."""
+    folder = tmp_path_factory.mktemp("searched")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        code = occam("search", blobs(folder), "--trials", "8", "--json", "first.json")
+        assert code == 0
+        yield folder, json.loads(Path("first.json").read_text())
+
+
+def test_the_result_has_the_contracts_keys(searched):
+    _, summary = searched
+    assert set(summary) == KEYS
+    assert set(summary["trials"]) == {"complete", "pruned", "rejected", "fail"}
+    assert set(summary["rows"]) == {"train", "validation", "test"}
+    selected = summary["selected"]
+    assert {"trial", "parameter_count", "trainable_parameter_count", "hyperparameters"} <= set(
+        selected
+    )
+    assert set(selected["test"]) == {"score", "correct", "rows", "lower_bound", "verdict", "opened"}
+    assert selected["model_uri"]
+    assert set(summary["ladder"][0]) == {"trial", "parameter_count", "validation", "run_id"}
+    assert set(summary["incumbents"][0]) == {
+        "epochs_trained",
+        "seconds",
+        "parameter_count",
+        "trial",
+    }
+    assert set(summary["mlflow"]) == {"tracking_uri", "experiment_id", "run_id"}
+
+
+def test_the_smallest_that_reached_is_selected(searched):
+    _, summary = searched
+    sizes = [rung["parameter_count"] for rung in summary["ladder"]]
+    assert sizes == sorted(sizes)
+    assert summary["selected"]["parameter_count"] == sizes[0]
+    assert summary["selected"]["test"]["score"] >= summary["target"]
+    assert summary["incumbents"][-1]["parameter_count"] == sizes[0]
+
+
+def test_the_same_command_again_trains_nothing_and_says_the_same(searched, monkeypatch, capsys):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    assert occam("search", "blobs.py", "--trials", "8", "--json", "again.json") == 0
+    again = json.loads(Path("again.json").read_text())
+    for key in ("epochs_trained", "trials", "ladder", "selected", "mlflow", "name"):
+        assert again[key] == first[key]
+    assert "all 8 trials are done" in capsys.readouterr().out
+
+
+def test_the_same_seed_elsewhere_gives_the_same_trials_and_selection(searched, workplace):
+    _, first = searched
+    command = ["search", blobs(workplace), "--trials", "8", "--json", "o.json", "--quiet"]
+    assert occam(*command) == 0
+    other = json.loads(Path("o.json").read_text())
+    assert other["name"] == first["name"]
+    assert other["trials"] == first["trials"]
+    assert [rung["validation"] for rung in other["ladder"]] == [
+        rung["validation"] for rung in first["ladder"]
+    ]
+    assert other["selected"]["hyperparameters"] == first["selected"]["hyperparameters"]
+
+
+def test_quiet_prints_nothing(workplace, capfd):
+    occam("search", blobs(workplace), "--trials", "1", "--quiet")
+    assert capfd.readouterr().out == ""
+
+
+def test_fresh_starts_anew_and_keeps_the_old_aside(searched, monkeypatch):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    occam("search", "blobs.py", "--trials", "1", "--fresh", "--json", "fresh.json")
+    fresh = json.loads(Path("fresh.json").read_text())
+    assert sum(fresh["trials"].values()) == 1
+    assert fresh["mlflow"]["run_id"] != first["mlflow"]["run_id"]
+    kept = [path for path in Path("mlruns/studies").iterdir() if path.is_dir()]
+    assert len(kept) == 2
+
+
+def test_a_target_that_no_model_reaches_is_exit_3_and_says_why(workplace, capsys):
+    task = blobs(workplace, ("2.2 * labels", "0.5 * labels"))
+    assert occam("search", task, "--trials", "2", "--json", "none.json") == 3
+    assert json.loads(Path("none.json").read_text())["selected"] is None
+    printed = capsys.readouterr().out
+    assert "No model reached the search target" in printed
+    assert "The best was trial" in printed
+    assert occam("results") == 3
+
+
+def test_rows_too_few_to_show_the_target_are_said_before_the_first_epoch(workplace, capsys):
+    occam("search", blobs(workplace), "--target", "0.98", "--trials", "1")
+    printed = capsys.readouterr().out
+    assert printed.startswith("Warning: 100 validation rows are too few to show accuracy 0.98")
+
+
+def test_a_margin_of_zero_is_warned_of(workplace, capsys):
+    occam("search", blobs(workplace), "--margin", "0", "--trials", "1")
+    assert capsys.readouterr().out.startswith("Warning: without a margin")
+
+
+def test_the_epochs_of_a_search_are_never_more_than_asked(workplace):
+    occam("search", blobs(workplace), "--epochs", "15", "--json", "o.json", "--quiet")
+    assert json.loads(Path("o.json").read_text())["epochs_trained"] <= 15
+
+
+def test_a_name_is_not_reused_for_another_search(workplace, capsys):
+    task = blobs(workplace)
+    occam("search", task, "--name", "mine", "--trials", "1", "--quiet")
+    assert occam("search", task, "--name", "mine", "--target", "0.8") == 2
+    assert "was made with another space, target" in capsys.readouterr().err
+
+
+def test_the_champions_way_promote_predict_and_promote_again(searched, monkeypatch, capsys):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    run = ["--run-id", first["mlflow"]["run_id"]]
+    assert occam("promote", "blobs", *run) == 0
+    assert "blobs version 1 is the champion" in capsys.readouterr().out
+    rows = "a,b,c,d\n2,2,2,2\n0,0,0,0\n"
+    Path("new.csv").write_text(rows)
+    assert occam("predict", "blobs", "new.csv", "--output", "out.csv") == 0
+    lines = Path("out.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["prediction", "1", "0"]
