@@ -154,19 +154,28 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
 
 
 def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
+    """Why nothing was selected: how far the best came, and what chance could have done."""
+    from .metrics import metric
+
     lines = [f"No model reached the search target: {summary['metric']} {_bar(summary)}."]
-    if best is not None and best.score is not None:
-        lines.append(
-            f"The best was trial {best.number}: {best.score:.4f} with "
-            f"{best.parameter_count:,} parameters."
-        )
-    rows = summary["rows"]["validation"]
+    rows, margin = summary["rows"]["validation"], summary["margin"]
+    if best is None or best.score is None:
+        return lines
     lines.append(
-        f"On {rows:,} validation rows a claim needs {summary['margin']:g} standard errors beyond "
-        "the target: more trials, more validation rows, a lower --target or a lower --margin "
-        "would help."
+        f"The best was trial {best.number}: {best.score:.4f} with "
+        f"{best.parameter_count:,} parameters."
     )
-    return lines
+    if margin and metric(summary["metric"]).reaches(best.score, summary["target"]):
+        asked = abs(summary["search_target"] - summary["target"]) / margin
+        beyond = abs(best.score - summary["target"]) / asked if asked else 0.0
+        return [
+            *lines,
+            f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not {margin:g}: "
+            f"on {rows:,} validation rows one is {asked:.4f}, and chance alone may lift a worse "
+            "model so far.",
+            "More validation rows, a lower --target or, at that risk, a lower --margin would help.",
+        ]
+    return [*lines, "More trials, a larger space or a lower --target would help."]
 
 
 def _bar(summary: Summary) -> str:

@@ -71,7 +71,7 @@ def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, mes
         ([("    split =", "    labels[:] = 1\n    split =")], "one class"),
         ([("split(200, 300)", "split(0, 0)")], "empty"),
         ([("    split =", "    labels = labels * 3\n    split =")], "3"),
-        ([("    split =", "    labels = labels - 0.5\n    split =")], "label"),
+        ([("    split =", "    labels = labels - 0.5\n    split =")], "whole numbers"),
         ([("return Data(", "return (")], "must return Data, received tuple"),
         ([("    rng = np", "    raise OSError('disk on fire')\n    rng = np")], "disk on fire"),
         ([("    return model", "    return 'model'")], "must return a keras.Model, received str"),

@@ -98,12 +98,15 @@ class LevelSetSampler(BaseSampler):
         candidates = self._candidates(history)
         if not candidates:
             return None
+        rng = np.random.default_rng(self._seed(number))
+        if not history.trained:  # the first trials of other workers are still under way
+            return candidates[int(rng.integers(len(candidates)))]
         surrogate = history.surrogate(self._seed(number))
         mean, spread = surrogate.predict(candidates)
         likely = probability(mean, spread)
         if history.smallest < math.inf and len(history.trained) >= PATIENT and max(likely) < HOPE:
             return None
-        if np.random.default_rng(self._seed(number)).random() < EXPLORE:
+        if rng.random() < EXPLORE:
             return candidates[int(np.argmax(1.96 * spread - np.abs(mean)))]
         sizes = np.array([each.parameter_count for each in candidates])
         gain = np.log(min(history.smallest, 1.2 * max(sizes)) / sizes)
@@ -117,7 +120,8 @@ class LevelSetSampler(BaseSampler):
             return next((each for each in path if each.values == self._default), None)
         tried = {each.configuration.key: each for each in history.trained}
         done = [tried[each.key] for each in path if each.key in tried]
-        if not done or len(done) + len(history.pending) >= BRACKETS:
+        off_path = history.trained and not done
+        if not path or off_path or len(done) + len(history.pending) >= BRACKETS:
             return None
         high = min((each.size for each in done if each.reached), default=math.inf)
         low = max((each.size for each in done if each.size < high), default=path[0].parameter_count)

@@ -148,6 +148,15 @@ def test_the_search_ends_by_itself_when_nothing_smaller_is_likely():
     assert best(long_search()) < 190
 
 
+def test_many_workers_are_given_different_trials_before_any_has_finished():
+    study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
+    study.enqueue_trial(DEFAULT)
+    asked = [study.ask() for _ in range(8)]
+    sizes = [measure(trial) for trial in asked]
+    assert len({repr(sorted(trial.params.items())) for trial in asked}) == 8
+    assert min(sizes) > 0
+
+
 @pytest.mark.slow
 def test_a_proposal_costs_little_after_five_hundred_trials():
     study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")

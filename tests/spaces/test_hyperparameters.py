@@ -1,0 +1,97 @@
+"""The dimensions that all families share."""
+
+from __future__ import annotations
+
+import keras
+import keras_tuner
+import pytest
+from occam.spaces.hyperparameters import (
+    OPTIMIZERS,
+    Hidden,
+    batch_size,
+    compile,
+    depth,
+    dropout,
+    l2,
+    optimizer,
+    width,
+)
+
+
+def hyperparameters(**values: object) -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    return hp
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimizer_gets_the_learning_rate(name):
+    hp = hyperparameters(optimizer=name, learning_rate=0.05)
+    made = optimizer(hp)
+    assert isinstance(made, OPTIMIZERS[name])
+    assert float(made.learning_rate) == pytest.approx(0.05)
+    assert ("momentum" in hp.values) == (name == "sgd")
+
+
+def test_gradient_descent_has_a_momentum_of_its_own():
+    made = optimizer(hyperparameters(optimizer="sgd", momentum=0.5))
+    assert (made.momentum, made.nesterov) == (0.5, True)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.99])
+def test_both_ends_of_the_momentum_are_valid(momentum):
+    assert optimizer(hyperparameters(optimizer="sgd", momentum=momentum)).momentum == momentum
+
+
+@pytest.mark.parametrize(
+    ("bounds", "default"), [((1e-4, 0.3), 0.01), ((1e-4, 1e-3), 1e-3), ((0.1, 0.2), 0.1)]
+)
+def test_the_first_learning_rate_lies_in_the_given_range(bounds, default):
+    hp = hyperparameters()
+    optimizer(hp, learning_rate=bounds)
+    assert hp.get("learning_rate") == default
+
+
+def test_the_first_of_the_choices_is_the_default():
+    hp = hyperparameters()
+    assert isinstance(optimizer(hp, ["rmsprop", "adam"]), keras.optimizers.RMSprop)
+    assert batch_size(hp, [64, 32]) == 64
+
+
+@pytest.mark.parametrize(
+    ("bounds", "default", "expected"),
+    [((2, 128), None, 16), ((2, 32), 64, 32), ((8, 8), None, 8), ((4, 8), 1, 4)],
+)
+def test_a_width_starts_in_the_middle_of_its_log_range_or_at_its_default(bounds, default, expected):
+    hp = hyperparameters()
+    assert width(hp, "units", bounds, default) == expected
+    assert hp.space[0].sampling == "log"
+
+
+def test_a_depth_starts_at_its_default_within_its_bounds():
+    assert depth(hyperparameters(), "layers", (0, 3), default=1) == 1
+    assert depth(hyperparameters(), "layers", (2, 3), default=1) == 2
+
+
+def test_no_penalty_and_no_dropout_come_first_and_can_be_drawn():
+    hp = hyperparameters()
+    assert l2(hp) is None
+    assert dropout(hp) == 0
+    assert {0.0, 0.5} <= {round(value, 9) for value in hp.space[1].values}
+    assert l2(hyperparameters(l2=1e-3)).l2 == pytest.approx(1e-3)
+
+
+def test_normalized_layers_have_no_bias():
+    plain, *_ = Hidden(activation="relu", normalized=False, penalty=None).dense(4)
+    bare, normalization, _ = Hidden(activation="relu", normalized=True, penalty=None).dense(4)
+    assert plain.use_bias
+    assert not bare.use_bias
+    assert isinstance(normalization, keras.layers.BatchNormalization)
+
+
+def test_a_loss_weight_scales_the_loss():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    compile(model, hyperparameters(), loss="mse", loss_weight=0.01)
+    rows = keras.ops.ones((2, 1))
+    loss = model.compute_loss(x=rows, y=10 * rows, y_pred=model(rows))
+    assert float(loss) == pytest.approx(1.0)

@@ -1,0 +1,158 @@
+"""Real processes, really killed: nothing that finished is lost, nothing is trained twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from occam.search.trials import RECORD
+from optuna.storages.journal import JournalFileBackend
+from tasks import blobs
+
+pytestmark = pytest.mark.slow
+
+TRIALS = 12
+
+
+def command(*more: str) -> list[str]:
+    arguments = ["search", "blobs.py", "--trials", str(TRIALS), "--json", "out.json", *more]
+    return [sys.executable, "-m", "occam.search.cli", *arguments]
+
+
+def finished(folder: Path) -> dict[int, dict]:
+    """The records in the study's journal, by number."""
+    journals = list(folder.glob("mlruns/studies/*/study.journal"))
+    if not journals:
+        return {}
+    try:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journals[0])))
+        study = optuna.load_study(study_name=None, storage=storage)
+    except (KeyError, ValueError):  # the study is being made
+        return {}
+    return {t.number: t.user_attrs[RECORD] for t in study.trials if RECORD in t.user_attrs}
+
+
+def interrupted(folder: Path, how: signal.Signals, *, after: int) -> tuple[int, dict[int, dict]]:
+    """Start the search, send it a signal once `after` trials have finished; code and records."""
+    process = subprocess.Popen(
+        command(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while len(finished(folder)) < after and process.poll() is None:
+        assert time.monotonic() < deadline, "no trial finished in two minutes"
+        time.sleep(0.02)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    return process.returncode, finished(folder)
+
+
+def completed(folder: Path) -> dict:
+    done = subprocess.run(command(), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    return json.loads((folder / "out.json").read_text())
+
+
+def told(records: dict[int, dict]) -> list[tuple]:
+    """What must not depend on an interruption."""
+    keys = ("number", "state", "hyperparameters", "parameter_count", "score", "epochs", "seed")
+    return [tuple(map(str, (record[key] for key in keys))) for _, record in sorted(records.items())]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    blobs(folder)
+    return completed(folder), finished(folder)
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def test_kill_minus_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed):
+    blobs(tmp_path)
+    code, before = interrupted(tmp_path, signal.SIGKILL, after=3)
+    assert code == -signal.SIGKILL
+    assert len(before) >= 3
+    summary, after = completed(tmp_path), finished(tmp_path)
+    assert {number: after[number] for number in before} == before
+    whole, records = undisturbed
+    assert told(after) == told(records)
+    for key in ("name", "trials", "epochs_trained"):
+        assert summary[key] == whole[key]
+    assert summary["selected"]["hyperparameters"] == whole["selected"]["hyperparameters"]
+    assert summary["selected"]["validation"] == whole["selected"]["validation"]
+
+
+def test_every_trial_has_one_run_in_mlflow_after_a_kill(tmp_path):
+    import mlflow
+
+    blobs(tmp_path)
+    interrupted(tmp_path, signal.SIGKILL, after=2)
+    summary = completed(tmp_path)
+    client = mlflow.MlflowClient(summary["mlflow"]["tracking_uri"])
+    parent = summary["mlflow"]["run_id"]
+    runs = client.search_runs(
+        [summary["mlflow"]["experiment_id"]], f"tags.`mlflow.parentRunId` = '{parent}'"
+    )
+    numbers = sorted(int(run.data.tags["occam.trial"]) for run in runs)
+    assert numbers == sorted(finished(tmp_path))
+
+
+def test_the_interrupt_key_ends_cleanly_and_the_search_goes_on(tmp_path, undisturbed):
+    blobs(tmp_path)
+    code, before = interrupted(tmp_path, signal.SIGINT, after=3)
+    assert code == 130
+    completed(tmp_path)
+    after = finished(tmp_path)
+    assert {number: after[number] for number in before} == before
+    assert told(after) == told(undisturbed[1])
+
+
+def test_a_second_process_may_not_work_on_the_same_search(tmp_path):
+    blobs(tmp_path)
+    first = subprocess.Popen(command(), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    while not finished(tmp_path) and first.poll() is None:
+        time.sleep(0.02)
+    second = subprocess.run(command(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    first.communicate(timeout=120)
+    assert first.returncode in (0, 3)
+    assert second.returncode == 2
+    assert "is already running in another process" in second.stderr
+    assert second.stderr.count("\n") == 1
+
+
+def test_worker_processes_find_a_model_and_survive_the_death_of_one(tmp_path):
+    blobs(tmp_path)
+    process = subprocess.Popen(
+        command("--workers", "2"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while len(finished(tmp_path)) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(_workers(process.pid)[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode in (0, 3), errors
+    summary = json.loads((tmp_path / "out.json").read_text())
+    assert sum(summary["trials"].values()) - summary["trials"]["rejected"] == TRIALS
+
+
+def _workers(parent: int) -> list[int]:
+    """Spawned processes that train: children of `parent` whose command line says so."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (entry / "stat").read_text()
+            line = (entry / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(stat.rpartition(")")[2].split()[1]) == parent and "spawn_main" in line:
+            found.append(int(entry.name))
+    return found
