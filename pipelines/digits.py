@@ -29,9 +29,9 @@ FAMILIES = {
 
 
 def data() -> Data:
-    images, labels = load_digits().images, load_digits().target
+    digits = load_digits()
     x, x_test, y, y_test = train_test_split(
-        images, labels, test_size=0.2, stratify=labels, random_state=0
+        digits.images, digits.target, test_size=0.2, stratify=digits.target, random_state=0
     )
     x_train, x_validation, y_train, y_validation = train_test_split(
         x, y, test_size=0.25, stratify=y, random_state=0
@@ -47,9 +47,9 @@ def preprocessing(data: Data) -> Data:
 def standardize(images: Any, mean: float, deviation: float) -> np.ndarray:
     """Images with pixels around 0, from rows of 64 pixels as well as from images."""
     pixels = np.asarray(images, dtype="float32")
-    if pixels.ndim < 2 or pixels[0].size != 64:
+    if np.prod(pixels.shape[1:]) != 64:
         raise InputError(f"Digits are images of 8 x 8 pixels, received shape {pixels.shape}.")
-    return (pixels.reshape(-1, *SHAPE) - np.float32(mean)) / np.float32(deviation)
+    return (pixels.reshape(len(pixels), *SHAPE) - np.float32(mean)) / np.float32(deviation)
 
 
 def space(hp: HyperParameters) -> keras.Model:

@@ -38,9 +38,9 @@ def preprocessing(data: Data) -> Data:
 def scale(images: Any) -> np.ndarray:
     """Pixels between 0 and 1, from rows of 784 pixels as well as from images."""
     pixels = np.asarray(images, dtype="float32")
-    if pixels.ndim < 2 or pixels[0].size != 784:
+    if np.prod(pixels.shape[1:]) != 784:
         raise InputError(f"MNIST images have 28 x 28 pixels, received shape {pixels.shape}.")
-    return pixels.reshape(-1, *SHAPE) / 255
+    return pixels.reshape(len(pixels), *SHAPE) / 255
 
 
 def read() -> tuple[Split, Split]:
@@ -52,14 +52,15 @@ def read() -> tuple[Split, Split]:
             raise
         return download(missing)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            images, labels = file["x_train"], file["y_train"]
-            test_images, test_labels = file["x_test"], file["y_test"]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            train = arrays["x_train"], arrays["y_train"]
+            test = arrays["x_test"], arrays["y_test"]
     except UNREADABLE as error:
         raise InputError(f"{path} is damaged or not Keras's mnist.npz: {error}.") from error
-    if images.shape[1:] != (28, 28) or test_images.shape[1:] != (28, 28):
-        raise InputError(f"{path} is not MNIST: its images have shape {images.shape[1:]}.")
-    return (images, labels), (test_images, test_labels)
+    for images, _ in (train, test):
+        if images.shape[1:] != (28, 28):
+            raise InputError(f"{path} is not MNIST: its images have shape {images.shape[1:]}.")
+    return train, test
 
 
 def download(missing: InputError) -> tuple[Split, Split]:

@@ -154,7 +154,7 @@ def _search(options: argparse.Namespace) -> int:
     from .samplers import LEVEL_SET, sampler_factory
 
     find(options.pipeline)
-    _check_choice("engine", options.engine, _modules("engines"))
+    _check_choice("engine", options.engine, _engines())
     if options.sampler != LEVEL_SET:
         sampler_factory(options.sampler)
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
@@ -186,8 +186,8 @@ def _list(options: argparse.Namespace) -> int:
     for number, name in enumerate(names()):
         table.add_row("" if number else "pipelines", f"[bold]{name}[/bold]", describe(name))
     for kind, listed in (
-        ("spaces", _modules("spaces")),
-        ("engines", _modules("engines")),
+        ("spaces", _spaces()),
+        ("engines", _engines()),
         ("samplers", [*samplers(), "MODULE:CLASS"]),
     ):
         table.add_row(kind, "", ", ".join(listed))
@@ -250,16 +250,32 @@ def _console(quiet: bool = False) -> Console:
     return Console(quiet=quiet, soft_wrap=False)
 
 
-def _modules(kind: str) -> list[str]:
-    """Names of the plug-ins in one of our folders."""
+def _engines() -> list[str]:
+    return [name.replace("_", "-") for name in _modules("search.engines")]
+
+
+def _spaces() -> list[str]:
+    """The architecture families: files that define a function of their own name."""
+    import ast
+    import importlib
+
+    folder = importlib.import_module(f"{_root()}.spaces").__path__[0]
+    trees = {
+        name: ast.parse(Path(folder, f"{name}.py").read_bytes()) for name in _modules("spaces")
+    }
+    return [
+        name
+        for name, tree in trees.items()
+        if any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
+    ]
+
+
+def _modules(folder: str) -> list[str]:
     import importlib
     import pkgutil
 
-    package = {"engines": f"{__package__}.engines", "spaces": f"{_root()}.spaces"}[kind]
-    found = [
-        module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
-    ]
-    return sorted(name.replace("_", "-") if kind == "engines" else name for name in found)
+    package = importlib.import_module(f"{_root()}.{folder}")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
 def _root() -> str:

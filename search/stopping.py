@@ -10,7 +10,7 @@ from enum import Enum
 from .metrics import Metric
 
 GRACE = 4  # epochs before any trial may be given up
-EXPONENT = 0.55  # of the optimistic power law error ~ epochs^-EXPONENT
+EXPONENT = 0.75  # of the optimistic power law error ~ epochs^-EXPONENT; benchmarks/stops.py
 PATIENCE = 8  # epochs without a new best, at least
 
 

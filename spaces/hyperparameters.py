@@ -101,8 +101,8 @@ def batch_normalization(hp: HyperParameters, default: bool = False) -> bool:
 
 
 def dropout(hp: HyperParameters, highest: float = 0.5) -> float:
-    """Share of units dropped, in steps of 0.1, so that none at all is as likely as any other."""
-    return float(hp.Float("dropout", 0.0, highest, step=0.1))
+    """Share of units dropped, in four steps, so that none at all is as likely as any other."""
+    return float(hp.Float("dropout", 0.0, highest, step=highest / 4))
 
 
 def l2(

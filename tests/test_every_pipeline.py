@@ -1,0 +1,154 @@
+"""What holds for every pipeline that comes with Occam, found by its folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import cloudpickle
+import keras_tuner
+import numpy as np
+import pandas as pd
+import pytest
+from occam.search.building import build
+from occam.search.checks import check_data, check_labels
+from occam.search.errors import InputError
+from occam.search.metrics import metric
+from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
+
+SPLITS = ("train", "validation", "test")
+ROWS = 500  # of each split, where so many show enough
+
+every_pipeline = pytest.mark.parametrize("name", names())
+
+
+@functools.cache
+def loaded(name: str) -> tuple[Pipeline, Data]:
+    """A pipeline and its data; skips where a data file is missing, and never downloads one."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "OCCAM_DATA" not in os.environ:
+            patch.setenv("OCCAM_DATA", "~/.keras/datasets")
+        try:
+            pipeline = load(name)
+            return pipeline, pipeline.data()
+        except InputError as error:
+            pytest.skip(str(error))
+
+
+def some(data: Data) -> Data:
+    return Data(*[(x[:ROWS], y[:ROWS]) for x, y in (data.train, data.validation, data.test)])
+
+
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, pd.DataFrame):
+        return left.equals(right)
+    return np.array_equal(left, right)
+
+
+def each_row(inputs: Any) -> set[bytes]:
+    if isinstance(inputs, pd.DataFrame):
+        return set(map(str, inputs.itertuples(index=False)))
+    return {row.tobytes() for row in np.asarray(inputs)}
+
+
+@every_pipeline
+def test_a_pipeline_says_what_it_is_and_sets_a_target_that_makes_sense(name):
+    assert 20 < len(describe(name)) <= 100
+    pipeline = load(name)
+    metric(pipeline.metric).check_target(pipeline.target)
+    assert pipeline.epochs > 1
+
+
+@every_pipeline
+def test_the_data_are_the_same_at_every_call(name):
+    pipeline, data = loaded(name)
+    again = pipeline.data()
+    for split in SPLITS:
+        for first, second in zip(getattr(data, split), getattr(again, split), strict=True):
+            assert same(first, second)
+
+
+@every_pipeline
+def test_no_row_is_in_two_splits(name):
+    _, data = loaded(name)
+    rows = [each_row(getattr(data, split)[0]) for split in SPLITS]
+    assert len(set.union(*rows)) == sum(map(len, rows))
+
+
+@every_pipeline
+def test_the_splits_have_the_same_mix_of_labels(name):
+    pipeline, data = loaded(name)
+    train, *others = (np.asarray(getattr(data, split)[1]) for split in SPLITS)
+    for labels in others:
+        if metric(pipeline.metric).needs_classes:
+            expected, received = (np.bincount(each) / len(each) for each in (train, labels))
+            np.testing.assert_allclose(received, expected, atol=0.02)
+        else:
+            assert abs(labels.mean() - train.mean()) < 0.15 * train.std()
+
+
+@every_pipeline
+def test_what_is_preprocessed_can_be_trained_on(name):
+    pipeline, data = loaded(name)
+    prepared = pipeline.preprocessing(data)
+    check_data(prepared, metric(pipeline.metric))
+    assert prepared.train[0].dtype == "float32"
+    classes = len(np.unique(data.train[1]))
+    assert not pipeline.classes or len(pipeline.classes) == classes
+
+
+@every_pipeline
+def test_the_transform_travels_and_does_to_raw_rows_what_preprocessing_did(name):
+    pipeline, data = loaded(name)
+    prepared = pipeline.preprocessing(some(data))
+    travelled = cloudpickle.loads(cloudpickle.dumps(prepared.transform))
+    raw, expected = data.test[0][:ROWS], prepared.test[0]
+    np.testing.assert_array_equal(travelled(raw), expected)
+    np.testing.assert_array_equal(travelled(raw[:1]), expected[:1])
+
+
+def poisoned(split: Split) -> Split:
+    """Rows of another order, and numbers that no statistic survives."""
+    inputs, labels = split
+    if isinstance(inputs, pd.DataFrame):
+        inputs = inputs[::-1].copy()
+        numbers = inputs.select_dtypes("number").columns
+        return inputs.assign(**{column: inputs[column] * 1000 for column in numbers}), labels
+    return 1000 * np.asarray(inputs, dtype="float64")[::-1], labels
+
+
+@every_pipeline
+def test_preprocessing_learns_from_the_train_split_alone(name):
+    pipeline, data = loaded(name)
+    data = some(data)
+    strange = Data(data.train, poisoned(data.validation), poisoned(data.test))
+    expected = pipeline.preprocessing(data).train[0]
+    np.testing.assert_array_equal(pipeline.preprocessing(strange).train[0], expected)
+
+
+@every_pipeline
+def test_the_default_model_fits_the_data_and_trains_a_step(name):
+    pipeline, data = loaded(name)
+    inputs, labels = pipeline.preprocessing(some(data)).train
+    hp = keras_tuner.HyperParameters()
+    model = build(pipeline, hp)
+    check_labels(data.train[1], model.loss, model.output_shape, metric(pipeline.metric))
+    model.fit(inputs[:64], labels[:64], batch_size=64, epochs=1, verbose=0)
+    predicted = model.predict_on_batch(inputs[:64])
+    assert predicted.shape == (64, *model.output_shape[1:])
+    assert np.isfinite(predicted).all()
+    assert np.isfinite(metric(pipeline.metric).measure(labels[:64], predicted))
+    assert hp.get("batch_size") > 0
+
+
+@every_pipeline
+def test_a_missing_data_file_is_one_line_that_says_where_to_put_it(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCAM_DATA", str(tmp_path))
+    said = ""
+    try:
+        load(name).data()
+    except InputError as error:
+        said = str(error)
+    assert not said or ("Missing data file" in said and f"{tmp_path}" in said)
+    assert not said or ("OCCAM_DATA" in said and "\n" not in said)
