@@ -14,9 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from occam.search.backend import use_backend
+from occam.search.backend import import_keras, use_backend
 
 use_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
+import_keras()
 
 from occam.search.job import _Job  # noqa: E402  # after the backend is chosen
 from occam.search.plan import Settings, plan  # noqa: E402
