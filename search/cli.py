@@ -6,26 +6,26 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import InputError, OccamError
+from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-HOLDS, FAILURE, WRONG_INPUT, NOT_HELD, INTERRUPTED = 0, 1, 2, 3, 130
-BACKENDS = ("tensorflow", "jax", "torch")
-TRIALS = 100
+HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
+TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what should not happen
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors of the user's are one line each."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
+        return COMMANDS[options.run](options)
     except InputError as error:
         return _complain(error, WRONG_INPUT)
     except OccamError as error:
@@ -35,117 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "\nInterrupted: all that finished is kept, the same command goes on.", file=sys.stderr
         )
         return INTERRUPTED
-    return code
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        problem = f"unexpected {type(error).__name__}: {error}"
+        return _complain(
+            OccamError(f"{problem}. What finished is kept; {TRACEBACK}=1 shows where it happened."),
+            FAILURE,
+        )
 
 
 def _complain(error: Exception, code: int) -> int:
     print(f"occam: {' '.join(str(error).split())}", file=sys.stderr)
     return code
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse that says a usage error in one line."""
-
-    def error(self, message: str) -> Any:
-        self.exit(WRONG_INPUT, f"occam: {message}; see `{self.prog} --help`.\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="occam", description="Finds the smallest Keras model that is accurate enough."
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_search(commands)
-    _add_list(commands)
-    _add_results(commands)
-    _add_promote(commands)
-    _add_rollback(commands)
-    _add_predict(commands)
-    _add_ui(commands)
-    return parser
-
-
-def _add_search(commands: Any) -> None:
-    command = commands.add_parser("search", help="find the smallest model that holds the target")
-    command.add_argument(
-        "pipeline", metavar="PIPELINE", help="a name, a .py file or a package.module"
-    )
-    add = command.add_argument
-    add("--target", type=float, metavar="T", help="to reach; default: the pipeline's")
-    add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
-    add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
-    add("--timeout", type=_positive(float), metavar="SECONDS", help="at most")
-    add("--engine", default="optuna", help="optuna (default)")
-    add(
-        "--sampler",
-        default="level-set",
-        help="level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
-    )
-    add("--trainer", choices=("auto", "fit"), default="auto", help="default: auto")
-    add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
-    add("--workers", type=_positive(int), default=1, metavar="N", help="processes (default 1)")
-    add("--gpus", default="all", metavar="all|none|0,1", help="GPUs to use (default all)")
-    add("--executor", choices=("local",), default="local", help="default: local")
-    add("--storage", metavar="URL", help="of an Optuna storage; default: a journal in mlruns/")
-    add(
-        "--margin",
-        type=_margin,
-        default=2.0,
-        metavar="Z",
-        help="standard errors asked for beyond the target (default 2.0)",
-    )
-    add("--seed", type=_seed, default=0, metavar="S", help="default 0")
-    add("--name", metavar="NAME", help="of the search; the same name goes on with it")
-    add("--fresh", action="store_true", help="start anew, keep the earlier search aside")
-    add("--tracking-uri", metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
-    add("--json", type=Path, metavar="FILE", help="write the result there as well")
-    add("--quiet", action="store_true", help="print nothing but errors")
-    command.set_defaults(run=_search)
-
-
-def _add_list(commands: Any) -> None:
-    command = commands.add_parser("list", help="pipelines, spaces, engines, samplers")
-    command.set_defaults(run=_list)
-
-
-def _add_results(commands: Any) -> None:
-    command = commands.add_parser("results", help="the ladder and the verdict of the last search")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
-    command.add_argument("--tracking-uri", metavar="URI")
-    command.set_defaults(run=_results)
-
-
-def _add_promote(commands: Any) -> None:
-    command = commands.add_parser("promote", help="register the selected model as champion")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
-    command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
-    command.add_argument("--alias", default="champion")
-    command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
-    command.add_argument("--tracking-uri", metavar="URI")
-    command.set_defaults(run=_promote)
-
-
-def _add_rollback(commands: Any) -> None:
-    command = commands.add_parser("rollback", help="champion back to the version before")
-    command.add_argument("pipeline", metavar="PIPELINE")
-    command.add_argument("--tracking-uri", metavar="URI")
-    command.set_defaults(run=_rollback)
-
-
-def _add_predict(commands: Any) -> None:
-    command = commands.add_parser("predict", help="predictions of the champion for new data")
-    command.add_argument("pipeline", metavar="PIPELINE")
-    command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
-    command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
-    command.add_argument("--tracking-uri", metavar="URI")
-    command.set_defaults(run=_predict)
-
-
-def _add_ui(commands: Any) -> None:
-    command = commands.add_parser("ui", help="review in MLflow")
-    command.add_argument("--port", type=_positive(int), default=5000)
-    command.add_argument("--tracking-uri", metavar="URI")
-    command.set_defaults(run=_ui)
 
 
 def _search(options: argparse.Namespace) -> int:
@@ -292,35 +194,15 @@ def _check_json(path: Path | None) -> None:
         raise InputError(f"--json {path}: folder {path.resolve().parent} does not exist.")
 
 
-def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            wanted = "a whole number above 0" if kind is int else "a number above 0"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
-        return value
-
-    return parse
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
-    return int(text)
-
-
-def _margin(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return value
-
+COMMANDS = {
+    "search": _search,
+    "list": _list,
+    "results": _results,
+    "promote": _promote,
+    "rollback": _rollback,
+    "predict": _predict,
+    "ui": _ui,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

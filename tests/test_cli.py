@@ -232,3 +232,15 @@ def test_the_champions_way_promote_predict_and_promote_again(searched, monkeypat
     assert occam("predict", "blobs", "new.csv", "--output", "out.csv") == 0
     lines = Path("out.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["prediction", "1", "0"]
+
+
+def test_what_should_not_happen_is_one_line_too_unless_asked(workplace, monkeypatch, capsys):
+    def broken(*_: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("occam.search.pipeline.find", broken)
+    assert occam("search", "digits") == 1
+    assert "unexpected RuntimeError: two lines." in capsys.readouterr().err
+    monkeypatch.setenv("OCCAM_TRACEBACK", "1")
+    with pytest.raises(RuntimeError):
+        occam("search", "digits")

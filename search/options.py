@@ -1,0 +1,148 @@
+"""The options of each command, and what may be given for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WRONG_INPUT = 2  # exit code, here and for all that is wrong with what was given
+BACKENDS = ("tensorflow", "jax", "torch")
+TRIALS = 100
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; `run` of what it parses is the name of the command."""
+    top = _Parser(
+        prog="occam", description="Finds the smallest Keras model that is accurate enough."
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_search(commands)
+    _add_list(commands)
+    _add_results(commands)
+    _add_promote(commands)
+    _add_rollback(commands)
+    _add_predict(commands)
+    _add_ui(commands)
+    return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that says a usage error in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(WRONG_INPUT, f"occam: {message}; see `{self.prog} --help`.\n")
+
+
+def _add_search(commands: Any) -> None:
+    command = commands.add_parser("search", help="find the smallest model that holds the target")
+    command.add_argument(
+        "pipeline", metavar="PIPELINE", help="a name, a .py file or a package.module"
+    )
+    add = command.add_argument
+    add("--target", type=float, metavar="T", help="to reach; default: the pipeline's")
+    add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
+    add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
+    add("--timeout", type=_positive(float), metavar="SECONDS", help="at most")
+    add("--engine", default="optuna", help="optuna (default)")
+    add(
+        "--sampler",
+        default="level-set",
+        help="level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
+    )
+    add("--trainer", choices=("auto", "fit"), default="auto", help="default: auto")
+    add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
+    add("--workers", type=_positive(int), default=1, metavar="N", help="processes (default 1)")
+    add("--gpus", default="all", metavar="all|none|0,1", help="GPUs to use (default all)")
+    add("--executor", choices=("local",), default="local", help="default: local")
+    add("--storage", metavar="URL", help="of an Optuna storage; default: a journal in mlruns/")
+    add(
+        "--margin",
+        type=_margin,
+        default=2.0,
+        metavar="Z",
+        help="standard errors asked for beyond the target (default 2.0)",
+    )
+    add("--seed", type=_seed, default=0, metavar="S", help="default 0")
+    add("--name", metavar="NAME", help="of the search; the same name goes on with it")
+    add("--fresh", action="store_true", help="start anew, keep the earlier search aside")
+    add("--tracking-uri", metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
+    add("--json", type=Path, metavar="FILE", help="write the result there as well")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    command.set_defaults(run="search")
+
+
+def _add_list(commands: Any) -> None:
+    command = commands.add_parser("list", help="pipelines, spaces, engines, samplers")
+    command.set_defaults(run="list")
+
+
+def _add_results(commands: Any) -> None:
+    command = commands.add_parser("results", help="the ladder and the verdict of the last search")
+    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="results")
+
+
+def _add_promote(commands: Any) -> None:
+    command = commands.add_parser("promote", help="register the selected model as champion")
+    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
+    command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
+    command.add_argument("--alias", default="champion")
+    command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="promote")
+
+
+def _add_rollback(commands: Any) -> None:
+    command = commands.add_parser("rollback", help="champion back to the version before")
+    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="rollback")
+
+
+def _add_predict(commands: Any) -> None:
+    command = commands.add_parser("predict", help="predictions of the champion for new data")
+    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
+    command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="predict")
+
+
+def _add_ui(commands: Any) -> None:
+    command = commands.add_parser("ui", help="review in MLflow")
+    command.add_argument("--port", type=_positive(int), default=5000)
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="ui")
+
+
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            wanted = "a whole number above 0" if kind is int else "a number above 0"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return value
+
+    return parse
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
+def _margin(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
