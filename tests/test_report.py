@@ -1,0 +1,110 @@
+"""What a search says of itself, in JSON and in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from occam.search.report import conclusion, holds, incumbents, summarise
+from occam.search.selection import Ladder, TestResult, Verdict
+from occam.search.trials import FinishedTrial, TrialState
+
+SETTINGS = {
+    "pipeline": "toy",
+    "metric": "accuracy",
+    "target": 0.9,
+    "search_target": 0.94,
+    "margin": 2.0,
+    "rows": {"train": 500, "validation": 225, "test": 200},
+    "seconds": 61.0,
+}
+
+
+def trial(number: int, size: int, **fields: Any) -> FinishedTrial:
+    values = {
+        "number": number,
+        "state": TrialState.COMPLETE,
+        "hyperparameters": {"units": size},
+        "parameter_count": size,
+        "trainable_parameter_count": size,
+        "seed": 0,
+        "score": 0.95,
+        "reached": True,
+        "epochs": 10,
+        "seconds": 2.0,
+    }
+    return FinishedTrial(**{**values, **fields})
+
+
+TRIALS = [
+    trial(0, 90),
+    trial(1, 200, state=TrialState.REJECTED, reached=False, score=None, epochs=0, seconds=0.0),
+    trial(2, 40, state=TrialState.PRUNED, reached=False, score=0.91),
+    trial(3, 50),
+]
+
+
+def summary(verdict: Verdict | None) -> dict[str, Any]:
+    rungs = (TRIALS[3], TRIALS[0]) if verdict else ()
+    results = [
+        TestResult(
+            trial=3, score=0.92, correct=184, rows=200, lower_bound=0.88, opened=1, verdict=verdict
+        )
+        for _ in rungs[:1]
+    ]
+    ladder = Ladder(rungs=rungs, candidates=rungs[:1])
+    return summarise(SETTINGS, TRIALS, ladder, results, {3: "r3", 0: "r0"}, {3: "models:/m"})
+
+
+def test_the_summary_counts_states_and_epochs():
+    found = summary(Verdict.HOLDS)
+    assert found["trials"] == {"complete": 2, "pruned": 1, "fail": 0, "rejected": 1}
+    assert found["epochs_trained"] == 30
+    assert [rung["trial"] for rung in found["ladder"]] == [3, 0]
+
+
+def test_what_was_selected_carries_its_test_and_its_run():
+    selected = summary(Verdict.HOLDS)["selected"]
+    assert (selected["trial"], selected["run_id"], selected["model_uri"]) == (3, "r3", "models:/m")
+    assert selected["test"] == {
+        "score": 0.92,
+        "correct": 184,
+        "rows": 200,
+        "lower_bound": 0.88,
+        "opened": 1,
+        "verdict": "holds",
+    }
+
+
+def test_incumbents_fall_and_are_counted_in_epochs():
+    assert incumbents(TRIALS) == [
+        {"epochs_trained": 10, "seconds": 2.0, "parameter_count": 90, "trial": 0},
+        {"epochs_trained": 30, "seconds": 6.0, "parameter_count": 50, "trial": 3},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "words"),
+    [
+        (Verdict.HOLDS, True, "holds 0.9."),
+        (Verdict.CERTIFIED, True, "certified 0.9."),
+        (Verdict.NOT_HELD, False, "NOT HELD on test data"),
+        (None, False, "No model reached the search target"),
+    ],
+)
+def test_the_conclusion_says_what_the_verdict_says(verdict, expected, words):
+    found = summary(verdict)
+    assert holds(found) is expected
+    assert words in " ".join(conclusion(found, TRIALS[2]))
+
+
+def test_a_near_miss_is_told_in_standard_errors():
+    text = " ".join(conclusion(summary(None), TRIALS[2]))
+    assert "The best was trial 2: 0.9100 with 40 parameters." in text
+    assert "0.5 standard errors beyond 0.9, not 2: on 225 validation rows one is 0.0200" in text
+
+
+def test_a_miss_of_the_target_itself_is_told_otherwise():
+    text = " ".join(conclusion(summary(None), trial(5, 30, score=0.7, reached=False)))
+    assert "standard errors" not in text
+    assert "a lower --target would help" in text
