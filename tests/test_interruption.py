@@ -130,6 +130,7 @@ def test_a_second_process_may_not_work_on_the_same_search(tmp_path):
     assert second.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers through /proc")
 def test_worker_processes_find_a_model_and_survive_the_death_of_one(tmp_path):
     blobs(tmp_path)
     process = subprocess.Popen(
