@@ -65,10 +65,11 @@ lint: $(ready)  ## check style and types
 	@$(bin)/ruff check .
 	@$(bin)/mypy
 
-bench: $(ready)  ## measure overhead, memory and start-up; results in benchmarks/
+bench: $(ready)  ## measure overhead, memory, start-up and stops; see benchmarks/
 	@$(bin)/python benchmarks/overhead.py
 	@$(bin)/python benchmarks/memory.py
 	@$(bin)/python benchmarks/startup.py
+	@$(bin)/python benchmarks/stops.py
 
 clean:  ## remove .venv and caches; mlruns/ stays
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
