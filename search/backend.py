@@ -18,7 +18,7 @@ from .errors import InputError
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def use_backend(name: str, *, gpus: str = "all", seed: int | None = None) -> None:
+def use_backend(name: str, *, gpus: str = "all") -> None:
     """Make Keras compute with this backend on these GPUs, in this process and its children.
 
     Raises InputError where that cannot be. What the user's environment already says about logging
@@ -26,7 +26,6 @@ def use_backend(name: str, *, gpus: str = "all", seed: int | None = None) -> Non
 
     Args:
         gpus: "all", "none", or device numbers such as "0,1".
-        seed: of Python's string hashes in child processes.
     """
     _check(name, gpus)
     os.environ["KERAS_BACKEND"] = name
@@ -34,8 +33,6 @@ def use_backend(name: str, *, gpus: str = "all", seed: int | None = None) -> Non
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus == "none" else gpus
     if gpus == "none":
         os.environ["JAX_PLATFORMS"] = "cpu"
-    if seed is not None:
-        os.environ["PYTHONHASHSEED"] = str(seed)
     for variable, value in _defaults(name).items():
         os.environ.setdefault(variable, value)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each model's tracing

@@ -53,16 +53,12 @@ class Processes:
     """`size` spawned processes; where one dies its trial fails and the others' are run again.
 
     Args:
-        environment: set in each worker before it imports anything (threads, devices, backend).
         source: what `load` finds the pipeline by.
     """
 
-    def __init__(
-        self, task: Task, source: str, size: int, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, task: Task, source: str, size: int) -> None:
         self.size = size
         self._arguments = (source, task.search_target, task.models, task.pipeline.target)
-        self._environment = {**threads(size), **(environment or {})}
         self._pool = self._start()
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
@@ -82,7 +78,7 @@ class Processes:
             self.size,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_prepare_worker,
-            initargs=(self._environment, *self._arguments),
+            initargs=(threads(self.size), *self._arguments),
         )
 
 
