@@ -33,7 +33,7 @@ def use_backend(name: str, *, gpus: str = "all") -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpus == "none" else gpus
     if gpus == "none":
         os.environ["JAX_PLATFORMS"] = "cpu"
-    for variable, value in _defaults(name).items():
+    for variable, value in _defaults().items():
         os.environ.setdefault(variable, value)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each model's tracing
 
@@ -78,20 +78,21 @@ def _check(name: str, gpus: str) -> None:
         )
 
 
-def _defaults(name: str) -> dict[str, str]:
+def _defaults() -> dict[str, str]:
     common = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    return common | _compilation_cache() if name == "jax" else common
+    return common | _compilation_cache()  # populations are compiled by JAX on every backend
 
 
 def _compilation_cache() -> dict[str, str]:
     """JAX compiles every new shape for a second or more: shapes seen in any process are kept."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(home / "occam" / "jax"),
+        "JAX_COMPILATION_CACHE_DIR": str(home / "occam" / "xla"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),
     }

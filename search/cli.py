@@ -71,7 +71,7 @@ def _search(options: argparse.Namespace) -> int:
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS
-    settings = Settings(**given | {"backend": backend, "trainer": "fit"})
+    settings = Settings(**given | {"backend": backend})
     summary = search(settings, _console(options.quiet))
     if options.json is not None:
         options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

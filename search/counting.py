@@ -27,7 +27,7 @@ def count_build(build: Callable[[], keras.Model], inputs: Any) -> Count:
         inputs: rows that a model is built on where it does not know its input shape.
     """
     try:
-        with _unallocated():
+        with unallocated():
             model = build()
         if model.built:
             return count(model, inputs)
@@ -54,7 +54,7 @@ def first_rows(inputs: Any, rows: int) -> Any:
 
 
 @contextmanager
-def _unallocated() -> Iterator[None]:
+def unallocated() -> Iterator[None]:
     """Variables made in here know their shape and hold nothing: most of a build's time is theirs.
 
     `_initialize_with_initializer` is private to Keras; a test pins it.

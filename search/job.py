@@ -30,7 +30,7 @@ from .workers import Executor, InProcess, Processes
 
 STUDIES = Path("mlruns", "studies")
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them
-REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
+REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
 
 def search(settings: Settings, console: Console) -> report.Summary:
@@ -124,13 +124,18 @@ class _Job:
         )
         if self.settings.workers > 1:
             return Processes(task, self.settings.pipeline, self.settings.workers)
+        data = without_test(self.data)
         deadline = time.monotonic() + (self.settings.timeout or math.inf)
 
         def on_epoch(epochs: int, score: float) -> bool:
             progress.epoch(epochs, score)
             return time.monotonic() > deadline
 
-        return InProcess(task, without_test(self.data), on_epoch)
+        if self.plan.trainer == "population":
+            from .training.population.executor import Population
+
+            return Population(task, data, on_epoch, notice=progress.say)
+        return InProcess(task, data, on_epoch)
 
     def _open_gate(self, ladder: Ladder) -> list[TestResult]:
         """Show the test split to the candidates; what it was shown to is kept with the search."""
@@ -193,6 +198,7 @@ class _Job:
             "target": self.plan.pipeline.target,
             "search_target": self.plan.search_target,
             **{key: getattr(self.settings, key) for key in REPORTED},
+            "trainer": self.plan.trainer,
             "name": self.plan.name,
             "rows": {name: rows(split[0]) for name, split in splits.items()},
         }
@@ -211,6 +217,7 @@ def _engine(settings: Settings, planned: Plan, folder: Path) -> Any:
         metric=planned.metric,
         search_target=planned.search_target,
         inputs=planned.prepared.data.train[0],
+        template=_templates(planned),
     )
     if engine.recall("fingerprint", planned.fingerprint) != planned.fingerprint:
         raise InputError(
@@ -219,6 +226,15 @@ def _engine(settings: Settings, planned: Plan, folder: Path) -> Any:
         )
     engine.remember("fingerprint", planned.fingerprint)
     return engine
+
+
+def _templates(planned: Plan) -> Any:
+    """Which models can be trained together, as equal numbers."""
+    if planned.trainer == "fit":
+        return lambda model, hp: 0
+    from .training.population.executor import Templates
+
+    return Templates(planned.pipeline, rows(planned.prepared.data.train[0]))
 
 
 @contextmanager

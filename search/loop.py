@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from .trials import FinishedTrial, Trial, TrialState, failed, rejected
+from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected
 from .workers import Executor
 
 HOPELESS = 500  # proposals in a row that need no training: the sampler has nothing left to say
@@ -64,8 +65,7 @@ def run(
             search.fill(workers, running)
             if not running:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in workers.wait(running):
                 search.settle(workers, running, future)
     finally:
         workers.shutdown()
@@ -85,22 +85,36 @@ class _Search:
     epochs: int = 0
     known: dict[str, int] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
+    asked: deque[Trial] = field(default_factory=deque)  # not begun: the budget is reserved
 
     def __post_init__(self) -> None:
         for finished in self.engine.finished:
             self._note(finished)
 
     def fill(self, workers: Executor, running: dict[Future[FinishedTrial], Trial]) -> None:
-        """Keep every worker busy while the budget lasts."""
-        while len(running) < workers.size:
+        """Keep the workers busy while the budget lasts, a batch of proposals at a time."""
+        idle = 0  # proposals in a row that needed no training
+        while len(running) + workers.batch <= workers.size:
             reserved = sum(trial.epoch_budget or 0 for trial in running.values())
             if self._spent(len(running), reserved):
                 return
-            trial = self._next()
-            if trial is None:
+            if not self.asked:
+                self.asked += self.engine.ask(self._wanted(workers.batch, len(running)))
+            if not self.asked:
+                self.end = self.engine.exhausted_because
                 return
-            trial = self._limited(trial, reserved)
-            running[workers.submit(trial)] = trial
+            while self.asked and not self._spent(len(running), reserved):
+                trial = self.asked.popleft()
+                if self._settled_at_once(trial):
+                    idle += 1
+                    continue
+                idle = 0
+                limited = self._limited(trial, reserved)
+                reserved += limited.epoch_budget or 0
+                running[workers.submit(limited)] = limited
+            if idle >= HOPELESS:
+                self.end = f"{HOPELESS} proposals in a row needed no training"
+                return
 
     def settle(
         self,
@@ -119,30 +133,26 @@ class _Search:
             self.retried.add(trial.number)
             running[workers.submit(trial)] = trial
 
-    def _next(self) -> Trial | None:
-        """The next proposal that is worth an epoch; the others are told at once."""
-        for _ in range(HOPELESS):
-            asked = self.engine.ask(1)
-            if not asked:
-                self.end = self.engine.exhausted_because
-                return None
-            trial = asked[0]
-            reason = self._reject(trial)
-            if trial.error is not None:
-                self._finish(failed(trial, trial.error))
-            elif reason:
-                self._finish(rejected(trial, reason))
-            else:
-                return trial
-            if self._spent(0, 0):
-                return None
-        self.end = f"{HOPELESS} proposals in a row needed no training"
-        return None
+    def _wanted(self, batch: int, running: int) -> int:
+        """A whole batch, or what the budget leaves of it."""
+        if self.budget.trials is None:
+            return batch
+        return min(batch, self.budget.trials - self.trained - running)
+
+    def _settled_at_once(self, trial: Trial) -> bool:
+        """Whether a proposal needs no training, and has been told so."""
+        if trial.error is not None:
+            self._finish(failed(trial, trial.error))
+            return True
+        if reason := self._reject(trial):
+            self._finish(rejected(trial, reason))
+            return True
+        return False
 
     def _reject(self, trial: Trial) -> str:
         best = self.smallest
         if best is not None and trial.parameter_count >= best.parameter_count:
-            return f"not smaller than trial {best.number} ({best.parameter_count:,} parameters)"
+            return not_smaller(best)
         twin = self.known.get(_key(trial))
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
@@ -172,10 +182,10 @@ class _Search:
             callback(finished)
 
     def _note(self, finished: FinishedTrial) -> None:
+        self.epochs += finished.epochs
         if finished.state is TrialState.REJECTED:
             return
         self.trained += 1
-        self.epochs += finished.epochs
         self.known.setdefault(_key(finished), finished.number)
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):

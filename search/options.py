@@ -51,7 +51,7 @@ def _add_search(commands: Any) -> None:
         default="level-set",
         help="level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
     )
-    add("--trainer", choices=("auto", "fit"), default="auto", help="default: auto")
+    add("--trainer", choices=("auto", "fit", "population"), default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
     add("--workers", type=_positive(int), default=1, metavar="N", help="processes (default 1)")
     add("--gpus", default="all", metavar="all|none|0,1", help="GPUs to use (default all)")

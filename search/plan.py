@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +31,7 @@ class Settings:
     timeout: float | None = None
     engine: str = "optuna"
     sampler: str = "level-set"
-    trainer: str = "fit"
+    trainer: str = "auto"
     backend: str = "tensorflow"
     workers: int = 1
     storage: str | None = None
@@ -54,6 +55,7 @@ class Plan:
     fingerprint: str  # of all that the result depends on
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
+    trainer: str  # fit or population
 
     @property
     def labels(self) -> Array:
@@ -73,7 +75,9 @@ def plan(settings: Settings) -> Plan:
     measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
     data = fingerprint.of_data(prepared.data)
-    depends = _depends(settings, pipeline, _check_space(pipeline, prepared, measured), data)
+    space = _check_space(pipeline, prepared, measured)
+    trainer = _trainer(settings, pipeline, prepared)
+    depends = _depends(settings, pipeline, space, data, trainer)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
         pipeline=pipeline,
@@ -84,6 +88,7 @@ def plan(settings: Settings) -> Plan:
         fingerprint=depends,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
+        trainer=trainer,
     )
 
 
@@ -105,7 +110,36 @@ def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> st
     return fingerprint.of_space(hp, model)
 
 
-def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str) -> str:
+def _trainer(settings: Settings, pipeline: Pipeline, prepared: Prepared) -> str:
+    """What trains most trials: a population where the default model can be part of one."""
+    if settings.trainer == "fit" or (settings.trainer == "auto" and settings.workers > 1):
+        return "fit"
+    problem = _no_population(pipeline, len(np.asarray(prepared.data.train[1])))
+    if not problem:
+        return "population"
+    if settings.trainer == "population":
+        raise InputError(
+            f"--trainer population cannot be used for {pipeline.name!r}: {problem}. "
+            "Give --trainer fit, or leave it out."
+        )
+    return "fit"
+
+
+def _no_population(pipeline: Pipeline, rows: int) -> str:
+    """Why the default model of a space cannot be trained in a population; empty where it can."""
+    if importlib.util.find_spec("jax") is None:
+        return "JAX is not installed"
+    from .training.population.errors import Unsupported
+    from .training.population.executor import member_of
+
+    try:
+        member_of(pipeline, {}, rows)
+    except Unsupported as reason:
+        return f"there is no population of models with {reason}"
+    return ""
+
+
+def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str, trainer: str) -> str:
     return fingerprint.of_values(
         space=space,
         data=data,
@@ -117,7 +151,7 @@ def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str) -> s
         seed=settings.seed,
         engine=settings.engine,
         sampler=settings.sampler,
-        trainer=settings.trainer,
+        trainer=trainer,
         backend=settings.backend,
     )
 

@@ -84,8 +84,12 @@ class SearchProgress:
 
     def end(self, reason: str) -> None:
         """Say why the search ended."""
+        self.say(f"Search ended: {reason}.")
+
+    def say(self, line: str) -> None:
+        """One line, above the bar."""
         if not self._quiet:
-            self._say(f"Search ended: {reason}.")
+            self._say(line)
 
     def _refresh(self) -> None:
         self._bar.update(

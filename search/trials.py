@@ -65,6 +65,11 @@ def rejected(trial: Trial, reason: str) -> FinishedTrial:
     return finished(trial, TrialState.REJECTED, reason=reason)
 
 
+def not_smaller(best: Trial | FinishedTrial) -> str:
+    """Why a trial needs no training once `best` has reached."""
+    return f"not smaller than trial {best.number} ({best.parameter_count:,} parameters)"
+
+
 def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial:
     """What became of `trial`, whose own values are carried over."""
     return FinishedTrial(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 
 class Executor(Protocol):
-    """Runs trials, some at a time."""
+    """Runs up to `size` trials at a time, and wants `batch` of them proposed together."""
 
     size: int
+    batch: int
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]: ...
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        """Those that have ended, once there is one."""
 
     def shutdown(self) -> None: ...
 
@@ -33,7 +37,7 @@ class Executor(Protocol):
 class InProcess:
     """One trial at a time, here: `submit` returns when it has finished."""
 
-    size = 1
+    size = batch = 1
 
     def __init__(self, task: Task, data: Data, on_epoch: OnEpoch | None = None) -> None:
         self._task, self._data, self._on_epoch = task, data, on_epoch
@@ -44,6 +48,9 @@ class InProcess:
         future: Future[FinishedTrial] = Future()
         future.set_result(run_trial(self._task, trial, self._data, self._on_epoch))
         return future
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        return list(running)
 
     def shutdown(self) -> None:
         """Nothing is left running."""
@@ -56,6 +63,8 @@ class Processes:
         source: what `load` finds the pipeline by.
     """
 
+    batch = 1
+
     def __init__(self, task: Task, source: str, size: int) -> None:
         self.size = size
         self._arguments = (source, task.search_target, task.models, task.pipeline.target)
@@ -67,6 +76,10 @@ class Processes:
         except BrokenProcessPool:
             self._pool = self._start()
             return self._pool.submit(_run_in_worker, trial)
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        done, _ = wait(list(running), return_when=FIRST_COMPLETED)
+        return list(done)
 
     def shutdown(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

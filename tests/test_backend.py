@@ -44,7 +44,7 @@ def test_jax_keeps_what_it_compiled_in_the_users_cache_folder(tmp_path):
         "import os; use_backend('jax'); print(os.environ['JAX_COMPILATION_CACHE_DIR'])",
         XDG_CACHE_HOME=str(tmp_path),
     )
-    assert done.stdout.strip() == str(tmp_path / "occam" / "jax")
+    assert done.stdout.strip() == str(tmp_path / "occam" / "xla")
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():

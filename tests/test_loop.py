@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -36,8 +36,11 @@ class Sizes:
 class Answers:
     """Workers that answer at once with what `outcome` says."""
 
-    def __init__(self, outcome: Callable[[Trial], FinishedTrial], size: int = 1) -> None:
-        self.outcome, self.size, self.submitted, self.closed = outcome, size, [], False
+    def __init__(
+        self, outcome: Callable[[Trial], FinishedTrial], size: int = 1, batch: int = 1
+    ) -> None:
+        self.outcome, self.size, self.batch = outcome, size, batch
+        self.submitted, self.closed = [], False
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         self.submitted.append(trial)
@@ -47,6 +50,9 @@ class Answers:
         except BrokenProcessPool as error:
             future.set_exception(error)
         return future
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        return list(running)
 
     def shutdown(self) -> None:
         self.closed = True
@@ -74,6 +80,26 @@ def misses(trial: Trial) -> FinishedTrial:
 
 def states(finished: list[FinishedTrial]) -> list[str]:
     return [trial.state.name for trial in finished]
+
+
+def test_a_batch_is_asked_for_at_once_and_the_next_when_it_is_over():
+    asked = []
+
+    class Batches(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked.append((n, len(self.finished)))
+            return super().ask(n)
+
+    workers = Answers(misses, size=4, batch=4)
+    run(Batches([100] + [10 * n for n in range(1, 10)]), workers, budget=Budget(trials=9))
+    assert asked == [(4, 0), (4, 4), (1, 8)]
+
+
+def test_a_budget_of_epochs_begins_as_many_of_a_batch_as_it_can_pay_for():
+    workers = Answers(misses, size=4, batch=4)
+    finished = run(Sizes([10, 20, 30, 40]), workers, budget=Budget(epochs=50))
+    assert [trial.epoch_budget for trial in workers.submitted] == [20, 20, 10, 20]
+    assert len(finished) == 4
 
 
 def test_what_cannot_win_is_rejected_without_an_epoch():

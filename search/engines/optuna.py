@@ -53,11 +53,12 @@ class Engine:
         metric: Metric,
         search_target: float,
         inputs: Any,
+        template: Callable[[Any, Any], int] = lambda model, hp: 0,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
         self._metric, self._search_target = metric, search_target
-        self._sampler_name = sampler
+        self._sampler_name, self._template = sampler, template
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
@@ -72,7 +73,7 @@ class Engine:
             load_if_exists=True,
         )
         self._study.stop = self._exhaust  # type: ignore[method-assign]  # how a grid says it is done
-        self._start()
+        self._interrupted = self._start()
 
     @property
     def finished(self) -> list[FinishedTrial]:
@@ -81,14 +82,23 @@ class Engine:
         return [_unpacked(trial) for trial in trials if RECORD in trial.user_attrs]
 
     def ask(self, n: int) -> list[Trial]:
-        """Up to `n` configurations with their sizes; fewer where nothing is left to propose."""
-        asked: list[Trial] = []
-        while len(asked) < n and not self._exhausted:
+        """Up to `n` configurations with their sizes; fewer where nothing is left to propose.
+
+        They are one batch: what the sampler knows is what had finished before the first of them.
+        A batch that was interrupted comes again, and is completed where it had not been asked for
+        in full: so the search goes on as if nothing had happened.
+        """
+        asked = [trial for reopen in self._interrupted if (trial := reopen()) is not None]
+        self._interrupted = []
+        first, size = self._batch(n, again=bool(asked))
+        if isinstance(self._study.sampler, LevelSetSampler):
+            self._study.sampler.begin(first, size)
+        while self._count() < first + size and not self._exhausted:
             trial = self._next()
             if trial is None:
                 break
-            asked.append(self._propose(trial))
-        return asked
+            asked.append(trial)
+        return [self._propose(trial) for trial in asked]
 
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first as a value of ours, then in Optuna's terms."""
@@ -104,13 +114,13 @@ class Engine:
         """A JSON value that was kept with the search."""
         return self._study.user_attrs.get(key, default)
 
-    def _start(self) -> None:
+    def _start(self) -> list[Callable[[], optuna.Trial | None]]:
         """Enqueue the space's own default as the first trial; take up what a dead process left."""
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
             self._study.enqueue_trial(self._default)
         running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
-        self._interrupted = iter([self._reopen(trial) for trial in running])
+        return [self._reopen(trial) for trial in running]
 
     def _find_default(self) -> dict[str, Any]:
         hp = as_hyperparameters({})
@@ -120,9 +130,15 @@ class Engine:
     def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
         """One sampler for the whole search: what it draws once, it keeps."""
 
-        def measure(draw: Any) -> int:
+        def measure(draw: Any) -> tuple[int, int]:
             hp = SuggestedHyperParameters(draw)
-            return count_build(lambda: build(self._pipeline, hp), self._inputs).total
+            made = []
+
+            def make() -> Any:
+                made.append(build(self._pipeline, hp))
+                return made[-1]
+
+            return count_build(make, self._inputs).total, self._template(made[-1], hp)
 
         sampler = LevelSetSampler(
             pool=Pool(measure, _seed(self._seed, 0, 2)),
@@ -132,6 +148,20 @@ class Engine:
             seed=lambda number: _seed(self._seed, number, 3),
         )
         return lambda seed: sampler
+
+    def _batch(self, n: int, *, again: bool) -> tuple[int, int]:
+        """Number of the first trial of this batch, and how many it has."""
+        first, size = self.recall("batch", (0, 0)) if again else (self._count(), n)
+        if again and first + size <= self._count():
+            return self._count(), 0
+        if n > 1:
+            self.remember("batch", (first, size))
+        return first, size
+
+    def _count(self) -> int:
+        """Trials that were asked for; one that is enqueued was not yet."""
+        trials = self._study.get_trials(deepcopy=False)
+        return sum(each.state is not optuna.trial.TrialState.WAITING for each in trials)
 
     def _reopen(self, frozen: optuna.trial.FrozenTrial) -> Callable[[], optuna.Trial | None]:
         def reopen() -> optuna.Trial | None:
@@ -145,9 +175,6 @@ class Engine:
 
     def _next(self) -> optuna.Trial | None:
         """The next trial to propose; None where the sampler sees nothing worth trying."""
-        for reopen in self._interrupted:
-            if (trial := reopen()) is not None:
-                return trial
         trials = self._study.get_trials(deepcopy=False)
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,11 @@ PATH_STEPS = 12  # widths of the default shape, below it and above it
 BRACKETS = 6  # trials along the default shape, at most
 NARROW = 1.5  # ratio of sizes at which the bracket is closed
 GAIN = 0.985  # of the incumbent's size: what a candidate may have at most
-WANTED, MOST = 200, 1024  # random candidates smaller than the incumbent, and draws for them
+WANTED, MOST = 96, 384  # random candidates smaller than the incumbent, and draws for them
 NEIGHBOURS = 32  # drawn around each of the best trials
 BASES = 5  # trials whose neighbours are candidates
 EXPLORE = 0.1  # share of trials that only make the level set clearer
+COMPANY, WORTH = 12, 0.3  # trials of a batch in one template, whose value is at least this share
 HOPE, PATIENT = 0.05, 20  # the search ends when no candidate is likelier, after so many trials
 PRUNED_WEIGHT = 0.3  # of an outcome that was extrapolated
 WORST = -3.0  # outcome of a trial that failed: an error twenty times the target's
@@ -54,8 +55,14 @@ class LevelSetSampler(BaseSampler):
     ) -> None:
         self._pool, self._default, self._seed = pool, default, seed
         self._metric, self._search_target = metric, search_target
+        self._first = self._size = 0
+        self._batch: _Batch | None = None
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
+
+    def begin(self, first: int, size: int) -> None:
+        """Start a batch: `size` trials chosen together, from what was known before `first`."""
+        self._first, self._size = first, size
 
     def exhausted(self, study: Study, number: int) -> bool:
         """Whether no candidate is likely any more to be smaller and to reach."""
@@ -88,40 +95,67 @@ class LevelSetSampler(BaseSampler):
     def _choice(self, study: Study, number: int) -> Configuration | None:
         """What trial `number` is to try: one decision, taken when it is first asked for."""
         if self._chosen is None or self._chosen[0] != number:
-            self._chosen = number, self._choose(_History(study, number, self._outcome), number)
+            mate = self._first <= number < self._first + self._size
+            first = self._first if mate else number
+            if self._batch is None or self._batch.first != first:
+                history = _History(study, first, self._outcome)
+                self._batch = _Batch(first, history)
+            mates = self._mates(study, self._batch, number)
+            self._chosen = number, self._choose(self._batch, mates, number)
         return self._chosen[1]
 
-    def _choose(self, history: _History, number: int) -> Configuration | None:
-        bracketing = self._bracket(history)
+    def _mates(self, study: Study, batch: _Batch, number: int) -> list[Configuration]:
+        """What the earlier trials of this batch, or other workers, are about to try."""
+        for each in study.get_trials(deepcopy=False)[:number]:
+            waiting = each.number >= batch.first or RECORD not in each.user_attrs
+            if waiting and each.number not in batch.mates:
+                batch.mates[each.number] = self._pool.configuration(each.params)
+        return [each for _, each in sorted(batch.mates.items()) if each is not None]
+
+    def _choose(
+        self, batch: _Batch, mates: list[Configuration], number: int
+    ) -> Configuration | None:
+        known = batch.history.known | {each.key for each in mates}
+        bracketing = self._bracket(batch.history, mates, known)
         if bracketing is not None:
             return bracketing
-        candidates = self._candidates(history)
-        if not candidates:
-            return None
         rng = np.random.default_rng(self._seed(number))
-        if not history.trained:  # the first trials of other workers are still under way
-            return candidates[int(rng.integers(len(candidates)))]
-        surrogate = history.surrogate(self._seed(number))
-        mean, spread = surrogate.predict(candidates)
-        likely = probability(mean, spread)
-        if history.smallest < math.inf and len(history.trained) >= PATIENT and max(likely) < HOPE:
-            return None
-        if rng.random() < EXPLORE:
-            return candidates[int(np.argmax(1.96 * spread - np.abs(mean)))]
-        sizes = np.array([each.parameter_count for each in candidates])
-        gain = np.log(min(history.smallest, 1.2 * max(sizes)) / sizes)
-        cost = likely * history.epochs(True) + (1 - likely) * history.epochs(False)
-        return candidates[int(np.argmax(gain * likely / cost))]
+        if not batch.history.trained:
+            batch.candidates = batch.candidates or self._first_candidates(batch)
+            fresh = [each for each in batch.candidates if each.key not in known]
+            return fresh[int(rng.integers(len(fresh)))] if fresh else None
+        if not batch.opened:
+            batch.add(self._candidates(batch.history), self._seed(batch.first))
+        chosen = batch.pick(mates, known, rng)
+        if chosen is not None and self._size > 1 and chosen.template not in batch.opened:
+            batch.opened.add(chosen.template)
+            near = self._pool.within(chosen, NEIGHBOURS, self._seed(number))
+            batch.add(
+                [each for each in near if each.parameter_count <= GAIN * batch.history.smallest],
+                self._seed(batch.first),
+            )
+        return chosen
 
-    def _bracket(self, history: _History) -> Configuration | None:
+    def _first_candidates(self, batch: _Batch) -> list[Configuration]:
+        """While nothing is known yet: other recipes for the default shape, or anything."""
+        base = next((each for each in self._path() if each.values == self._default), None)
+        near = self._pool.within(base, NEIGHBOURS, self._seed(batch.first)) if base else []
+        return near or self._pool.below(math.inf, wanted=NEIGHBOURS, most=MOST)
+
+    def _path(self) -> list[Configuration]:
+        return self._pool.path(self._default, PATH_STEPS)
+
+    def _bracket(
+        self, history: _History, mates: list[Configuration], known: set[str]
+    ) -> Configuration | None:
         """The next width of the default shape, halving the interval of sizes in question."""
-        path = self._pool.path(self._default, PATH_STEPS)
-        if not history.trained and not history.pending:
+        path = self._path()
+        if not history.trained and not mates:
             return next((each for each in path if each.values == self._default), None)
         tried = {each.configuration.key: each for each in history.trained}
         done = [tried[each.key] for each in path if each.key in tried]
         off_path = history.trained and not done
-        if not path or off_path or len(done) + len(history.pending) >= BRACKETS:
+        if not path or off_path or len(done) + len(mates) >= BRACKETS:
             return None
         high = min((each.size for each in done if each.reached), default=math.inf)
         low = max((each.size for each in done if each.size < high), default=path[0].parameter_count)
@@ -129,9 +163,7 @@ class LevelSetSampler(BaseSampler):
         if high / low < NARROW:
             return None
         untried = [
-            each
-            for each in path
-            if low <= each.parameter_count < high and each.key not in history.known
+            each for each in path if low <= each.parameter_count < high and each.key not in known
         ]
         return min(
             untried, key=lambda each: abs(math.log(each.parameter_count / wanted)), default=None
@@ -140,7 +172,7 @@ class LevelSetSampler(BaseSampler):
     def _candidates(self, history: _History) -> list[Configuration]:
         """Untried configurations that would be smaller than the incumbent."""
         limit = GAIN * history.smallest
-        drawn = list(self._pool.below(limit, wanted=WANTED, most=MOST))
+        drawn = self._pool.below(limit, wanted=WANTED, most=MOST)
         for base in history.best(BASES):
             drawn += self._neighbours(base)
         unique = {each.key: each for each in drawn}
@@ -160,6 +192,74 @@ class LevelSetSampler(BaseSampler):
 
     def _outcome(self, score: float) -> float:
         return outcome(self._metric.error(score), self._metric.error(self._search_target))
+
+
+@dataclass
+class _Batch:
+    """Trials that are chosen together: the same knowledge, the same candidates."""
+
+    first: int
+    history: _History
+    candidates: list[Configuration] = field(default_factory=list)
+    mates: dict[int, Configuration | None] = field(default_factory=dict)
+    opened: set[int | None] = field(default_factory=set)  # templates with candidates of their own
+
+    def add(self, candidates: list[Configuration], seed: int) -> None:
+        """Let the surrogate judge candidates, which are all of them judged at most once."""
+        if not self.opened:
+            self.surrogate = self.history.surrogate(seed)
+            self.opened.add(None)
+        have = {each.key for each in self.candidates}
+        self.candidates += [each for each in candidates if each.key not in have]
+        self.sizes = np.array([each.parameter_count for each in self.candidates])
+        if self.candidates:
+            self.mean, self.spread = self.surrogate.predict(self.candidates)
+            self.likely = probability(self.mean, self.spread)
+
+    def pick(
+        self, mates: list[Configuration], known: set[str], rng: np.random.Generator
+    ) -> Configuration | None:
+        """The candidate with the highest expected gain an epoch, given what its mates may find."""
+        free = np.array([each.key not in known for each in self.candidates], bool)
+        if not free.any():
+            return None
+        history = self.history
+        enough = history.smallest < math.inf and len(history.trained) >= PATIENT
+        if enough and not mates and max(self.likely) < HOPE:
+            return None
+        if rng.random() < EXPLORE:
+            value = 1.96 * self.spread - np.abs(self.mean)
+        else:
+            cost = self.likely * history.epochs(True) + (1 - self.likely) * history.epochs(False)
+            value = self._gain(mates) * self.likely / cost
+            value = self._in_company(np.where(free, value, -np.inf), mates)
+        return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
+
+    def _in_company(self, value: Any, mates: list[Configuration]) -> Any:
+        """Stay with the last mate's template while that is nearly as good, and not yet full."""
+        if not mates or sum(each.template == mates[-1].template for each in mates) >= COMPANY:
+            return value
+        same = np.array([each.template == mates[-1].template for each in self.candidates])
+        joined = np.where(same, value, -np.inf)
+        return joined if joined.max() >= WORTH * value.max() else value
+
+    def _gain(self, mates: list[Configuration]) -> Any:
+        """Expected log ratio of the smallest size to each candidate's, were it to reach.
+
+        The smallest is the incumbent or a mate that reaches, each with its own probability.
+        """
+        start = min(self.history.smallest, 1.2 * max(self.sizes))
+        gain = np.zeros(len(self.sizes))
+        left = np.ones(len(self.sizes))  # probability that no smaller mate has reached
+        if mates:
+            likely = probability(*self.surrogate.predict(mates))
+            for mate, chance in sorted(
+                zip(mates, likely, strict=True), key=lambda pair: pair[0].parameter_count
+            ):
+                ahead = np.log(np.minimum(mate.parameter_count, start) / self.sizes)
+                gain += left * chance * np.maximum(ahead, 0.0)
+                left *= 1 - chance
+        return gain + left * np.log(start / self.sizes)
 
 
 @dataclass(frozen=True)
@@ -182,7 +282,6 @@ class _History:
     def __init__(self, study: Study, number: int, outcome_of: Callable[[float], float]) -> None:
         trials = [each for each in study.get_trials(deepcopy=False) if each.number < number]
         records = [(trial, trial.user_attrs.get(RECORD)) for trial in trials]
-        self.pending = [trial for trial, record in records if record is None]
         self.known = {_key(trial.params) for trial in trials}
         self.trained = [
             _trained(trial, record, outcome_of)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from optuna.distributions import (
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
 CHUNK = 64  # configurations drawn at a time
-QUIET = 3  # changes of one value without effect on the size: it is taken to have none
+QUIET = 6  # changes of one value that had the same effect: it is taken to have no other
 NUDGE = 0.15  # standard deviation of a small change, in units of a range
 
 
@@ -29,6 +29,7 @@ class Configuration:
     values: Values
     distributions: Mapping[str, Distribution]
     parameter_count: int
+    template: int = 0  # equal where models can be trained together
 
     @property
     def key(self) -> str:
@@ -37,10 +38,17 @@ class Configuration:
 
 
 class Draw:
-    """An Optuna trial's `suggest_*` without a study: given values where they fit, else random."""
+    """An Optuna trial's `suggest_*` without a study: given values where they fit, else random.
 
-    def __init__(self, rng: np.random.Generator, given: Values | None = None) -> None:
-        self._rng, self._given = rng, given or {}
+    Args:
+        scale: whole numbers, which mostly are widths and depths, are drawn from this lower share
+            of their range.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, given: Values | None = None, *, scale: float = 1.0
+    ) -> None:
+        self._rng, self._given, self._scale = rng, given or {}, scale
         self.values: dict[str, Any] = {}
         self.distributions: dict[str, Distribution] = {}
 
@@ -60,28 +68,32 @@ class Draw:
     def _suggest(self, name: str, distribution: Distribution) -> Any:
         if name not in self.values:
             given = name in self._given and fits(distribution, self._given[name])
-            self.values[name] = (
-                self._given[name] if given else from_unit(distribution, self._rng.random())
-            )
+            self.values[name] = self._given[name] if given else self._drawn(distribution)
             self.distributions[name] = distribution
         return self.values[name]
+
+    def _drawn(self, distribution: Distribution) -> Any:
+        scale = self._scale if isinstance(distribution, IntDistribution) else 1.0
+        return from_unit(distribution, scale * self._rng.random())
 
 
 class Pool:
     """Draws configurations and counts them.
 
     Args:
-        measure: builds the configuration that a draw makes of a space and counts its weights;
-            raises where that cannot be done.
+        measure: builds the configuration that a draw makes of a space: its parameter count and its
+            template; raises where that cannot be done.
         seed: the same seed draws the same configurations.
     """
 
-    def __init__(self, measure: Callable[[Draw], int], seed: int) -> None:
+    def __init__(self, measure: Callable[[Draw], tuple[int, int]], seed: int) -> None:
         self._measure, self._seed = measure, seed
         self._rng = np.random.default_rng(seed)
         self._drawn: list[Configuration] = []
         self._paths: list[Configuration] | None = None
         self._quiet: dict[str, float] = defaultdict(float)
+        self._built: dict[str, Configuration] = {}
+        self._shape: dict[str, float] = defaultdict(float)  # changes that made another template
 
     def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
@@ -92,15 +104,42 @@ class Pool:
             small = [each for each in self._drawn if each.parameter_count < parameter_count]
             if len(small) >= wanted or len(self._drawn) >= most:
                 return small
-            made = [self._made(Draw(self._rng)) for _ in range(CHUNK)]
+            scaled = bool(self._drawn) and math.isfinite(parameter_count)
+            made = [
+                self._made(Draw(self._rng, scale=self._rng.random() if scaled else 1.0))
+                for _ in range(CHUNK)
+            ]
             self._drawn += [each for each in made if each is not None]
             most -= sum(each is None for each in made)
 
     def around(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
         """Neighbours of a configuration: some of its values changed, numbers by a little."""
         rng = np.random.default_rng(seed)
-        made = [self._neighbour(base, _changed(base, rng), rng) for _ in range(count)]
+        names = sorted(base.values)
+        made = [self._neighbour(base, _changed(base, rng, names), rng) for rng in rng.spawn(count)]
         return [each for each in made if each is not None]
+
+    def within(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
+        """Neighbours of a configuration that can be trained together with it."""
+        rng = np.random.default_rng(seed)
+        free = sorted(name for name in base.values if self._shape[name] < QUIET)
+        found: dict[str, Configuration] = {}
+        for index, own in enumerate(rng.spawn(2 * count if free else 0)):
+            start = _resized(base, own) if index % 3 else base
+            values = _changed(start, own, free)
+            changed = [name for name in values if values[name] != base.values[name]]
+            made = self._neighbour(base, values, own)
+            if made is None or len(found) >= count:
+                continue
+            if len(changed) == 1:
+                self._shape[changed[0]] += 1 if made.template != base.template else -math.inf
+            if made.template == base.template:
+                found[made.key] = made
+        return list(found.values())
+
+    def configuration(self, values: Values) -> Configuration | None:
+        """The configuration of these values; None where it cannot be built."""
+        return self._made(Draw(np.random.default_rng(self._seed), values))
 
     def path(self, default: Values, steps: int) -> list[Configuration]:
         """The default configuration from its narrowest to its widest, all else as it is.
@@ -126,22 +165,32 @@ class Pool:
         """Built only where a value changed that has moved the size, or the names read, before."""
         changed = {name for name in values if values[name] != base.values[name]}
         if all(self._quiet[name] >= QUIET for name in changed):
-            return Configuration(values, base.distributions, base.parameter_count)
+            return replace(base, values=values)
+        key = self._counted(values)
+        if key in self._built and values.keys() == self._built[key].values.keys():
+            return replace(self._built[key], values=values)
         made = self._made(Draw(rng, values))
+        if made is not None:
+            self._built[self._counted(made.values)] = made
         if made is not None and len(changed) == 1:
-            same = (made.parameter_count, set(made.values)) == (
+            same = (made.parameter_count, made.template, set(made.values)) == (
                 base.parameter_count,
+                base.template,
                 set(base.values),
             )
             self._quiet[changed.pop()] += 1 if same else -math.inf
         return made
 
+    def _counted(self, values: Values) -> str:
+        """The values that the size and the template are known, or not excluded, to depend on."""
+        return repr(sorted(each for each in values.items() if self._quiet[each[0]] < QUIET))
+
     def _made(self, draw: Draw) -> Configuration | None:
         try:
-            size = self._measure(draw)
+            size, template = self._measure(draw)
         except Exception:  # a configuration that cannot be built is none
             return None
-        return Configuration(draw.values, draw.distributions, size)
+        return Configuration(draw.values, draw.distributions, size, template)
 
     def _widths(self, base: Configuration, rng: np.random.Generator) -> list[str]:
         """The numbers that move the size without changing which hyperparameters there are."""
@@ -200,10 +249,9 @@ def to_unit(distribution: Distribution, value: Any) -> float:
     return float((value - low) / (high - low))
 
 
-def _changed(base: Configuration, rng: np.random.Generator) -> dict[str, Any]:
-    """One to three values of a configuration drawn anew, or nudged where they are numbers."""
+def _changed(base: Configuration, rng: np.random.Generator, names: Sequence[str]) -> dict[str, Any]:
+    """One to three of the values of `names` drawn anew, or nudged where they are numbers."""
     values = dict(base.values)
-    names = sorted(values)
     for name in rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False):
         distribution = base.distributions[name]
         unit = rng.random()
@@ -211,6 +259,16 @@ def _changed(base: Configuration, rng: np.random.Generator) -> dict[str, Any]:
             unit = to_unit(distribution, values[name]) + rng.normal(0, NUDGE)
         values[name] = from_unit(distribution, unit)
     return values
+
+
+def _resized(base: Configuration, rng: np.random.Generator) -> Configuration:
+    """All whole numbers moved together, and each a little on its own."""
+    values, common = dict(base.values), rng.normal(0, 2 * NUDGE)
+    for name, distribution in base.distributions.items():
+        if isinstance(distribution, IntDistribution) and distribution.log:
+            unit = to_unit(distribution, values[name]) + common + rng.normal(0, NUDGE / 2)
+            values[name] = from_unit(distribution, unit)
+    return replace(base, values=values)
 
 
 def _scaled(base: Configuration, widths: list[str], factor: float) -> dict[str, Any]:

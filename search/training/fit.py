@@ -33,12 +33,12 @@ RELEASE_EVERY = 10  # trials: a full collection takes as long as a third of a sm
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A trained model, and how its training went: `history` holds one value an epoch."""
+    """How a training went, with one value an epoch in `history`, and what makes its model."""
 
     history: dict[str, list[float]]
     epochs: int
     stop: Stop | None
-    model: keras.Model
+    model: Callable[[], keras.Model]
 
 
 def fit(
@@ -67,14 +67,14 @@ def fit(
     hypermodel = as_hypermodel(pipeline.space)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA takes longer to compile a small model than to train it
-    if _trains_itself(hypermodel):
+    if trains_itself(hypermodel):
         returned = _train_as_user_says(hypermodel, hp, model, plan)
     else:
         returned = _train(model, plan)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
     history = {**watch.history, "score": watch.scores}
-    return Run(history=history, epochs=len(watch.scores), stop=watch.stop, model=model)
+    return Run(history=history, epochs=len(watch.scores), stop=watch.stop, model=lambda: model)
 
 
 def release() -> None:
@@ -180,7 +180,8 @@ def _train(model: keras.Model, plan: _Plan) -> Any:
     return model.fit(*plan.train, **plan.arguments())
 
 
-def _trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
+def trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
+    """Whether a user's HyperModel has a `fit` of its own."""
     return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
 
 
@@ -220,7 +221,9 @@ def _unwatched(model: keras.Model, returned: Any, epochs: int, final: float) -> 
     history = _history(returned)
     trained = max((len(values) for values in history.values()), default=epochs)
     stop = None if math.isfinite(final) else Stop.NOT_FINITE
-    return Run(history={**history, "score": [final]}, epochs=trained, stop=stop, model=model)
+    return Run(
+        history={**history, "score": [final]}, epochs=trained, stop=stop, model=lambda: model
+    )
 
 
 def _history(returned: Any) -> History:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ..trials import FinishedTrial, Trial, TrialState, failed
 from ..trials import finished as finish
 from .fit import Run, fit, release
 
+Course = Generator["Request", Run, FinishedTrial]
 OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
 
 
@@ -26,23 +27,51 @@ class Task:
     models: Path  # folder for the models that reach
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A run that a trial needs: who trains it answers with a `Run`."""
+
+    seed: int
+    epochs: int  # at most
+
+
 def run_trial(
     task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None = None
 ) -> FinishedTrial:
     """Train a trial, and once more with a fresh seed where it reached; a failure is a value too."""
     started = time.perf_counter()
+    stops = stops_of(task, trial)
+
+    def answer(request: Request) -> Run:
+        return fit(
+            task.pipeline,
+            trial.hyperparameters,
+            train=data.train,
+            validation=data.validation,
+            epochs=request.epochs,
+            seed=request.seed,
+            stops=stops,
+            on_epoch=on_epoch,
+        )
+
     try:
-        finished = _train(task, trial, data, on_epoch)
+        finished = _answered(course(task, trial), answer)
     except Exception as error:
         finished = failed(trial, f"{type(error).__name__}: {error}")
     release()
     return replace(finished, seconds=time.perf_counter() - started)
 
 
-def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> FinishedTrial:
+def stops_of(task: Task, trial: Trial) -> Stops:
+    """The stops of each run of a trial."""
     measured = metric(task.pipeline.metric)
-    stops = Stops(metric=measured, search_target=task.search_target, epochs=trial.epochs)
-    first = _fit(task, trial, data, stops, trial.seed, trial.epochs, on_epoch)
+    return Stops(metric=measured, search_target=task.search_target, epochs=trial.epochs)
+
+
+def course(task: Task, trial: Trial) -> Course:
+    """The runs of one trial in turn: a first, and where it reached one to confirm it."""
+    stops = stops_of(task, trial)
+    first = yield Request(seed=trial.seed, epochs=trial.epochs)
     if not _reached(first, stops):
         return _ended(trial, first, stops)
     left = min(trial.epochs, (trial.epoch_budget or 2 * trial.epochs) - first.epochs)
@@ -50,7 +79,7 @@ def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> Fi
         return replace(
             _ended(trial, first, stops), reason="no epoch was left to confirm it", reached=False
         )
-    second = _fit(task, trial, data, stops, trial.seed + 1, left, on_epoch)
+    second = yield Request(seed=trial.seed + 1, epochs=left)
     history = {
         **{f"first_{name}": values for name, values in first.history.items()},
         **second.history,
@@ -63,25 +92,15 @@ def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> Fi
     return replace(finished, reached=True, model_path=_save(second, task.models, trial.number))
 
 
-def _fit(
-    task: Task,
-    trial: Trial,
-    data: Data,
-    stops: Stops,
-    seed: int,
-    epochs: int,
-    on_epoch: OnEpoch | None,
-) -> Run:
-    return fit(
-        task.pipeline,
-        trial.hyperparameters,
-        train=data.train,
-        validation=data.validation,
-        epochs=epochs,
-        seed=seed,
-        stops=stops,
-        on_epoch=on_epoch,
-    )
+def _answered(course: Course, answer: Callable[[Request], Run]) -> FinishedTrial:
+    """Train what a trial asks for until it has ended."""
+    try:
+        request = next(course)
+        while True:
+            request = course.send(answer(request))
+    except StopIteration as end:
+        finished: FinishedTrial = end.value
+        return finished
 
 
 def _reached(run: Run, stops: Stops) -> bool:
@@ -112,6 +131,6 @@ def _save(run: Run, folder: Path, number: int) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"trial-{number}.keras"
     part = folder / f".part-{number}.keras"
-    run.model.save(part)
+    run.model().save(part)
     part.replace(path)
     return str(path)

@@ -93,7 +93,7 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name != "level-set":
         return sampler_factory(name)(seed)
     return LevelSetSampler(
-        pool=Pool(measure, seed),
+        pool=Pool(lambda draw: (measure(draw), 0), seed),
         default=DEFAULT,
         metric=metric("accuracy"),
         search_target=TARGET,
@@ -161,7 +161,7 @@ def test_many_workers_are_given_different_trials_before_any_has_finished():
 def test_a_proposal_costs_little_after_five_hundred_trials():
     study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
     rng = np.random.default_rng(0)
-    pool = Pool(measure, 5)
+    pool = Pool(lambda draw: (measure(draw), 0), 5)
     for each in pool.below(math.inf, wanted=500, most=1000)[:500]:
         frozen = optuna.trial.create_trial(
             params=dict(each.values),

@@ -34,7 +34,7 @@ def measure(draw: Draw) -> int:
 
 
 def pool(seed: int = 0) -> Pool:
-    return Pool(measure, seed)
+    return Pool(lambda draw: (measure(draw), 0), seed)
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
@@ -90,9 +90,9 @@ def test_a_path_widens_the_default_and_changes_nothing_else():
 def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
     built = []
 
-    def counted(draw: Draw) -> int:
+    def counted(draw: Draw) -> tuple[int, int]:
         built.append(draw)
-        return measure(draw)
+        return measure(draw), 0
 
     searching = Pool(counted, 0)
     base = Configuration(*_drawn({"units": 8, "rate": 0.01, "deep": True, "second": 5}), 133)
@@ -104,7 +104,7 @@ def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
             exact += (values["units"] + 1) * values["second"]
         assert each.parameter_count == exact
     assert len(built) < 290
-    assert neighbours == Pool(measure, 0).around(base, 300, seed=0)
+    assert neighbours == Pool(lambda draw: (measure(draw), 0), 0).around(base, 300, seed=0)
 
 
 def _drawn(values: dict) -> tuple:

@@ -98,11 +98,11 @@ def train(space=dense, hyperparameters=None, *, epochs=3, seed=0, stops=NEVER, *
 
 
 def steps(run: Run) -> int:
-    return int(run.model.optimizer.iterations)
+    return int(run.model().optimizer.iterations)
 
 
 def same_weights(run: Run, other: Run) -> bool:
-    pairs = zip(run.model.get_weights(), other.model.get_weights(), strict=True)
+    pairs = zip(run.model().get_weights(), other.model().get_weights(), strict=True)
     return all(np.array_equal(one, two) for one, two in pairs)
 
 
@@ -135,7 +135,7 @@ class TestTraining:
             return model
 
         run = train(frozen, epochs=1, batch_size=16)
-        expected = run.model.evaluate(*SPLIT, verbose=0)
+        expected = run.model().evaluate(*SPLIT, verbose=0)
         assert run.history["loss"] == [pytest.approx(expected, rel=1e-5)]
 
     def test_the_weights_are_those_of_keras(self):
@@ -150,13 +150,13 @@ class TestTraining:
         trainer.seed_everything(3)
         model = plain(keras_tuner.HyperParameters())
         model.fit(*SPLIT, batch_size=40, epochs=5, shuffle=False, verbose=0)
-        pairs = zip(run.model.get_weights(), model.get_weights(), strict=True)
+        pairs = zip(run.model().get_weights(), model.get_weights(), strict=True)
         assert all(np.allclose(one, two, atol=1e-5) for one, two in pairs)
 
     @pytest.mark.skipif(keras.config.backend() == "torch", reason="torch keeps its own state")
     def test_every_step_drops_out_anew(self):
         run = train(epochs=2, batch_size=8)
-        drawn = run.model.layers[1].seed_generator.state[1]
+        drawn = run.model().layers[1].seed_generator.state[1]
         assert int(drawn) == steps(run) == 10
 
     def test_an_uncompiled_model_gets_the_pipelines_loss_and_the_searched_rate(self):
@@ -167,7 +167,7 @@ class TestTraining:
             return keras.Sequential([keras.Input((3,)), softmax])
 
         run = train(plain, {"learning_rate": 0.25}, loss=LOSS, epochs=1)
-        assert float(run.model.optimizer.learning_rate) == 0.25
+        assert float(run.model().optimizer.learning_rate) == 0.25
 
     def test_several_inputs_come_as_a_dictionary(self):
         def joined(hp):
@@ -181,7 +181,7 @@ class TestTraining:
         assert run.epochs == 3
 
     def test_a_models_own_training_step_is_used(self):
-        assert train(careful).model.calls > 0
+        assert train(careful).model().calls > 0
 
     def test_a_model_that_runs_eagerly_does(self):
         def eager(hp):
@@ -189,7 +189,7 @@ class TestTraining:
             model.compile(loss=LOSS, run_eagerly=True)
             return model
 
-        assert train(eager, epochs=2, batch_size=20).model.calls == 4
+        assert train(eager, epochs=2, batch_size=20).model().calls == 4
 
     def test_moving_averages_of_the_weights_are_put_in_place(self):
         def averaged(hp):
@@ -346,10 +346,10 @@ class TestMemory:
     def test_a_model_still_predicts_and_trains_after_a_release(self, monkeypatch):
         monkeypatch.setattr(trainer, "RELEASE_EVERY", 1)
         run = train(images, epochs=1)
-        before = run.model.predict_on_batch(BLOBS)
+        before = run.model().predict_on_batch(BLOBS)
         release()
-        assert np.array_equal(run.model.predict_on_batch(BLOBS), before)
-        run.model.fit(*SPLIT, verbose=0)
+        assert np.array_equal(run.model().predict_on_batch(BLOBS), before)
+        run.model().fit(*SPLIT, verbose=0)
 
 
 DIGITS = """

@@ -1,0 +1,1 @@
+"""Trains many models of one template in one compiled JAX program."""

@@ -1,0 +1,140 @@
+"""Members of one template at work: so many lanes, each refilled when its run has ended."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from ...metrics import Metric
+from ...stopping import Stop, Stops
+from .initial import Array
+from .lowering import Member
+from .program import Program, State
+
+WORK = 2**18  # numbers in one layer's outputs that a core takes at a time; beyond, lanes cost time
+MEMORY = 2**29  # the same, for all lanes on an accelerator
+MOST = {"cpu": 64}
+MOST_ELSEWHERE = 256
+
+
+@dataclass(eq=False)
+class Lane:
+    """One run of one member."""
+
+    owner: Any  # whose run it is
+    member: Member
+    seed: int
+    epochs: int
+    stops: Stops
+    scores: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    stop: Stop | None = None
+    weights: list[Array] | None = None  # the member's own, once the run has ended
+    predicted: Array | None = None
+    orders: Any = None
+
+    def __post_init__(self) -> None:
+        self.orders = np.random.default_rng(self.seed)
+
+    def order(self, rows: int, steps: int, batch_size: int) -> Array:
+        """Rows of each step of the next epoch; the last batch is filled up from the first."""
+        shuffled = self.orders.permutation(rows).astype("int32")
+        return np.resize(shuffled, (steps, batch_size))
+
+
+class Cohort:
+    """Runs of one program, as many at a time as it has lanes."""
+
+    def __init__(self, program: Program, labels: Array, metric: Metric) -> None:
+        self._program, self._labels, self._metric = program, labels, metric
+        self._lanes: list[Lane | None] = [None] * program.lanes
+        self._waiting: deque[Lane] = deque()
+        self._states: State | None = None
+
+    @property
+    def runs(self) -> Iterator[Lane]:
+        """All that are under way or waiting."""
+        yield from self.active
+        yield from self._waiting
+
+    @property
+    def active(self) -> list[Lane]:
+        """Those under way."""
+        return [lane for lane in self._lanes if lane is not None]
+
+    def add(self, lane: Lane, *, first: bool = False) -> None:
+        """Let a run wait for a free lane."""
+        (self._waiting.appendleft if first else self._waiting.append)(lane)
+
+    def drop(self, unwanted: Callable[[Lane], bool]) -> list[Lane]:
+        """Take out runs that are not wanted any more."""
+        dropped = [lane for lane in [*self.runs] if unwanted(lane)]
+        self._lanes = [None if lane in dropped else lane for lane in self._lanes]
+        self._waiting = deque(lane for lane in self._waiting if lane not in dropped)
+        return dropped
+
+    def advance(self) -> list[Lane]:
+        """Train every lane for one epoch; the runs that have ended with it."""
+        self._fill()
+        program = self._program
+        rows, steps, batch_size = program.rows, program.steps, program.template.batch_size
+        idle = np.zeros((steps, batch_size), "int32")
+        orders = [
+            idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
+        ]
+        self._states, losses, predicted = program.advance(self._states, np.stack(orders))
+        ended = []
+        for index, lane in enumerate(self._lanes):
+            if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):
+                lane.weights = program.weights(
+                    lane.member, jax.tree.map(lambda leaf, i=index: leaf[i], self._states)
+                )
+                lane.predicted = predicted[index]
+                self._lanes[index] = None
+                ended.append(lane)
+        return ended
+
+    def _judge(self, lane: Lane, loss: float, predicted: Array) -> bool:
+        """Whether a run ends with this epoch."""
+        finite = math.isfinite(loss) and bool(np.isfinite(predicted).all())
+        lane.losses.append(loss)
+        score = self._metric.measure(self._labels, predicted) if finite else math.nan
+        lane.scores.append(score)
+        lane.stop = lane.stops.decide(lane.scores)
+        return lane.stop is not None or len(lane.scores) >= lane.epochs
+
+    def _fill(self) -> None:
+        """Give free lanes to those that wait; states are on the host meanwhile."""
+        free = [index for index, lane in enumerate(self._lanes) if lane is None]
+        starting = []
+        while free and self._waiting:
+            lane = self._waiting.popleft()
+            index = free.pop(0)
+            self._lanes[index] = lane
+            starting.append((index, self._program.start(lane.member, lane.seed)))
+        if not starting:
+            return
+        if self._states is None:
+            like = starting[0][1]
+            self._states = jax.tree.map(lambda leaf: np.stack([leaf] * len(self._lanes)), like)
+        self._states = jax.tree.map(np.array, self._states)
+        for index, state in starting:
+            jax.tree.map(lambda lanes, own, i=index: _put(lanes, i, own), self._states, state)
+
+
+def lanes_for(row_size: int, batch_size: int, runs: int) -> int:
+    """How many runs at a time are worth their memory: a power of two."""
+    device = jax.default_backend()
+    room = (WORK if device == "cpu" else MEMORY) // (row_size * batch_size)
+    most = max(1, min(room, MOST.get(device, MOST_ELSEWHERE), 2 ** math.ceil(math.log2(runs))))
+    return int(2 ** math.floor(math.log2(most)))
+
+
+def _put(lanes: Array, index: int, own: Any) -> None:
+    lanes[index] = own

@@ -1,0 +1,307 @@
+"""Runs the trials of a batch by populations, and by `fit` those that have no company."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+
+from ...building import as_hypermodel, as_hyperparameters, build
+from ...counting import first_rows, unallocated
+from ...evaluation import arrays, predictions
+from ...metrics import metric
+from ...pipeline import Data, Pipeline
+from ...stopping import Stop
+from ...trials import FinishedTrial, Trial, failed, not_smaller, rejected
+from ..fit import Run, trains_itself
+from ..trial import Course, Request, Task, course, run_trial, stops_of
+from .cohort import Cohort, Lane, lanes_for
+from .dataset import Dataset
+from .errors import Unsupported
+from .layout import Layout, padded_widths
+from .lowering import Member, Template, lower
+from .program import Program
+
+BATCH = 32  # trials that are proposed together
+COMPANY = 3  # members of a template that make compiling it worth while, where `fit` starts faster
+PROGRAMS = 16  # that are kept compiled
+CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
+
+OnEpoch = Callable[[int, float], bool]
+
+
+@dataclass(eq=False)
+class _Trial:
+    trial: Trial
+    future: Future[FinishedTrial]
+    course: Course
+    member: Member | None
+    epochs: int = 0  # trained so far
+    seconds: float = 0.0  # its share of the time that its population took
+
+
+class Population:
+    """An executor that takes a batch of trials and trains those of one template together.
+
+    Within a batch smaller models come first, and what cannot be smaller than one that has reached
+    is not trained any further.
+
+    Args:
+        data: without its test split.
+        on_epoch: is told the epochs and the score of a run under way; true ends all of them.
+        notice: is told, once, why a model is trained by `fit`.
+    """
+
+    size = batch = BATCH
+
+    def __init__(
+        self,
+        task: Task,
+        data: Data,
+        on_epoch: OnEpoch = lambda epochs, score: False,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._task, self._data, self._on_epoch, self._notice = task, data, on_epoch, notice
+        self._labels = np.asarray(data.validation[1])
+        self._rows = len(np.asarray(data.train[1]))
+        self._metric = metric(task.pipeline.metric)
+        self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._dataset: Dataset | None = None
+        self._batch: list[_Trial] = []
+        self._work: Iterator[None] = iter(())
+        self._best: Trial | None = None
+        self._noticed = False
+
+    def submit(self, trial: Trial) -> Future[FinishedTrial]:
+        """Take a trial into the batch; it is trained while its future is waited for."""
+        future: Future[FinishedTrial] = Future()
+        self._batch.append(_Trial(trial, future, course(self._task, trial), self._member(trial)))
+        return future
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        """Train until at least one trial has ended; those that have, in the order they did."""
+        if self._batch:
+            self._work, self._batch = self._train(self._batch), []
+        while not (done := [future for future in running if future.done()]):
+            next(self._work)
+        return done
+
+    def shutdown(self) -> None:
+        """Nothing is left running."""
+        self._work, self._batch = iter(()), []
+
+    def _member(self, trial: Trial) -> Member | None:
+        """The trial's model as a member of a template; None where `fit` has to train it."""
+        try:
+            if self._dataset is None:
+                data = self._data
+                self._dataset = Dataset(
+                    (arrays(data.train[0]), arrays(np.asarray(data.train[1]))),
+                    arrays(data.validation[0]),
+                )
+            return member_of(self._task.pipeline, trial.hyperparameters, self._rows)
+        except Unsupported as reason:
+            if not self._noticed:
+                self._notice(f"Trained one at a time, by fit: models with {reason}.")
+            self._noticed = True
+            return None
+
+    def _train(self, batch: list[_Trial]) -> Iterator[None]:
+        """Smaller models first; yields whenever a future may have a result."""
+        groups: dict[Template | None, list[_Trial]] = defaultdict(list)
+        for each in sorted(batch, key=lambda each: each.trial.parameter_count):
+            groups[each.member.template if each.member else None].append(each)
+        alone = groups.pop(None, [])
+        for template in [*groups]:
+            if len(groups[template]) < _company():
+                alone += groups.pop(template)
+        for group in groups.values():
+            yield from self._train_together(group)
+        for each in sorted(alone, key=lambda each: each.trial.parameter_count):
+            self._train_alone(each)
+            yield
+
+    def _train_alone(self, each: _Trial) -> None:
+        if self._is_beaten(each):
+            self._reject(each)
+            return
+        started = time.perf_counter()
+        finished = run_trial(self._task, each.trial, self._data, self._on_epoch)
+        each.seconds += time.perf_counter() - started
+        self._finish(each, finished)
+
+    def _train_together(self, group: list[_Trial]) -> Iterator[None]:
+        try:
+            yield from self._population(group)
+        except Exception as error:  # out of memory, or what the compiler cannot do
+            self._notice(f"A population failed, fit takes over: {type(error).__name__}: {error}")
+            for each in group:
+                if not each.future.done():
+                    self._train_alone(each)
+                    yield
+
+    def _population(self, group: list[_Trial]) -> Iterator[None]:
+        cohort = Cohort(self._program([each.member for each in group]), self._labels, self._metric)
+        for each in group:
+            cohort.add(self._lane(each, next(each.course)))
+        while True:
+            for lane in cohort.drop(lambda lane: self._is_beaten(lane.owner)):
+                lane.owner.epochs += len(lane.scores)
+                self._reject(lane.owner)
+                yield
+            if not any(cohort.runs):
+                return
+            for lane in self._advance(cohort):
+                request = self._answer(lane)
+                if request is not None:
+                    cohort.add(self._lane(lane.owner, request), first=True)
+            yield
+
+    def _advance(self, cohort: Cohort) -> list[Lane]:
+        """One epoch of all that is under way; the runs that have ended."""
+        started = time.perf_counter()
+        ended = cohort.advance()
+        took = [*cohort.active, *ended]
+        for lane in took:
+            lane.owner.seconds += (time.perf_counter() - started) / len(took)
+        if self._on_epoch(len(took[0].scores), took[0].scores[-1]):
+            ended += self._out_of_time(cohort)
+        return ended
+
+    def _lane(self, each: _Trial, request: Request) -> Lane:
+        if each.member is None:
+            raise RuntimeError("This trial has no place in a population.")
+        stops = stops_of(self._task, each.trial)
+        return Lane(each, each.member, request.seed, request.epochs, stops)
+
+    def _out_of_time(self, cohort: Cohort) -> list[Lane]:
+        """End what is under way; what has not begun is not counted as tried."""
+        lanes = cohort.drop(lambda lane: True)
+        for lane in lanes:
+            lane.stop = Stop.OUT_OF_TIME
+            if not lane.scores:
+                self._finish(lane.owner, rejected(lane.owner.trial, Stop.OUT_OF_TIME.value))
+        return [lane for lane in lanes if lane.scores]
+
+    def _answer(self, lane: Lane) -> Request | None:
+        """Tell a trial how its run went: it asks for another, or it has finished."""
+        each: _Trial = lane.owner
+        each.epochs += len(lane.scores)
+        run = Run(
+            history={"loss": lane.losses, "score": lane.scores},
+            epochs=len(lane.scores),
+            stop=lane.stop,
+            model=lambda: self._extract(lane),
+        )
+        try:
+            return each.course.send(run)
+        except StopIteration as end:
+            self._finish(each, end.value)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            self._finish(each, failed(each.trial, problem, epochs=each.epochs))
+        return None
+
+    def _finish(self, each: _Trial, finished: FinishedTrial) -> None:
+        best = self._best
+        smaller = best is None or finished.parameter_count < best.parameter_count
+        if finished.reached and smaller:
+            self._best = each.trial
+        each.future.set_result(replace(finished, seconds=each.seconds))
+
+    def _is_beaten(self, each: _Trial) -> bool:
+        """Whether a model that is not larger has reached meanwhile."""
+        best = self._best
+        return best is not None and each.trial.parameter_count >= best.parameter_count
+
+    def _reject(self, each: _Trial) -> None:
+        if self._best is not None:
+            reason = not_smaller(self._best)
+            self._finish(each, replace(rejected(each.trial, reason), epochs=each.epochs))
+
+    def _program(self, members: list[Any]) -> Program:
+        """One that is compiled already, where the members fit; else a new one."""
+        if self._dataset is None:
+            raise RuntimeError("There is no data for a population.")
+        widths = padded_widths(members)
+        row_size = Layout.of(members[0], widths).row_size
+        template = members[0].template
+        lanes = lanes_for(row_size, template.batch_size, len(members))
+        key = (template, widths, lanes)
+        if key not in self._programs:
+            self._programs[key] = Program(members[0], widths, self._dataset, lanes)
+            if len(self._programs) > PROGRAMS:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+    def _extract(self, lane: Lane) -> keras.Model:
+        """The member as an ordinary small model, with the weights it was trained to.
+
+        Raises RuntimeError where that model does not predict what the population did.
+        """
+        if lane.weights is None or lane.predicted is None:
+            raise RuntimeError("This run has not ended.")
+        model = build(self._task.pipeline, as_hyperparameters(lane.owner.trial.hyperparameters))
+        values = iter(lane.weights)
+        for layer in lower(model, lane.member.template.batch_size).layers:
+            layer.set_weights([next(values) for _ in layer.weights])
+        model.optimizer.build(model.trainable_variables)  # else Keras cannot load what it saves
+        rows = first_rows(self._data.validation[0], CHECKED)
+        expected = lane.predicted[:CHECKED]
+        difference = float(np.max(np.abs(predictions(model, rows) - expected)))
+        if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
+            raise RuntimeError(
+                f"The model differs by {difference:.1e} from what was trained in a population: "
+                "use --trainer fit."
+            )
+        return model
+
+
+def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int) -> Member:
+    """A configuration's model as a member of a template, without allocating its weights.
+
+    Raises Unsupported where it cannot be one.
+    """
+    if trains_itself(as_hypermodel(pipeline.space)):
+        raise Unsupported("a fit of their own")
+    hp = as_hyperparameters(hyperparameters)
+    try:
+        with unallocated():
+            model = build(pipeline, hp)
+    except Exception as error:
+        raise Unsupported("weights that cannot be left unallocated") from error
+    return _lowered(pipeline, model, hp, rows)
+
+
+class Templates:
+    """Numbers the templates of a search's models; 0 is of all that `fit` has to train."""
+
+    def __init__(self, pipeline: Pipeline, rows: int) -> None:
+        self._pipeline, self._rows = pipeline, rows
+        self._numbers: dict[Template, int] = {}
+
+    def __call__(self, model: keras.Model, hp: Any) -> int:
+        try:
+            template = _lowered(self._pipeline, model, hp, self._rows).template
+        except Unsupported:
+            return 0
+        return self._numbers.setdefault(template, len(self._numbers) + 1)
+
+
+def _lowered(pipeline: Pipeline, model: keras.Model, hp: Any, rows: int) -> Member:
+    """The model as a member, with the batch size that its trial would train with."""
+    return lower(model, min(int(hp.values.get("batch_size", pipeline.batch_size)), rows))
+
+
+def _company() -> int:
+    """On an accelerator, or where Keras itself runs on JAX, `fit` takes longer to start."""
+    slow = jax.default_backend() != "cpu" or keras.backend.backend() == "jax"
+    return 1 if slow else COMPANY

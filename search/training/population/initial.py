@@ -1,0 +1,113 @@
+"""Initial weights, drawn with NumPy from Keras's own distributions.
+
+On JAX every new shape would compile its own random generator, for a second and more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import truncnorm
+
+from .errors import Unsupported
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+Draw = Callable[[np.random.Generator, Shape, Mapping[str, Any]], Array]
+
+TRUNCATED = 0.87962566103423978  # standard deviation of a normal cut at two of its own
+
+
+def initial(rng: np.random.Generator, initializer: Mapping[str, Any], shape: Shape) -> Array:
+    """Values of one weight, as the Keras initializer of this configuration draws them."""
+    values = DRAWS[initializer["class_name"]](rng, shape, initializer["config"])
+    return np.asarray(values, dtype="float32")
+
+
+def check(initializer: Any) -> None:
+    """Raise Unsupported where `initial` has no such distribution."""
+    name = initializer.get("class_name") if isinstance(initializer, Mapping) else initializer
+    if name not in DRAWS:
+        raise Unsupported(f"initializer {name}")
+
+
+def _variance_scaling(scale: float, mode: str, distribution: str) -> Draw:
+    def draw(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
+        return _scaled(rng, shape, scale, mode, distribution)
+
+    return draw
+
+
+def _configured_scaling(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
+    return _scaled(rng, shape, config["scale"], config["mode"], config["distribution"])
+
+
+def _scaled(
+    rng: np.random.Generator, shape: Shape, scale: float, mode: str, distribution: str
+) -> Array:
+    fan_in, fan_out = _fans(shape)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    variance = scale / max(1.0, fan)
+    if distribution == "uniform":
+        limit = math.sqrt(3 * variance)
+        return rng.uniform(-limit, limit, shape)
+    if distribution == "untruncated_normal":
+        return rng.normal(0, math.sqrt(variance), shape)
+    return _truncated(rng, shape, 0.0, math.sqrt(variance) / TRUNCATED)
+
+
+def _fans(shape: Shape) -> tuple[float, float]:
+    """Inputs and outputs of one unit; the axes before the last two are a receptive field."""
+    if len(shape) < 2:
+        size = float(shape[0]) if shape else 1.0
+        return size, size
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+def _truncated(rng: np.random.Generator, shape: Shape, mean: float, deviation: float) -> Array:
+    """Within two standard deviations."""
+    low, high = truncnorm.cdf([-2.0, 2.0], -np.inf, np.inf)
+    drawn: Array = truncnorm.ppf(rng.uniform(low, high, shape), -np.inf, np.inf)
+    return mean + deviation * drawn
+
+
+def _orthogonal(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))
+    values: Array = (q if rows >= columns else q.T).reshape(shape)
+    return values * float(config["gain"])
+
+
+def _forget_bias(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
+    """Of an LSTM's gates: one where it forgets, else zero (Jozefowicz and others, ICML 2015)."""
+    gates = np.zeros((4, shape[0] // 4))
+    gates[1] = 1.0
+    return gates.reshape(shape)
+
+
+DRAWS: dict[str, Draw] = {
+    "Zeros": lambda rng, shape, config: np.zeros(shape),
+    "Ones": lambda rng, shape, config: np.ones(shape),
+    "Constant": lambda rng, shape, config: np.full(shape, config["value"]),
+    "RandomUniform": lambda rng, shape, config: rng.uniform(
+        config["minval"], config["maxval"], shape
+    ),
+    "RandomNormal": lambda rng, shape, config: rng.normal(config["mean"], config["stddev"], shape),
+    "TruncatedNormal": lambda rng, shape, config: _truncated(
+        rng, shape, config["mean"], config["stddev"]
+    ),
+    "VarianceScaling": _configured_scaling,
+    "GlorotUniform": _variance_scaling(1.0, "fan_avg", "uniform"),
+    "GlorotNormal": _variance_scaling(1.0, "fan_avg", "truncated_normal"),
+    "HeUniform": _variance_scaling(2.0, "fan_in", "uniform"),
+    "HeNormal": _variance_scaling(2.0, "fan_in", "truncated_normal"),
+    "LecunUniform": _variance_scaling(1.0, "fan_in", "uniform"),
+    "LecunNormal": _variance_scaling(1.0, "fan_in", "truncated_normal"),
+    "Orthogonal": _orthogonal,
+    "ForgetBias": _forget_bias,
+}

@@ -1,0 +1,163 @@
+"""What a layer is to a population: its widths, its weights, and what it computes when padded.
+
+Arrays are (features, *space, rows): Keras's own axes with the first and the last exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import activations
+from .errors import Unsupported
+
+Array = np.ndarray[Any, Any]
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """One weight of a layer: a name and what each of its axes runs over.
+
+    An axis is "in" (features of the input), a width's name, "width*n" (n gates of that width), or
+    a number where it has the same length in every member.
+    """
+
+    name: str
+    axes: tuple[str | int, ...]
+    trainable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """One layer of a member.
+
+    Args:
+        static: what has to be equal for two layers to share a program; hashable values.
+        widths: what may be padded.
+        numbers: run-time values, by name.
+        initializers, penalties: of each weight, by its name; penalties are (L1, L2).
+    """
+
+    static: Mapping[str, Any] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
+    weights: tuple[Weight, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    initializers: Mapping[str, Any] = field(default_factory=dict)
+    penalties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Call:
+    """What a layer is given besides its inputs, and what it leaves besides its outputs."""
+
+    static: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    numbers: Mapping[str, Any]
+    mask: Any  # 1 where an output feature is no padding; None where nothing is padded
+    training: bool
+    key: Callable[[], Any]  # a random key of this layer and step
+    updates: dict[str, Any] = field(default_factory=dict)  # of weights that are not trained
+    logits: Any = None  # inputs of the last activation
+
+    def activate(self, x: Any) -> Any:
+        """The layer's own activation."""
+        self.logits = x
+        return activations.apply(self.static["activation"], x, self.mask)
+
+
+Apply = Callable[[Call, list[Any]], Any]
+Masks = Callable[[Mapping[str, Any], list[Array], Mapping[str, Array], tuple[int, ...]], Array]
+
+
+def _like_input(
+    static: Mapping[str, Any],
+    inputs: list[Array],
+    widths: Mapping[str, Array],
+    shape: tuple[int, ...],
+) -> Array:
+    return inputs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A class of layers.
+
+    Args:
+        reads: names in a layer's configuration that `describe` understands; all others must have
+            Keras's default value.
+        describe: from the layer's configuration and the features of its input.
+        mask: which features of the output are no padding, from the masks of the inputs, those of
+            the layer's own widths and the shape of the first input (space only).
+        exact_input: whether nothing before this layer may be padded.
+        masked: whether `apply` needs the mask of its output.
+    """
+
+    reads: frozenset[str] = frozenset()
+    describe: Callable[[Config, int], Described] = lambda config, features: Described()
+    apply: Apply
+    mask: Masks = _like_input
+    exact_input: bool = False
+    masked: Callable[[Mapping[str, Any]], bool] = lambda static: False
+
+
+def own_width(
+    static: Mapping[str, Any],
+    inputs: list[Array],
+    widths: Mapping[str, Array],
+    shape: tuple[int, ...],
+) -> Array:
+    """Mask of a layer whose outputs are its own units."""
+    return widths["units"]
+
+
+def moves_zero(static: Mapping[str, Any]) -> bool:
+    """Whether the layer's activation needs its padding masked."""
+    return activations.moves_zero(static["activation"])
+
+
+def weighted(
+    config: Config, weights: Sequence[Weight], prefixes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Initializers and penalties of a layer's weights; `prefixes` where Keras names them apart."""
+    named = {each.name: (prefixes or {}).get(each.name, each.name) for each in weights}
+    return {
+        "weights": tuple(weights),
+        "initializers": {
+            name: config[f"{prefix}_initializer"]
+            for name, prefix in named.items()
+            if f"{prefix}_initializer" in config
+        },
+        "penalties": {
+            name: penalty(config.get(f"{prefix}_regularizer")) for name, prefix in named.items()
+        },
+    }
+
+
+def penalty(regularizer: Any) -> tuple[float, float]:
+    """(L1, L2) of a Keras regularizer."""
+    if regularizer is None:
+        return 0.0, 0.0
+    name = regularizer.get("class_name") if isinstance(regularizer, Mapping) else str(regularizer)
+    if name not in ("L1", "L2", "L1L2"):
+        raise Unsupported(f"regularizer {name}")
+    config = regularizer["config"]
+    return float(config.get("l1", 0.0)), float(config.get("l2", 0.0))
+
+
+def lift(values: Any, rank: int) -> Any:
+    """A value a feature, in the shape of arrays of this rank."""
+    return values.reshape(-1, *(1,) * (rank - 1))
+
+
+def dropped(call: Call, x: Any, shape: tuple[int, ...]) -> Any:
+    """Dropout with a run-time rate; `shape` has 1 where one draw serves a whole axis."""
+    if not call.training:
+        return x
+    rate = call.numbers["rate"]
+    kept = jax.random.uniform(call.key(), shape) >= rate
+    return x * kept / (1 - rate)

@@ -1,0 +1,133 @@
+"""Where a member's weights lie inside the padded weights of a program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .initial import Array, initial
+from .kinds import Weight
+from .lowering import Member, Template, kind_of
+
+Widths = tuple[tuple[tuple[str, int], ...], ...]  # of each node, by name
+
+
+def padded_widths(members: Iterable[Member]) -> Widths:
+    """Widths that fit every member: powers of two, so that few programs serve a whole search."""
+    members = list(members)
+    return tuple(
+        tuple(
+            (
+                name,
+                dict(node.exact).get(name) or _power_of_two(m.widths[index][name] for m in members),
+            )
+            for name in sorted(members[0].widths[index])
+        )
+        for index, node in enumerate(members[0].template.nodes)
+    )
+
+
+def _power_of_two(values: Iterable[int]) -> int:
+    return 1 << (max(values) - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one weight of a member lies: its padded shape and the indices of each axis."""
+
+    node: int
+    weight: Weight
+    shape: tuple[int, ...]
+    indices: tuple[Array, ...]
+
+    def embed(self, values: Array) -> Array:
+        """The weight with zeros around it."""
+        padded = np.zeros(self.shape, values.dtype)
+        padded[np.ix_(*self.indices)] = values
+        return padded
+
+    def extract(self, padded: Array) -> Array:
+        """The weight without what is around it."""
+        return np.ascontiguousarray(padded[np.ix_(*self.indices)])
+
+    @property
+    def own_shape(self) -> tuple[int, ...]:
+        return tuple(len(each) for each in self.indices)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A member inside a program of certain widths."""
+
+    places: tuple[Place, ...]
+    masks: tuple[Array, ...]  # of each node's output features
+    row_size: int  # numbers in the largest output of one row, at most
+
+    @classmethod
+    def of(cls, member: Member, widths: Widths) -> Layout:
+        """Follow the features through the graph."""
+        masks: list[Array] = []
+        places: list[Place] = []
+        for index, node in enumerate(member.template.nodes):
+            inputs = [
+                masks[source] if source >= 0 else np.ones(member.features[-1 - source], bool)
+                for source in node.inputs
+            ]
+            padded = dict(widths[index])
+            own = {
+                name: np.arange(padded[name]) < width
+                for name, width in member.widths[index].items()
+            }
+            axes = {**own, "in": inputs[0]}
+            for weight in node.weights:
+                runs = [_run(axis, axes) for axis in weight.axes]
+                shape = tuple(len(run) for run in runs)
+                places.append(Place(index, weight, shape, tuple(map(np.flatnonzero, runs))))
+            masks.append(kind_of(node).mask(dict(node.static), inputs, own, member.shapes[index]))
+        sizes = [
+            len(mask) * math.prod(space) for mask, space in zip(masks, member.shapes, strict=True)
+        ]
+        return cls(tuple(places), tuple(masks), max(sizes))
+
+    def initial(self, member: Member, rng: np.random.Generator) -> list[Array]:
+        """Weights as Keras would draw them at the member's own widths, padded."""
+        return [
+            place.embed(
+                initial(
+                    rng,
+                    member.described[place.node].initializers[place.weight.name],
+                    place.own_shape,
+                )
+            )
+            for place in self.places
+        ]
+
+    def own(self, padded: Sequence[Array]) -> list[Array]:
+        """The member's own weights, layer by layer, in Keras's order."""
+        return [
+            place.extract(np.asarray(values))
+            for place, values in zip(self.places, padded, strict=True)
+        ]
+
+
+def masked_nodes(template: Template) -> list[int]:
+    """Nodes that need the mask of their output features at run time."""
+    return [
+        index
+        for index, node in enumerate(template.nodes)
+        if kind_of(node).masked(dict(node.static))
+    ]
+
+
+def _run(axis: str | int, axes: Mapping[str, Array]) -> Any:
+    """Mask of one axis of a weight."""
+    if isinstance(axis, int):
+        return np.ones(axis, bool)
+    name, _, times = axis.partition("*")
+    if name == "in" and times:
+        return np.repeat(axes["in"], int(times))
+    return np.tile(axes[name], int(times or 1))

@@ -1,0 +1,190 @@
+"""One compiled program that trains some members of a template for an epoch and predicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import losses, optimizers
+from .dataset import Dataset
+from .initial import Array
+from .kinds import Call
+from .layout import Layout, Place, Widths, masked_nodes
+from .lowering import Member, kind_of
+
+State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
+PREDICTED_AT_ONCE = 2**22  # numbers in one layer's outputs, for all lanes together
+
+
+class Program:
+    """A template at certain widths, for so many lanes: it is compiled when it first runs."""
+
+    def __init__(self, member: Member, widths: Widths, data: Dataset, lanes: int) -> None:
+        self.template, self.widths, self.lanes = member.template, widths, lanes
+        self.rows = data.rows
+        self.steps = math.ceil(data.rows / self.template.batch_size)
+        self._masked = masked_nodes(self.template)
+        layout = Layout.of(member, widths)
+        self._shapes = [place.shape for place in layout.places if place.weight.trainable]
+        at_once = PREDICTED_AT_ONCE // (lanes * layout.row_size)
+        self._validation_rows = data.validation_rows
+        self._data = data.arrays(max(1, min(at_once, self._validation_rows)))
+        self._advance = jax.jit(jax.vmap(self._epoch, in_axes=(0, 0, None)), donate_argnums=0)
+
+    def start(self, member: Member, seed: int) -> State:
+        """A member's state before its first epoch: the same seed draws the same weights."""
+        layout = Layout.of(member, self.widths)
+        weights = layout.initial(member, np.random.default_rng([seed, 1]))
+        return self.state(member, layout, weights, seed)
+
+    def state(self, member: Member, layout: Layout, weights: list[Array], seed: int) -> State:
+        """A member's state with these padded weights."""
+        trained: list[Array] = []
+        fixed: list[Array] = []
+        penalties: list[list[Array]] = []
+        for place, values in zip(layout.places, weights, strict=True):
+            (trained if place.weight.trainable else fixed).append(values)
+            if place.weight.trainable:
+                penalty = member.described[place.node].penalties[place.weight.name]
+                penalties.append([_spread(place, each) for each in penalty])
+        vector = np.concatenate([each.ravel() for each in trained])
+        return {
+            "trained": vector,
+            "fixed": fixed,
+            "optimizer": optimizers.start(vector, member.optimizer),
+            "step": np.int32(0),
+            "runtime": {
+                "seed": np.uint32(seed % 2**32),
+                "optimizer": _floats(member.optimizer),
+                "loss_weight": np.float32(member.loss_weight),
+                "penalties": np.concatenate(penalties, axis=1),
+                "numbers": [_floats(each.numbers) for each in member.described],
+                "masks": {str(index): np.float32(layout.masks[index]) for index in self._masked},
+            },
+        }
+
+    def weights(self, member: Member, state: State) -> list[Array]:
+        """A member's own weights, without padding, layer by layer in Keras's order."""
+        layout = Layout.of(member, self.widths)
+        trained = iter(_split(np.asarray(state["trained"]), self._shapes))
+        fixed = iter(np.asarray(each) for each in state["fixed"])
+        return layout.own(
+            [next(trained if place.weight.trainable else fixed) for place in layout.places]
+        )
+
+    def advance(self, states: State | None, orders: Array) -> tuple[State, Array, Any]:
+        """One epoch of every lane: new states, mean losses, predictions of the validation rows.
+
+        Args:
+            orders: the rows of each step, of shape (lanes, steps, batch size).
+        """
+        with jax.default_matmul_precision("highest"):
+            advanced: tuple[State, Any, Any] = self._advance(states, orders, self._data)
+        return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])
+
+    def _epoch(
+        self, state: State, order: Any, data: Mapping[str, Any]
+    ) -> tuple[State, Any, Any]:
+        runtime = state["runtime"]
+        moving = {key: value for key, value in state.items() if key != "runtime"}
+
+        def step(moving: State, chosen: Any) -> tuple[State, Any]:
+            inputs = [_rows_last(each[chosen]) for each in data["inputs"]]
+            labels = _rows_last(data["labels"][chosen])
+            moved: tuple[State, Any] = self._step(moving, runtime, inputs, labels)
+            return moved
+
+        moving, loss = jax.lax.scan(step, moving, order)
+        weights = moving["trained"], moving["fixed"]
+
+        def predict(inputs: list[Any]) -> Any:
+            given = [_rows_last(each) for each in inputs]
+            outputs = self._forward(weights, runtime, given, training=None)[0]
+            return _rows_last(losses.probabilities(self.template.loss, outputs))
+
+        predicted = jax.lax.map(predict, data["validation"])
+        predicted = predicted.reshape(-1, *predicted.shape[2:])[: self._validation_rows]
+        ended: State = {**moving, "runtime": runtime}
+        return ended, jnp.mean(loss), predicted
+
+    def _step(self, moving: State, runtime: Any, inputs: list[Any], labels: Any) -> Any:
+        step = moving["step"] + 1
+
+        def objective(trained: Any) -> Any:
+            weights = trained, moving["fixed"]
+            predicted, logits, updates = self._forward(weights, runtime, inputs, training=step)
+            loss = losses.LOSSES[self.template.loss](labels, predicted, logits)
+            l1, l2 = runtime["penalties"]
+            size = trained * jax.lax.stop_gradient(jnp.sign(trained))  # without a slope at zero
+            penalty = (l1 * size + l2 * trained**2).sum()
+            return loss * runtime["loss_weight"] + penalty, updates
+
+        (loss, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(moving["trained"])
+        trained, optimizer = optimizers.update(
+            moving["trained"], gradients, moving["optimizer"], step, runtime["optimizer"]
+        )
+        return {"trained": trained, "fixed": fixed, "optimizer": optimizer, "step": step}, loss
+
+    def _forward(
+        self, weights: tuple[Any, list[Any]], runtime: Any, inputs: list[Any], training: Any
+    ) -> Any:
+        """Predictions, the logits behind them where the loss takes these, new fixed weights.
+
+        Args:
+            training: the number of the step; None where nothing is trained.
+        """
+        trained, fixed = iter(_split(weights[0], self._shapes)), iter(weights[1])
+        values: dict[int, Any] = {-1 - index: each for index, each in enumerate(inputs)}
+        updates: list[Any] = []
+        for index, node in enumerate(self.template.nodes):
+            named = {
+                weight.name: next(trained if weight.trainable else fixed) for weight in node.weights
+            }
+            call = Call(
+                static=dict(node.static),
+                weights=named,
+                numbers=runtime["numbers"][index],
+                mask=runtime["masks"].get(str(index)),
+                training=training is not None,
+                key=partial(_key, runtime["seed"], training, index),
+            )
+            values[index] = kind_of(node).apply(call, [values[each] for each in node.inputs])
+            updates += [
+                call.updates.get(weight.name, named[weight.name])
+                for weight in node.weights
+                if not weight.trainable
+            ]
+        takes = losses.LOGITS_OF.get(self.template.loss)
+        logits = call.logits if takes and call.static.get("activation") == takes else None
+        return values[len(values) - len(inputs) - 1], logits, updates
+
+
+def _spread(place: Place, value: float) -> Array:
+    """A number for each entry of a weight, and zero for its padding."""
+    return place.embed(np.full(place.own_shape, value, "float32")).ravel()
+
+
+def _split(vector: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
+    """The weights that a vector is made of."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = zip([0, *ends[:-1]], ends, shapes, strict=True)
+    return [vector[start:end].reshape(shape) for start, end, shape in parts]
+
+
+def _key(seed: Any, step: Any, node: int) -> Any:
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), node)
+
+
+def _rows_last(x: Any) -> Any:
+    """(rows, ..., features) as (features, ..., rows), and back."""
+    return jnp.swapaxes(x, 0, -1)
+
+
+def _floats(numbers: Mapping[str, float]) -> dict[str, Any]:
+    return {name: np.float32(value) for name, value in numbers.items()}

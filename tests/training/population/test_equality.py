@@ -1,0 +1,353 @@
+"""A member of a population is the model that it would be alone: every layer, padded or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from occam.search.training.population.dataset import Dataset
+from occam.search.training.population.errors import Unsupported
+from occam.search.training.population.layout import Layout, padded_widths
+from occam.search.training.population.lowering import lower
+from occam.search.training.population.program import Program
+
+L = keras.layers
+ROWS, BATCH, STEPS = 40, 8, 50
+CLASSES = 3
+
+
+def inputs(shape: Sequence[int], vocabulary: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    if vocabulary:
+        return rng.integers(0, vocabulary, (ROWS, *shape))
+    return rng.normal(size=(ROWS, *shape)).astype("float32")
+
+
+def compiled(
+    layers: Callable[[int], list[keras.Layer]], width: int, shape: Sequence[int], **options: object
+) -> keras.Model:
+    stack = [keras.Input(tuple(shape)), *layers(width)]
+    model = keras.Sequential([*stack, L.Dense(CLASSES, "softmax")])
+    model.compile(
+        **{"optimizer": keras.optimizers.Adam(0.01), "loss": "sparse_categorical_crossentropy"}
+        | options
+    )
+    return model
+
+
+def difference(models: Sequence[keras.Model], x: np.ndarray, y: np.ndarray) -> float:
+    """Largest between weights trained together, at padded widths, and by Keras alone."""
+    members = [lower(model, BATCH) for model in models]
+    assert len({member.template for member in members}) == 1
+    widths = padded_widths(members)
+    program = Program(members[0], widths, Dataset((x, y), x[:11]), len(members))
+    states = []
+    for number, member in enumerate(members):
+        layout = Layout.of(member, widths)
+        own = [value for layer in member.layers for value in layer.get_weights()]
+        padded = [place.embed(value) for place, value in zip(layout.places, own, strict=True)]
+        states.append(program.state(member, layout, padded, number))
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
+    order = np.resize(np.random.default_rng(1).permutation(ROWS), (program.steps, BATCH))
+    for _ in range(STEPS // program.steps):
+        stacked, _, predicted = program.advance(stacked, np.stack([order] * len(members)))
+    worst = 0.0
+    for number, (model, member) in enumerate(zip(models, members, strict=True)):
+        for _ in range(STEPS // program.steps):
+            for rows in order:
+                model.train_on_batch(x[rows], y[rows])
+        state = jax.tree.map(lambda leaf, i=number: leaf[i], stacked)
+        expected = [value for layer in member.layers for value in layer.get_weights()]
+        for own, other in zip(program.weights(member, state), expected, strict=True):
+            worst = max(worst, float(np.abs(own - other).max(initial=0)))
+        worst = max(worst, float(np.abs(model.predict_on_batch(x[:11]) - predicted[number]).max()))
+        assert not state["trained"][_padding(program, member)].any(), "padding has moved"
+    return worst
+
+
+def _padding(program: Program, member: object) -> np.ndarray:
+    places = Layout.of(member, program.widths).places
+    inside = [place.embed(np.ones(place.own_shape)) for place in places if place.weight.trainable]
+    return np.concatenate([each.ravel() for each in inside]) == 0
+
+
+IMAGE, SERIES, WORDS, ROW = (7, 6, 2), (6, 3), (5,), (4,)
+CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
+    "dense": (ROW, lambda w: [L.Dense(w, "relu"), L.Dense(w + 1, "tanh", use_bias=False)]),
+    "masked activations": (ROW, lambda w: [L.Dense(w, "sigmoid"), L.Dense(w, "softplus")]),
+    "hidden softmax": (ROW, lambda w: [L.Dense(w, "softmax"), L.Dense(w)]),
+    "activation layers": (
+        ROW,
+        lambda w: [L.Dense(w), L.LeakyReLU(0.1), L.Dense(w), L.ELU(), L.Dense(w), L.ReLU()],
+    ),
+    "penalties": (
+        ROW,
+        lambda w: [
+            L.Dense(
+                w,
+                "relu",
+                kernel_regularizer=keras.regularizers.L2(0.01),
+                bias_regularizer=keras.regularizers.L1(0.01),
+            )
+        ],
+    ),
+    "batch normalization": (
+        IMAGE,
+        lambda w: [
+            L.Conv2D(w, 3, use_bias=False),
+            L.BatchNormalization(momentum=0.9),
+            L.ReLU(),
+            L.Flatten(),
+        ],
+    ),
+    "layer normalization": (ROW, lambda w: [L.Dense(w), L.LayerNormalization(), L.ReLU()]),
+    "convolutions": (
+        IMAGE,
+        lambda w: [
+            L.Conv2D(w, (3, 2), padding="same", activation="relu"),
+            L.Conv2D(w, 3, strides=2, padding="same", activation="gelu"),
+            L.GlobalAveragePooling2D(),
+        ],
+    ),
+    "valid and dilated": (
+        IMAGE,
+        lambda w: [
+            L.Conv2D(w, 2, activation="silu"),
+            L.Conv2D(w, 2, dilation_rate=2, activation="elu"),
+            L.Flatten(),
+        ],
+    ),
+    "separable": (
+        IMAGE,
+        lambda w: [
+            L.SeparableConv2D(w, 3, padding="same", depth_multiplier=2, activation="relu"),
+            L.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2),
+            L.GlobalMaxPooling2D(),
+        ],
+    ),
+    "pooling": (
+        IMAGE,
+        lambda w: [
+            L.Conv2D(w, 1, activation="tanh"),
+            L.MaxPooling2D(2, padding="same"),
+            L.AveragePooling2D(2, padding="same"),
+            L.Flatten(),
+        ],
+    ),
+    "one dimension": (
+        SERIES,
+        lambda w: [
+            L.Conv1D(w, 3, padding="same", activation="relu"),
+            L.SeparableConv1D(w, 2, activation="relu"),
+            L.AveragePooling1D(2),
+            L.GlobalAveragePooling1D(),
+        ],
+    ),
+    "lstm": (SERIES, lambda w: [L.LSTM(w, return_sequences=True), L.LSTM(w + 1)]),
+    "gru": (SERIES, lambda w: [L.GRU(w, return_sequences=True), L.GRU(w, reset_after=False)]),
+    "simple rnn": (SERIES, lambda w: [L.SimpleRNN(w, go_backwards=True, use_bias=False)]),
+    "bidirectional": (
+        SERIES,
+        lambda w: [
+            L.Bidirectional(L.LSTM(w, return_sequences=True)),
+            L.Bidirectional(L.GRU(w), merge_mode="sum"),
+        ],
+    ),
+    "embedding": (WORDS, lambda w: [L.Embedding(9, w), L.GlobalAveragePooling1D()]),
+    "shapes": (
+        SERIES,
+        lambda w: [L.Flatten(), L.Dense(6), L.Reshape((3, 2)), L.Conv1D(w, 2), L.Flatten()],
+    ),
+    "rescaling": (
+        ROW,
+        lambda w: [L.Rescaling(2.0, 1.0), L.Dense(w), L.RepeatVector(2), L.Flatten()],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_members_of_different_widths_train_as_they_would_alone(name: str) -> None:
+    shape, layers = CASES[name]
+    x = inputs(shape, vocabulary=9 if name == "embedding" else 0)
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    # On TensorFlow Adam skips the words that a batch does not have; on JAX and here it does not.
+    sgd = name == "embedding"
+    optimizers = [keras.optimizers.SGD(0.1) if sgd else keras.optimizers.Adam(0.01)] * 2
+    models = [
+        compiled(
+            layers, width, shape, optimizer=type(optimizer).from_config(optimizer.get_config())
+        )
+        for width, optimizer in zip((3, 5), optimizers, strict=True)
+    ]
+    assert difference(models, x, y) < 1e-4
+
+
+OPTIMIZERS: dict[str, Callable[[], keras.Optimizer]] = {
+    "sgd": lambda: keras.optimizers.SGD(0.05),
+    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.8),
+    "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.8, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.01, beta_1=0.8, epsilon=1e-5),
+    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "nadam": lambda: keras.optimizers.Nadam(0.01),
+    "adamax": lambda: keras.optimizers.Adamax(0.01),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, rho=0.8),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.1),
+}
+
+
+@pytest.mark.slow
+def test_one_program_trains_members_with_every_optimizer() -> None:
+    _, layers = CASES["dense"]
+    models = [compiled(layers, 4, ROW, optimizer=make()) for make in OPTIMIZERS.values()]
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    assert difference(models, inputs(ROW), y) < 1e-4
+
+
+LOSSES = {
+    "categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+    "mse": "linear",
+    "mae": "linear",
+    "huber": "linear",
+    "sparse_categorical_crossentropy": "softmax",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_that_of_keras(loss: str) -> None:
+    model = keras.Sequential([keras.Input(ROW), L.Dense(3, "tanh"), L.Dense(3, LOSSES[loss])])
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, loss_weights=0.5)
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    if loss != "sparse_categorical_crossentropy":
+        y = np.eye(3, dtype="float32")[y]
+    assert difference([model], inputs(ROW), y) < 1e-4
+
+
+@pytest.mark.slow
+def test_logits_are_told_by_the_loss() -> None:
+    model = keras.Sequential([keras.Input(ROW), L.Dense(CLASSES)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer="sgd", loss=loss)
+    member = lower(model, BATCH)
+    x, y = inputs(ROW), np.zeros(ROW, int)
+    program = Program(member, padded_widths([member]), Dataset((x, y), x), 1)
+    stacked = jax.tree.map(lambda leaf: np.stack([leaf]), program.start(member, 0))
+    order = np.resize(np.arange(ROWS), (1, program.steps, BATCH)).astype("int32")
+    _, _, predicted = program.advance(stacked, order)
+    assert np.allclose(predicted.sum(axis=-1), 1, atol=1e-5)
+
+
+def branched(width: int, combine: type[keras.Layer]) -> keras.Model:
+    source = keras.Input(ROW)
+    left, right = L.Dense(width, "relu")(source), L.Dense(width, "tanh")(source)
+    merged = combine()([left, right])
+    merged = L.Concatenate()([merged, left, L.Dense(width + 2)(merged)])
+    model = keras.Model(source, L.Dense(CLASSES, "softmax")(merged))
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combine", [L.Add, L.Multiply, L.Subtract, L.Maximum, L.Average])
+def test_branches_that_meet_again(combine: type[keras.Layer]) -> None:
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    assert difference([branched(3, combine), branched(6, combine)], inputs(ROW), y) < 1e-4
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> Callable[[int], list[keras.Layer]]:
+    """Convolutional networks of one to three blocks."""
+    blocks = draw(st.integers(1, 3))
+    choices = [
+        (
+            draw(st.sampled_from([L.Conv2D, L.SeparableConv2D])),
+            draw(st.integers(0, 4)),
+            draw(st.sampled_from([1, 2, 3])),
+            draw(st.sampled_from([1, 2])),
+            draw(st.sampled_from(["relu", "gelu", "sigmoid", "tanh"])),
+            draw(st.booleans()),
+        )
+        for _ in range(blocks)
+    ]
+    head = draw(st.sampled_from([L.Flatten, L.GlobalAveragePooling2D]))
+
+    def layers(width: int) -> list[keras.Layer]:
+        stack: list[keras.Layer] = []
+        for kind, more, kernel, strides, activation, normalized in choices:
+            # A bias before a normalization has no gradient but noise, which Adam would enlarge.
+            options = {"strides": strides, "padding": "same", "use_bias": not normalized}
+            stack.append(kind(width + more, kernel, **options))
+            stack += [L.BatchNormalization(momentum=0.9)] if normalized else []
+            stack.append(L.Activation(activation))
+        return [*stack, head()]
+
+    return layers
+
+
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(layers=stacks(), widths=st.lists(st.integers(1, 6), min_size=2, max_size=3))
+def test_random_architectures_train_as_they_would_alone(
+    layers: Callable[[int], list[keras.Layer]], widths: list[int]
+) -> None:
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    models = [compiled(layers, width, IMAGE) for width in widths]
+    assert difference(models, inputs(IMAGE), y) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (lambda: L.Lambda(lambda x: x), "Lambda"),
+        (lambda: L.Dense(3, kernel_constraint="non_neg"), "kernel_constraint"),
+        (lambda: L.Dense(3, activation=lambda x: x), "activation"),
+        (lambda: L.LSTM(3, dropout=0.5), "dropout"),
+        (lambda: L.Dense(3, dtype="mixed_float16"), "mixed_float16"),
+        (lambda: L.Dense(3, kernel_regularizer="orthogonal_regularizer"), "regularizer"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused(layer: Callable[[], keras.Layer], words: str) -> None:
+    shape = SERIES if "dropout" in words else ROW
+    with pytest.raises(Unsupported, match=words):
+        lower(compiled(lambda width: [layer()], 3, shape), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"optimizer": keras.optimizers.Adam(clipnorm=1.0)}, "clipnorm"),
+        ({"optimizer": "lion"}, "optimizer Lion"),
+        (
+            {"optimizer": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 9))},
+            "learning rate schedule",
+        ),
+        ({"loss": "poisson"}, "loss poisson"),
+        ({"loss": lambda y, p: p}, "loss"),
+    ],
+)
+def test_a_training_that_has_no_counterpart_is_refused(
+    options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(Unsupported, match=words):
+        lower(compiled(lambda width: [], 3, ROW, **options), BATCH)
+
+
+class Own(keras.Sequential):
+    """A model of the user's own class."""
+
+
+def test_subclassed_and_shared_models_are_refused() -> None:
+    with pytest.raises(Unsupported, match="class Own"):
+        lower(Own([keras.Input(ROW), L.Dense(1)]), BATCH)
+    source, shared = keras.Input(ROW), L.Dense(4)
+    twice = keras.Model(source, shared(shared(source)))
+    twice.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(Unsupported, match="called twice"):
+        lower(twice, BATCH)

@@ -1,0 +1,141 @@
+"""Batches of trials through a population: the same records as by `fit`, and models that hold."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from occam.search.building import restore
+from occam.search.evaluation import score
+from occam.search.metrics import metric
+from occam.search.pipeline import load
+from occam.search.preparation import prepare, without_test
+from occam.search.training.population.executor import Population
+from occam.search.training.trial import Task
+from occam.search.trials import Trial, TrialState
+from tasks import blobs
+
+LAMBDA = (
+    "    model.add(keras.layers.Dense(2",
+    "    model.add(keras.layers.Lambda(lambda x: x))\n    model.add(keras.layers.Dense(2",
+)
+
+
+def population(tmp_path, *changes, target=0.9, **options):
+    pipeline = load(blobs(tmp_path, *changes))
+    data = without_test(prepare(pipeline).data)
+    task = Task(pipeline=pipeline, search_target=target, models=tmp_path / "models")
+    return Population(task, data, **options), pipeline, data
+
+
+def trial(number: int, units: int, *, epochs: int = 12, rate: float = 0.03) -> Trial:
+    return Trial(
+        number=number,
+        hyperparameters={"layers": 1, "units_0": units, "learning_rate": rate},
+        parameter_count=5 * units + 2 * (units + 1),
+        trainable_parameter_count=5 * units + 2 * (units + 1),
+        epochs=epochs,
+        seed=number,
+    )
+
+
+def train(searching: Population, *trials: Trial):
+    futures = [searching.submit(each) for each in trials]
+    ended = []
+    while futures:
+        for future in searching.wait(futures):
+            futures.remove(future)
+            ended.append(future.result())
+    return {each.number: each for each in ended}
+
+
+@pytest.mark.slow
+def test_what_reached_is_an_ordinary_model_with_the_score_it_was_given(tmp_path):
+    searching, pipeline, data = population(tmp_path)
+    ended = train(searching, *(trial(n, units) for n, units in enumerate((3, 5, 9, 17))))
+    winner = next(each for each in ended.values() if each.reached)
+    assert winner.state is TrialState.COMPLETE
+    assert winner.epochs == len(winner.history["score"]) + len(winner.history["first_score"])
+    model = restore(pipeline, winner, data.validation[0])
+    assert model.count_params() == winner.parameter_count
+    measured = score(model, data.validation, metric("accuracy"))
+    assert measured == pytest.approx(winner.history["score"][-1])
+    assert isinstance(keras.saving.load_model(winner.model_path), keras.Sequential)
+    assert all(each.seconds > 0 for each in ended.values() if each.epochs)
+
+
+@pytest.mark.slow
+def test_what_is_not_smaller_than_one_that_reached_is_not_trained_on(tmp_path):
+    searching, _, _ = population(tmp_path)
+    ended = train(searching, *(trial(n, units) for n, units in enumerate((4, 5, 6, 7))))
+    smallest = min(each.parameter_count for each in ended.values() if each.reached)
+    later = train(searching, *(trial(n, units) for n, units in enumerate((2, 30, 31, 32))))
+    for each in later.values():
+        if each.parameter_count >= smallest:
+            assert each.state is TrialState.REJECTED
+            assert each.epochs == 0
+            assert "not smaller" in each.reason
+    assert later[0].epochs > 0
+
+
+@pytest.mark.slow
+def test_the_same_batch_gives_the_same_records(tmp_path):
+    def records(folder):
+        folder.mkdir()
+        searching, _, _ = population(folder, target=0.999)
+        ended = train(searching, *(trial(n, 3 + n) for n in range(4)))
+        return {n: (each.state, each.score, each.epochs) for n, each in ended.items()}
+
+    assert records(tmp_path / "a") == records(tmp_path / "b")
+
+
+@pytest.mark.slow
+def test_one_that_diverges_fails_and_the_others_go_on(tmp_path):
+    searching, _, _ = population(tmp_path, target=0.999)
+    wild = trial(1, 4, rate=float("inf"))
+    ended = train(searching, trial(0, 4), wild, trial(2, 5), trial(3, 6))
+    assert ended[1].state is TrialState.FAIL
+    assert "finite" in (ended[1].error or "")
+    assert all(ended[n].epochs > 1 for n in (0, 2, 3))
+
+
+@pytest.mark.slow
+def test_models_without_a_counterpart_are_trained_by_fit_which_is_said_once(tmp_path):
+    said = []
+    searching, _, _ = population(tmp_path, LAMBDA, notice=said.append)
+    ended = train(searching, trial(0, 4), trial(1, 6), trial(2, 8))
+    assert all(each.score is not None for each in ended.values() if each.epochs)
+    assert len(said) == 1
+    assert "Lambda" in said[0]
+
+
+@pytest.mark.slow
+def test_a_single_trial_of_its_template_is_left_to_fit(tmp_path):
+    searching, _, _ = population(tmp_path)
+    ended = train(searching, trial(0, 4))
+    assert ended[0].score is not None
+    assert not searching._programs
+
+
+@pytest.mark.slow
+def test_time_that_is_up_ends_all_that_is_under_way(tmp_path):
+    searching, _, _ = population(tmp_path, target=0.9999, on_epoch=lambda epochs, score: True)
+    ended = train(searching, *(trial(n, 4 + n) for n in range(4)))
+    assert len(ended) == 4
+    assert all(each.epochs <= 1 and not each.reached for each in ended.values())
+    assert any("time" in each.reason for each in ended.values())
+
+
+@pytest.mark.slow
+def test_a_program_is_compiled_once_for_a_template(tmp_path):
+    searching, _, _ = population(tmp_path, target=0.9999)
+    train(searching, *(trial(n, 5 + n) for n in range(4)))
+    train(searching, *(trial(n, 8 - n) for n in range(4)))
+    assert len(searching._programs) == 1
+
+
+def test_inputs_that_are_no_numbers_are_left_to_fit(tmp_path):
+    searching, _, data = population(tmp_path)
+    words = np.array([["a"]] * len(data.train[1]))
+    searching._data = type(data)((words, data.train[1]), (words, data.validation[1]), data.test)
+    assert searching._member(trial(0, 4)) is None
