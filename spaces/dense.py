@@ -10,6 +10,8 @@ import keras
 from .hyperparameters import (
     Bounds,
     Hidden,
+    Labels,
+    check_output,
     compile,
     depth,
     dropout,
@@ -39,16 +41,11 @@ def dense(
 
     Args:
         input_shape: of one row; more than one axis is flattened.
-        label_mean, label_scale: of a regression, mean and standard deviation of the train labels.
-            The network then works in standard units inside and predicts in the labels' own, at no
-            parameter; without them training is spent on finding the mean.
+        label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
         training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
     """
-    if outputs == 1 and output_activation == "softmax":
-        raise ValueError(
-            "Softmax over one output is always 1: give output_activation='sigmoid' and "
-            "loss='binary_crossentropy', or 'linear' and 'mse' for a regression."
-        )
+    check_output(outputs, output_activation)
+    labels = Labels(mean=label_mean, scale=label_scale)
 
     def build(hp: HyperParameters) -> keras.Model:
         penalty = l2(hp)
@@ -56,11 +53,9 @@ def dense(
         stack += [keras.layers.Flatten()] if len(input_shape) > 1 else []
         stack += _hidden_layers(hp, layers=layers, units=units, penalty=penalty)
         stack.append(keras.layers.Dense(outputs, output_activation, kernel_regularizer=penalty))
-        if (label_mean, label_scale) != (0.0, 1.0):
-            stack.append(keras.layers.Rescaling(label_scale, offset=label_mean))
-        # The loss in standard units too: else good learning rates depend on the labels' unit.
-        weight = label_scale ** (-2 if loss in ("mse", "mean_squared_error") else -1)
-        return compile(keras.Sequential(stack), hp, loss=loss, loss_weight=weight, **training)
+        stack += labels.layers()
+        model, weight = keras.Sequential(stack), labels.loss_weight(loss)
+        return compile(model, hp, loss=loss, loss_weight=weight, **training)
 
     return build
 

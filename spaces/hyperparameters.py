@@ -149,5 +149,35 @@ class Hidden:
         return [keras.layers.BatchNormalization(momentum=0.9), activate]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Mean and standard deviation of the train labels of a regression; 0 and 1: as they are.
+
+    A network works in standard units inside and predicts in the labels' own, at no parameter;
+    without them training is spent on finding the mean.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def layers(self) -> list[keras.Layer]:
+        """What follows the output layer."""
+        standard = (self.mean, self.scale) == (0.0, 1.0)
+        return [] if standard else [keras.layers.Rescaling(self.scale, offset=self.mean)]
+
+    def loss_weight(self, loss: str | keras.Loss) -> float:
+        """The loss in standard units too: else good learning rates depend on the labels' unit."""
+        return float(self.scale ** (-2 if loss in ("mse", "mean_squared_error") else -1))
+
+
+def check_output(outputs: int, output_activation: str) -> None:
+    """Refuse softmax over one output, which no training can move."""
+    if outputs == 1 and output_activation == "softmax":
+        raise ValueError(
+            "Softmax over one output is always 1: give output_activation='sigmoid' and "
+            "loss='binary_crossentropy', or 'linear' and 'mse' for a regression."
+        )
+
+
 def _within(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
