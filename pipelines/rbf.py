@@ -33,7 +33,7 @@ def data() -> Data:
     labels = np.tile([0, 1], 500)
     angles, radii = rng.uniform(0, 2 * np.pi, 1000), np.where(labels, 2.0, 0.5)
     points = radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
-    points += rng.normal(0, 0.4, points.shape) + np.array([3.0, -1.0])
+    points += rng.normal(0, 0.33, points.shape) + np.array([3.0, -1.0])
     parts = (slice(400), slice(400, 800), slice(800, 1000))
     return Data(*((points[part], labels[part]) for part in parts))
 

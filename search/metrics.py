@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,10 +53,30 @@ class Metric:
 
 
 def metric(name: str) -> Metric:
-    """The metric of this name."""
+    """The metric of this name, or the function that "package.module:function" stands for."""
+    if ":" in name:
+        return _own(name)
     if name not in METRICS:
-        raise InputError(f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}.")
+        raise InputError(
+            f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}, or your own "
+            "function as package.module:function."
+        )
     return METRICS[name]
+
+
+def _own(name: str) -> Metric:
+    """A function of (labels, predictions) that gives a share from 0 to 1, where more is better."""
+    module, _, function = name.partition(":")
+    try:
+        measure = getattr(importlib.import_module(module), function)
+    except Exception as error:  # whatever that module raises
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"Metric {name!r} cannot be loaded: {problem}.") from error
+    if not callable(measure):
+        raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
+    return Metric(
+        name=name, perfect=1.0, worst=0.0, measure=measure, standard_error=_accuracy_error
+    )
 
 
 def class_indices(values: Array) -> Array:

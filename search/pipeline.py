@@ -120,7 +120,8 @@ def find(name: str) -> None:
 
 def names() -> list[str]:
     """The pipelines that come with Occam."""
-    return sorted(module.name for module in pkgutil.iter_modules(_folder()))
+    modules = pkgutil.iter_modules(_folder())
+    return sorted(module.name for module in modules if not module.ispkg)
 
 
 def describe(name: str) -> str:

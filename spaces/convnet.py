@@ -45,6 +45,7 @@ def convnet(
     head_layers: int = 1,
     head_units: Bounds = (4, 64),
     value_range: tuple[float, float] | None = None,
+    scale: float = 1.0,
     **training: Any,
 ) -> Build:
     """A space of convolutional networks for images of (height, width, channels).
@@ -61,6 +62,7 @@ def convnet(
         head_layers: most dense layers before the output; a trial may do without any.
         value_range: darkest and lightest pixel, for images that are changed at random in training
             where a trial asks for it; None: never.
+        scale: of the pixels, as 1 / 255 where they come as 0 to 255.
         training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
     """
     if len(input_shape) != 3:
@@ -75,6 +77,7 @@ def convnet(
         hidden = Hidden.searched(hp, penalty=l2(hp), normalized=True)
         stack = [keras.Input(tuple(input_shape))]
         stack += augment(hp, value_range=value_range) if value_range else []
+        stack += [keras.layers.Rescaling(scale)] if scale != 1.0 else []
         for index in range(depth(hp, "blocks", blocks, default=2)):
             size = width(hp, f"filters_{index}", filters, default=8 * 2**index)
             deep = depth(hp, f"convolutions_{index}", convolutions, 1) if many else 1
