@@ -78,7 +78,16 @@ def idx(relative: str, header: int) -> np.ndarray:
 pipeline = Pipeline(
     data=data,
     preprocessing=preprocessing,
-    space=convnet(SHAPE, 10, filters=(4, 24), blocks=(2, 3), batch_sizes=(64, 128, 256)),
+    space=convnet(
+        SHAPE,
+        10,
+        filters=(4, 24),
+        blocks=(2, 3),
+        heads=("flatten", "global_average"),
+        optimizers=("adam", "nadam", "adamw"),
+        learning_rate=(1e-3, 3e-2),
+        batch_sizes=(64, 128),
+    ),
     target=0.90,
     epochs=12,
     batch_size=128,

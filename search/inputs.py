@@ -13,6 +13,7 @@ import pandas as pd
 
 from .errors import InputError
 from .store import one_line
+from .tables import read_table
 
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
@@ -58,13 +59,10 @@ def _csv(source: Path, schema: Any) -> Any:
 
 
 def _table(source: Path, schema: Any) -> pd.DataFrame:
-    """The columns of the signature, in its types."""
+    """The columns of the signature, in its types; texts as they are, empty ones too."""
     kinds = {column.name: column.type.to_pandas() for column in schema.inputs}
     texts = {name: str for name, kind in kinds.items() if np.dtype(kind).kind == "O"}
-    try:
-        frame = pd.read_csv(source, dtype=texts)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{source} cannot be read as a CSV file: {one_line(error)}.") from error
+    frame = read_table(source)
     missing = [name for name in schema.required_input_names() if name not in frame]
     if missing:
         raise InputError(
@@ -72,7 +70,7 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         )
     for name in set(kinds) & set(frame) - set(texts):
         try:
-            frame[name] = frame[name].astype(kinds[name])
+            frame[name] = frame[name].replace("", None).astype(kinds[name])
         except (ValueError, TypeError) as error:
             raise InputError(f"{source}, column {name!r}: {one_line(error)}.") from error
     return frame

@@ -41,8 +41,8 @@ def search(settings: Settings, console: Console) -> report.Summary:
     """
     started = time.monotonic()
     planned = plan(settings)
-    if planned.warning:
-        console.print(planned.warning, soft_wrap=True, highlight=False)
+    for line in filter(None, (planned.warning, *planned.notes)):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     with _locked(planned.name):
         return _Job(settings, planned, console, started).run()
 

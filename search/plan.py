@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import fingerprint
+from .baselines import baselines, described, modest_target
 from .building import as_hyperparameters, build
 from .checks import check_labels
 from .counting import count
@@ -25,6 +27,7 @@ class Settings:
 
     pipeline: str
     target: float | None = None
+    metric: str | None = None
     trials: int | None = None
     epochs: int | None = None
     timeout: float | None = None
@@ -54,6 +57,7 @@ class Plan:
     fingerprint: str  # of all that the result depends on
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
+    notes: tuple[str, ...]  # what was found in the data, and what needs no search
 
     @property
     def labels(self) -> Array:
@@ -67,11 +71,22 @@ def plan(settings: Settings) -> Plan:
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
     pipeline = load(settings.pipeline)
+    if settings.metric is not None:
+        pipeline = replace(pipeline, metric=settings.metric)
+    measured = metric(pipeline.metric)
     if settings.target is not None:
         pipeline = replace(pipeline, target=settings.target)
-    measured = metric(pipeline.metric)
-    measured.check_target(pipeline.target)
+    if settings.target is not None or not math.isnan(pipeline.target):
+        measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
+    found = baselines(prepared.data, measured, chronological=pipeline.chronological)
+    notes = list(pipeline.notes)
+    if math.isnan(pipeline.target):
+        validation = np.asarray(prepared.data.validation[1])
+        target = modest_target(found, measured, validation, settings.margin)
+        pipeline = replace(pipeline, target=target)
+        notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
+    notes += described(found, measured, pipeline.target)
     data = fingerprint.of_data(prepared.data)
     depends = _depends(settings, pipeline, _check_space(pipeline, prepared, measured), data)
     labels = np.asarray(prepared.data.validation[1])
@@ -84,6 +99,7 @@ def plan(settings: Settings) -> Plan:
         fingerprint=depends,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
+        notes=tuple(notes),
     )
 
 

@@ -33,6 +33,7 @@ def dense(
     output_activation: str = "softmax",
     layers: Bounds = (0, 3),
     units: Bounds = (2, 128),
+    first: Bounds | None = None,
     label_mean: float = 0.0,
     label_scale: float = 1.0,
     **training: Any,
@@ -41,6 +42,8 @@ def dense(
 
     Args:
         input_shape: of one row; more than one axis is flattened.
+        first: of inputs on one axis, the most important ones first: fewest and most that are read;
+            None: all.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
         training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
     """
@@ -51,6 +54,7 @@ def dense(
         penalty = l2(hp)
         stack = [keras.Input(tuple(input_shape))]
         stack += [keras.layers.Flatten()] if len(input_shape) > 1 else []
+        stack += _first(input_shape[0], width(hp, "first", first, first[1])) if first else []
         stack += _hidden_layers(hp, layers=layers, units=units, penalty=penalty)
         stack.append(keras.layers.Dense(outputs, output_activation, kernel_regularizer=penalty))
         stack += labels.layers()
@@ -58,6 +62,12 @@ def dense(
         return compile(model, hp, loss=loss, loss_weight=weight, **training)
 
     return build
+
+
+def _first(inputs: int, read: int) -> list[keras.Layer]:
+    """Layers without weights that cut the other inputs off."""
+    cut = keras.layers.Cropping1D((0, inputs - read))
+    return [keras.layers.Reshape((inputs, 1)), cut, keras.layers.Flatten()]
 
 
 def _hidden_layers(

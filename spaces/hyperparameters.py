@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -41,12 +41,18 @@ def compile(
     optimizers: Sequence[str] = tuple(OPTIMIZERS),
     learning_rate: Range = LEARNING_RATE,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    class_weights: Sequence[float] = (),
 ) -> keras.Model:
     """Compile `model`, with optimizer, learning rate and batch size as dimensions of the search.
 
     The batch size is for the trainer to read: Keras takes it in `fit`.
+
+    Args:
+        class_weights: of the loss of each class; whether they are used is searched as well.
     """
     batch_size(hp, batch_sizes)
+    if class_weights and hp.Boolean("class_weights", default=True):
+        loss = WeightedLoss(loss=loss, weights=list(class_weights))
     model.compile(
         optimizer=optimizer(hp, optimizers, learning_rate),
         loss=loss,
@@ -111,6 +117,29 @@ def l2(
     """Penalty on the kernels; small networks mostly need none."""
     strength = float(hp.Choice("l2", list(choices)))
     return keras.regularizers.L2(strength) if strength else None
+
+
+@keras.saving.register_keras_serializable("occam")
+class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]  # keras is untyped
+    """A loss of class labels, that of each row weighted by its class.
+
+    Args:
+        loss: name of a Keras loss of whole numbers as labels.
+        weights: of the classes 0, 1, ...
+    """
+
+    def __init__(self, loss: str, weights: Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
+        self.loss, self.weights = loss, list(weights)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        classes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
+        shaped = keras.ops.reshape(y_true, (-1, 1))
+        losses = keras.losses.get(self.loss)(shaped, y_pred)
+        return losses * keras.ops.take(keras.ops.convert_to_tensor(self.weights), classes)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "loss": self.loss, "weights": self.weights}
 
 
 @dataclass(frozen=True, kw_only=True)
