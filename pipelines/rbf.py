@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     import keras
     from keras_tuner import HyperParameters
 
-BINARY = {"loss": "binary_crossentropy", "output_activation": "sigmoid"}
+BINARY = {
+    "loss": "binary_crossentropy",
+    "output_activation": "sigmoid",
+    "learning_rate": (0.03, 0.3),  # one unit has far to go
+}
 FAMILIES = {
     "radial_basis": radial_basis((2,), 1, units=(1, 8), **BINARY),
     "dense": dense((2,), 1, layers=(0, 2), units=(2, 16), **BINARY),

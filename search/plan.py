@@ -79,16 +79,10 @@ def plan(settings: Settings) -> Plan:
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
-    found = baselines(prepared.data, measured, chronological=pipeline.chronological)
-    notes = list(pipeline.notes)
-    if math.isnan(pipeline.target):
-        validation = np.asarray(prepared.data.validation[1])
-        target = modest_target(found, measured, validation, settings.margin)
-        pipeline = replace(pipeline, target=target)
-        notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
-    notes += described(found, measured, pipeline.target)
+    space = _check_space(pipeline, prepared, measured)
+    pipeline, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
-    depends = _depends(settings, pipeline, _check_space(pipeline, prepared, measured), data)
+    depends = _depends(settings, pipeline, space, data)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
         pipeline=pipeline,
@@ -99,8 +93,22 @@ def plan(settings: Settings) -> Plan:
         fingerprint=depends,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
-        notes=tuple(notes),
+        notes=(*pipeline.notes, *notes),
     )
+
+
+def _compared(
+    pipeline: Pipeline, prepared: Prepared, measured: Metric, margin: float
+) -> tuple[Pipeline, list[str]]:
+    """What needs no search, in words; it sets the target where none is given."""
+    found = baselines(prepared.data, measured, chronological=pipeline.chronological)
+    notes = []
+    if math.isnan(pipeline.target):
+        labels = np.asarray(prepared.data.validation[1])
+        target = modest_target(found, measured, labels, margin)
+        pipeline = replace(pipeline, target=target)
+        notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
+    return pipeline, notes + described(found, measured, pipeline.target)
 
 
 def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> str:

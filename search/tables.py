@@ -99,8 +99,8 @@ def _rows(text: str, delimiter: str, *, strict: bool = True) -> list[tuple[int, 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
     """The names of the columns; those without one, as an index that was saved, are numbered."""
     names = [name or f"column_{number}" for number, name in enumerate(cells)]
-    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise InputError(f"{path} names a column twice: {', '.join(twice[:3])}.")
     if all(re.fullmatch(r"[-+]?[\d.,eE+-]+", name) for name in cells):
         raise InputError(f"The first line of {path} holds numbers: it must name the columns.")
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InputError(f"{path} names a column twice: {', '.join(twice[:3])}.")
     return names

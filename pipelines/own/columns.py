@@ -106,6 +106,17 @@ class Words:
 KINDS = {"number": Number, "category": Category, "date": Moment, "text": Words}
 
 
+def kinds_of(table: pd.DataFrame) -> dict[str, str]:
+    """What each column holds; one that only seems to count the rows is a number if it is alone."""
+    kinds = {name: kind_of(table[name]) for name in table}
+    if not KINDS.keys() & kinds.values():
+        for name in table:
+            named = IDENTITY.search(str(name))
+            if kinds[name] == "identity" and not named and np.isfinite(numbers(table[name])).all():
+                kinds[name] = "number"
+    return kinds
+
+
 def kind_of(cells: pd.Series) -> str:
     """What a column holds: one of `KINDS`, or "constant" or "identity", which say nothing."""
     known = cells[present(cells)]

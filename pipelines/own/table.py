@@ -13,7 +13,7 @@ from occam.search.tables import read_table
 from occam.spaces.dense import dense
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-from .columns import KINDS, Encoder, kind_of
+from .columns import KINDS, Encoder, kinds_of
 from .labels import Labels, read_labels
 from .splits import Rows, chronological, grouped, stratified
 
@@ -43,7 +43,7 @@ def table(
     cells = cells.iloc[labels.rows].reset_index(drop=True)
     rows = _split(cells, labels, group, time)
     inputs = cells.drop(columns=[label] + ([group] if group else []))
-    kinds = {name: kind_of(inputs[name]) for name in inputs}
+    kinds = kinds_of(inputs)
     used = {name: kind for name, kind in kinds.items() if kind in KINDS}
     if not used:
         raise InputError(f"{path} has no column besides {label!r} that could tell anything.")
