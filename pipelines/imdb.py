@@ -76,6 +76,8 @@ pipeline = Pipeline(
         1,
         loss="binary_crossentropy",
         output_activation="sigmoid",
+        optimizers=("adam", "nadam", "rmsprop"),
+        learning_rate=(0.02, 0.3),  # an embedding's rows are seldom seen
         batch_sizes=(128, 256),
     ),
     target=0.85,

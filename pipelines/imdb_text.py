@@ -82,6 +82,8 @@ pipeline = Pipeline(
         loss="binary_crossentropy",
         output_activation="sigmoid",
         readers=("bag", "convolution", "attention"),
+        optimizers=("adam", "nadam", "rmsprop"),
+        learning_rate=(0.02, 0.3),  # an embedding's rows are seldom seen
         batch_sizes=(128, 256),
     ),
     target=0.85,

@@ -115,18 +115,19 @@ def _init(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from .pipeline import describe, names
+    from .pipeline import describe, goal, names
     from .samplers import names as samplers
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for number, name in enumerate(names()):
-        table.add_row("" if number else "pipelines", f"[bold]{name}[/bold]", describe(name))
+        cells = (f"[bold]{name}[/bold]", goal(name), describe(name))
+        table.add_row("" if number else "pipelines", *cells)
     for kind, listed in (
         ("spaces", _spaces()),
         ("engines", _engines()),
         ("samplers", [*samplers(), "MODULE:CLASS"]),
     ):
-        table.add_row(kind, "", ", ".join(listed))
+        table.add_row(kind, "", "", ", ".join(listed))
     _console().print(table)
     return HOLDS
 

@@ -71,6 +71,7 @@ class Pipeline:
         classes: names of the classes, in the order of the labels 0, 1, ...
         name: set by `load`.
         notes: what was found in the data, printed before a search.
+        smallest_known: fewest parameters seen to hold the target, for `occam list`.
         chronological: rows are in the order of time, so that the last label is a forecast.
     """
 
@@ -84,6 +85,7 @@ class Pipeline:
     loss: str | None = None
     classes: tuple[str, ...] = ()
     name: str = ""
+    smallest_known: int | None = None
     notes: tuple[str, ...] = ()
     chronological: bool = False
 
@@ -147,8 +149,24 @@ def names() -> list[str]:
 
 def describe(name: str) -> str:
     """First line of the docstring of one of our pipelines, read without running it."""
-    source = Path(_folder()[0], f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return (ast.get_docstring(_tree(name)) or "").partition("\n")[0]
+
+
+def goal(name: str) -> str:
+    """Metric, target and fewest parameters known of one of our pipelines, without running it."""
+    calls = [node for node in ast.walk(_tree(name)) if isinstance(node, ast.Call)]
+    made = next(call for call in calls if ast.unparse(call.func) == "Pipeline")
+    given = {
+        each.arg: each.value.value for each in made.keywords if isinstance(each.value, ast.Constant)
+    }
+    metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
+    known = given.get("smallest_known")
+    size = f" · {known:,} parameters" if isinstance(known, int) else ""
+    return f"{metric} {given['target']}{size}"
+
+
+def _tree(name: str) -> ast.Module:
+    return ast.parse(Path(_folder()[0], f"{name}.py").read_bytes())
 
 
 def template() -> str:

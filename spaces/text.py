@@ -52,7 +52,7 @@ def text(
     check_output(outputs, output_activation)
 
     def build(hp: HyperParameters) -> keras.Model:
-        size = width(hp, "vocabulary", vocabulary)
+        size = width(hp, "vocabulary", vocabulary, default=2000)
         steps = width(hp, "length", length, default=length[1])
         if words is None:
             inputs = keras.Input(tuple(input_shape), dtype="int32")
@@ -62,7 +62,7 @@ def text(
             indices = _vectorized(words()[: size - MARKS], steps)(inputs)
         reader = hp.Choice("reader", list(readers))
         embedded = keras.layers.Embedding(
-            size, width(hp, "embedding", embedding), mask_zero=reader in MASKED
+            size, width(hp, "embedding", embedding, default=1), mask_zero=reader in MASKED
         )
         read = _read(hp, reader, embedded(indices))
         rate = dropout(hp)

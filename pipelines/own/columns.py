@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from .values import dates, numbers, present
 
+LARGEST = 1e30  # number whose squares and sums can be computed
 MOSTLY = 0.95  # share of cells that make a column numbers or dates
 MOST_VALUES = 20  # of a category; rarer ones count as none of them
 WORDS = 4  # a cell of text has so many on average
@@ -32,10 +33,12 @@ class Number:
     @classmethod
     def fit(cls, cells: pd.Series) -> Number:
         found = numbers(cells)
-        known = found[np.isfinite(found)]
-        scale = float(known.std()) or 1.0
-        missing = bool(np.isnan(found).any())
-        return cls(float(np.median(known)), float(known.mean()), scale, missing)
+        known, missing = found[np.isfinite(found)], bool(np.isnan(found).any())
+        if not len(known):
+            return cls(0.0, 0.0, 1.0, missing)
+        if np.abs(known).max() > LARGEST:
+            raise InputError(f"Column {cells.name!r} holds numbers larger than {LARGEST:g}.")
+        return cls(float(np.median(known)), float(known.mean()), known.std() or 1.0, missing)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         found = numbers(cells)
@@ -82,7 +85,7 @@ class Moment:
     def _numbers(cells: pd.Series) -> np.ndarray:
         moment = dates(cells).dt
         days = (dates(cells) - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
-        return np.column_stack([days, moment.month, moment.weekday, moment.hour]).astype(float)
+        return np.column_stack([days, moment.month, moment.day_of_week, moment.hour]).astype(float)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         found = self._numbers(cells)[:, self.parts]

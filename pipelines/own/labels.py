@@ -11,6 +11,7 @@ from occam.search.errors import InputError
 from .values import numbers, present
 
 OF_NUMBERS = ("r2", "mae", "mse", "rmse")
+LARGEST = 1e30  # number whose squares and sums can be computed
 FEW = 20  # different whole numbers are classes
 MOST_CLASSES = 100
 FEWEST_ROWS = 3  # of a class: one a split
@@ -47,8 +48,8 @@ def read_labels(cells: pd.Series, metric: str | None) -> Labels:
             "to learn."
         )
     found = numbers(cells)
-    if np.isinf(found).any():
-        raise InputError(f"Label column {cells.name!r} holds infinite numbers.")
+    if (np.abs(found) > LARGEST).any():
+        raise InputError(f"Label column {cells.name!r} holds infinite numbers, or as good as.")
     if _is_number(cells, found, metric):
         return Labels(known, found.astype("float32"), (), tuple(notes))
     return _classes(cells, known, notes)

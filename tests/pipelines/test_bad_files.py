@@ -78,6 +78,7 @@ TABLES = {
     "two hundred classes": (labelled([f"c{i % 200}" for i in range(900)]), "200 different values"),
     "infinite labels": (labelled([f"{i / 7}" for i in range(59)] + ["inf"]), "infinite numbers"),
     "minus infinity": (labelled([f"{i / 7}" for i in range(59)] + ["-Infinity"]), "infinite num"),
+    "numbers too large to square": (lines((4, "1e200,a0,no")), "holds numbers larger than 1e"),
     "infinite inputs": (lines((4, "inf,a0,no")), "Column 'age' is infinite"),
     "the label alone": ("y\n" + "a\nb\n" * 30, "has no column besides|first line|no column 'y'"),
     "constants alone": ("x,y\n" + "1,a\n1,b\n" * 30, "no column besides 'y'"),
