@@ -18,6 +18,8 @@ from .labels import Labels, read_labels
 from .splits import Rows, chronological, grouped, stratified
 
 IMBALANCED = 0.8  # share of the largest class from which accuracy says little
+SMALL = 1000  # rows, below which small batches give more steps an epoch
+EPOCH_ROWS = 40_000  # to be seen in training: the fewer rows there are, the more epochs
 RANKED = 2000  # rows that show which columns matter most
 
 
@@ -57,7 +59,7 @@ def table(
         space=_space(size, labels, raw.train[1], measured),
         target=math.nan,
         metric=measured,
-        epochs=40,
+        epochs=int(np.clip(EPOCH_ROWS // len(rows[0]), 40, 200)),
         classes=labels.classes,
         name=path.stem,
         notes=(*labels.notes, *_notes(kinds, labels)),
@@ -102,6 +104,7 @@ def _metric(labels: Labels) -> str:
 
 def _space(size: int, labels: Labels, train: np.ndarray, metric: str):  # noqa: ANN202 - a Space
     shared = {"layers": (0, 2), "units": (2, 32), "first": (1, size) if size > 1 else None}
+    shared["batch_sizes"] = (16, 32) if len(train) < SMALL else (32, 64, 128)
     if not labels.classes:
         mean, scale = float(np.mean(train)), float(np.std(train)) or 1.0
         end = {"loss": "mse", "output_activation": "linear"}
