@@ -162,7 +162,7 @@ def goal(name: str) -> str:
     metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
     known = given.get("smallest_known")
     size = f" · {known:,} parameters" if isinstance(known, int) else ""
-    return f"{metric} {given['target']}{size}"
+    return f"{metric} {given['target']!s}{size}"
 
 
 def _tree(name: str) -> ast.Module:
