@@ -34,9 +34,9 @@ def data() -> Data:
 def read() -> np.ndarray:
     path = data_file("stocks/AAPL.csv")
     try:
-        prices = (
-            pd.read_csv(path, parse_dates=["Date"]).sort_values("Date")["Close"].to_numpy(float)
-        )
+        table = pd.read_csv(path)
+        order = pd.to_datetime(table["Date"]).argsort()
+        prices = table["Close"].to_numpy(float)[order]
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path} is damaged or lacks Date and Close: {problem}.") from error
