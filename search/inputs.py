@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from .errors import InputError
 from .store import one_line
 from .tables import read_table
 
+UNREADABLE = (
+    *(ValueError, OSError, EOFError, MemoryError, RuntimeError),  # the last: encrypted
+    *(zipfile.BadZipFile, zlib.error),
+)
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -92,7 +97,7 @@ def _npz(source: Path, schema: Any) -> Any:
     try:
         with np.load(source, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{source} cannot be read as an .npz file of plain arrays: {one_line(error)}."
         ) from error
@@ -132,6 +137,7 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
 def _images(folder: Path, schema: Any) -> Rows:
     """All images of a folder and its folders, sorted by name, scaled to the size of one input."""
     from keras.utils import img_to_array, load_img
+    from PIL.Image import DecompressionBombError
 
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES)
     if not files:
@@ -145,7 +151,7 @@ def _images(folder: Path, schema: Any) -> Rows:
     for path in files:
         try:
             image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)

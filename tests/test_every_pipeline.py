@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import cloudpickle
+import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
 
 SPLITS = ("train", "validation", "test")
+ON_TENSORFLOW = ("imdb_text", "mnist_gan")
 ROWS = 500  # of each split, where so many show enough
 
 every_pipeline = pytest.mark.parametrize("name", names())
@@ -133,6 +135,8 @@ def test_preprocessing_learns_from_the_train_split_alone(name):
 
 @every_pipeline
 def test_the_default_model_fits_the_data_and_trains_a_step(name):
+    if name in ON_TENSORFLOW and keras.backend.backend() != "tensorflow":
+        pytest.skip("needs TensorFlow")
     pipeline, data = loaded(name)
     inputs, labels = pipeline.preprocessing(some(data)).train
     hp = keras_tuner.HyperParameters()

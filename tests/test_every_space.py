@@ -68,6 +68,8 @@ every_classifier = pytest.mark.parametrize("family", sorted(families().keys() - 
 
 
 def space(family: str, **options: Any) -> Any:
+    if family == "adversarial" and keras.backend.backend() != "tensorflow":
+        pytest.skip("adversarial training needs TensorFlow")
     case = CASES.get(family, Case())
     return families()[family](*case.arguments, **{**case.options, **options})
 

@@ -21,7 +21,10 @@ from .splits import stratified
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error, MemoryError)
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, MemoryError, RuntimeError),  # the last: encrypted
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
