@@ -45,4 +45,5 @@ pipeline = Pipeline(
     target=0.0050,
     metric="mse",
     epochs=60,
+    smallest_known=12,
 )

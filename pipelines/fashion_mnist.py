@@ -2,7 +2,7 @@
 
 70,000 grey images, 28 x 28 pixels of 0 to 255 (Xiao, Rasul and Vollgraf, 2017), in the four files
 of `fashion-mnist/` as Keras keeps them. 50,000 train, 10,000 validate, the official 10,000 test.
-Target: the course's 90 %, which dense networks of a hundred thousand parameters hardly reach.
+Target: the course's 90 %; a linear model reaches 82 %.
 """
 
 from __future__ import annotations
@@ -92,4 +92,5 @@ pipeline = Pipeline(
     epochs=12,
     batch_size=128,
     classes=CLASSES,
+    smallest_known=12_592,
 )

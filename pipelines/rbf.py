@@ -66,4 +66,5 @@ pipeline = Pipeline(
     target=0.93,
     epochs=60,
     classes=("disc", "ring"),
+    smallest_known=5,
 )
