@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from . import fingerprint
@@ -125,8 +126,20 @@ def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> st
         raise InputError(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
+    _check_loss(model.loss)
     check_labels(labels, model.loss, model.output_shape, measured)
     return fingerprint.of_space(hp, model)
+
+
+def _check_loss(loss: Any) -> None:
+    """A name is looked up by Keras in the first step only, in every trial anew."""
+    if isinstance(loss, str):
+        try:
+            keras.losses.get(loss)
+        except ValueError as error:
+            raise InputError(
+                f"Keras has no loss {loss!r}: see https://keras.io/api/losses for their names."
+            ) from error
 
 
 def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str) -> str:

@@ -5,6 +5,7 @@ Wherever a choice is given, its first value is the default: the search tries the
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +16,7 @@ import keras
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "nadam": keras.optimizers.Nadam,
-    "adamax": keras.optimizers.Adamax,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adagrad": keras.optimizers.Adagrad,
-    "sgd": keras.optimizers.SGD,
-}
+OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "sgd")
 ACTIVATIONS = ("relu", "elu", "silu", "gelu", "tanh")
 LEARNING_RATE = (1e-4, 0.3)
 BATCH_SIZES = (32, 64, 128)
@@ -38,7 +31,7 @@ def compile(
     *,
     loss: str | keras.Loss,
     loss_weight: float = 1.0,
-    optimizers: Sequence[str] = tuple(OPTIMIZERS),
+    optimizers: Sequence[str] = OPTIMIZERS,
     learning_rate: Range = LEARNING_RATE,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     class_weights: Sequence[float] = (),
@@ -51,6 +44,8 @@ def compile(
         class_weights: of the loss of each class; whether they are used is searched as well.
     """
     batch_size(hp, batch_sizes)
+    if isinstance(loss, str):
+        check_name("loss", loss)
     if class_weights and hp.Boolean("class_weights", default=True):
         loss = WeightedLoss(loss=loss, weights=list(class_weights))
     model.compile(
@@ -63,10 +58,12 @@ def compile(
 
 def optimizer(
     hp: HyperParameters,
-    choices: Sequence[str] = tuple(OPTIMIZERS),
+    choices: Sequence[str] = OPTIMIZERS,
     learning_rate: Range = LEARNING_RATE,
 ) -> keras.Optimizer:
-    """A Keras optimizer; momentum is a dimension of its own where SGD is chosen."""
+    """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD."""
+    for each in choices:
+        check_name("optimizer", each)
     name = hp.Choice("optimizer", list(choices))
     low, high = learning_rate
     # 1e-2 suits networks of a few thousand weights better than Keras's 1e-3, made for large ones.
@@ -74,7 +71,23 @@ def optimizer(
     if name == "sgd":
         momentum = float(hp.Float("momentum", 0.0, 0.99, default=0.9))
         return keras.optimizers.SGD(float(rate), momentum=momentum, nesterov=True)
-    return OPTIMIZERS[name](float(rate))
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": float(rate)}})
+
+
+@functools.cache
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that Keras does not have, before anything is trained with it.
+
+    Args:
+        kind: "optimizer", "activation" or "loss".
+    """
+    homes = {"optimizer": "optimizers", "activation": "activations", "loss": "losses"}
+    try:
+        getattr(keras, homes[kind]).get(name)
+    except ValueError as error:
+        raise ValueError(
+            f"Keras has no {kind} {name!r}: see https://keras.io/api for their names."
+        ) from error
 
 
 def batch_size(hp: HyperParameters, choices: Sequence[int] = BATCH_SIZES) -> int:
@@ -97,7 +110,9 @@ def width(hp: HyperParameters, name: str, bounds: Bounds, default: int | None = 
 
 
 def activation(hp: HyperParameters, choices: Sequence[str] = ACTIVATIONS) -> str:
-    """Name of the activation of all hidden layers."""
+    """Name of the activation of all hidden layers, any that Keras has."""
+    for each in choices:
+        check_name("activation", each)
     return str(hp.Choice("activation", list(choices)))
 
 
