@@ -249,6 +249,12 @@ def test_images_are_searched_without_a_target_and_predicted_from_a_folder(workpl
     printed = capsys.readouterr().out
     assert "80 images of 2 classes: dark, light." in printed
     assert "No --target is given: accuracy 0." in printed
+    assert main(["search", "--images", "photos", "--target", "0.6", "--trials", "4"]) == 0
+    assert main(["promote", "photos"]) == 0
+    assert main(["predict", "photos", "photos/dark"]) == 0
+    predicted = pd.read_csv("dark.predictions.csv")
+    assert list(predicted["file"][:2]) == ["0.png", "1.png"]
+    assert (predicted["prediction"] == "dark").mean() > 0.6
 
 
 @pytest.mark.slow
