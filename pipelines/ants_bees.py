@@ -9,19 +9,14 @@ Target: 60 % accuracy, as hardly more can be learned from 122 images without suc
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from occam.pipelines.flowers import SHAPE, families, preprocessing
+from occam.pipelines.flowers import SHAPE, preprocessing
 from occam.pipelines.own.images import read_folder
+from occam.pipelines.own.photos import image_space
 from occam.search.pipeline import Data, Pipeline, data_file
 from sklearn.model_selection import train_test_split
 
-if TYPE_CHECKING:
-    import keras
-    from keras_tuner import HyperParameters
-
 CLASSES = ("ants", "bees")
-FAMILIES = families(len(CLASSES))
 
 
 def data() -> Data:
@@ -34,14 +29,10 @@ def data() -> Data:
     return Data((x_train, y_train), (x_validation, y_validation), (x_test, y_test))
 
 
-def space(hp: HyperParameters) -> keras.Model:
-    return FAMILIES[hp.Choice("family", list(FAMILIES))](hp)
-
-
 pipeline = Pipeline(
     data=data,
     preprocessing=preprocessing,
-    space=space,
+    space=image_space(SHAPE, len(CLASSES), scale=1 / 255),
     target=0.60,
     epochs=60,
     classes=CLASSES,

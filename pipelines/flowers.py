@@ -9,18 +9,11 @@ parameters reaches 41 %.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from occam.pipelines.own.images import as_pixels, read_folder
+from occam.pipelines.own.photos import image_space
 from occam.search.pipeline import Data, Pipeline, data_file
-from occam.spaces.convnet import convnet
-from occam.spaces.transfer import transfer, weights_file
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import FunctionTransformer
-
-if TYPE_CHECKING:
-    import keras
-    from keras_tuner import HyperParameters
 
 SHAPE = (64, 64, 3)
 CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
@@ -39,29 +32,10 @@ def preprocessing(data: Data) -> Data:
     return data.transformed(FunctionTransformer(as_pixels, kw_args={"shape": SHAPE}).transform)
 
 
-def families(classes: int) -> dict:
-    """Networks for pixels of 0 to 255; the transferred one where its weights are there."""
-    options = {"filters": (2, 24), "blocks": (2, 4), "value_range": (0, 255), "scale": 1 / 255}
-    options |= {"optimizers": ("adam", "nadam", "adamw"), "learning_rate": (1e-3, 3e-2)}
-    own = {"convolutional": convnet(SHAPE, classes, heads=("global_average",), **options)}
-    try:
-        weights_file("0.35")
-    except FileNotFoundError:
-        return own
-    return {**own, "transfer": transfer(SHAPE, classes, widths=("0.35",))}
-
-
-FAMILIES = families(len(CLASSES))
-
-
-def space(hp: HyperParameters) -> keras.Model:
-    return FAMILIES[hp.Choice("family", list(FAMILIES))](hp)
-
-
 pipeline = Pipeline(
     data=data,
     preprocessing=preprocessing,
-    space=space,
+    space=image_space(SHAPE, len(CLASSES), scale=1 / 255),
     target=0.40,
     epochs=60,
     classes=CLASSES,

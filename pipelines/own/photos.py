@@ -58,8 +58,19 @@ def image_space(
     Args:
         scale: of the pixels: 1 / 255 where they are 0 to 255.
     """
-    options = {"filters": (2, 24), "blocks": (2, 4), "value_range": (0, 1 / scale), "scale": scale}
-    families = {"convolutional": convnet(shape, classes, heads=("global_average",), **options)}
+    families = {
+        "convolutional": convnet(
+            shape,
+            classes,
+            filters=(2, 24),
+            blocks=(2, 4),
+            heads=("global_average",),
+            value_range=(0, 1 / scale),
+            scale=scale,
+            optimizers=("adam", "nadam", "adamw"),
+            learning_rate=(1e-3, 3e-2),
+        )
+    }
     if _transferable(shape, scale):
         families["transfer"] = transfer(shape, classes, widths=("0.35",))
 
