@@ -75,10 +75,21 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         )
     for name in set(kinds) & set(frame) - set(texts):
         try:
-            frame[name] = frame[name].replace("", None).astype(kinds[name])
+            frame[name] = _typed(frame[name], np.dtype(kinds[name]))
         except (ValueError, TypeError) as error:
             raise InputError(f"{source}, column {name!r}: {one_line(error)}.") from error
     return frame
+
+
+def _typed(cells: pd.Series[Any], kind: np.dtype[Any]) -> pd.Series[Any]:
+    """Text cells as a column of numbers, truths or times; empty ones are missing."""
+    present = cells.replace("", None)
+    if kind.kind == "b":
+        truths = present.str.lower().map({"true": True, "1": True, "false": False, "0": False})
+        if truths.isna().any():
+            raise ValueError(f"{cells[truths.isna()].iloc[0]!r} is neither true nor false")
+        return truths.astype(bool)
+    return (present.astype(float) if kind.kind in "iuf" else present).astype(kind)
 
 
 def _headless(source: Path) -> bool:

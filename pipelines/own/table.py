@@ -62,7 +62,7 @@ def table(
         epochs=int(np.clip(EPOCH_ROWS // len(rows[0]), 40, 200)),
         classes=labels.classes,
         name=path.stem,
-        notes=(*labels.notes, *_notes(kinds, labels)),
+        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric)),
         chronological=time is not None,
     )
 
@@ -100,6 +100,16 @@ def _metric(labels: Labels) -> str:
         return "r2"
     largest = np.bincount(labels.values).max() / len(labels.values)
     return "balanced_accuracy" if largest >= IMBALANCED else "accuracy"
+
+
+def _why(measured: str, metric: str | None) -> tuple[str, ...]:
+    """Why accuracy is not what is measured, where nobody asked for something else."""
+    if metric or measured != "balanced_accuracy":
+        return ()
+    return (
+        f"One class has {IMBALANCED:.0%} of the rows or more, so balanced accuracy is measured; "
+        "--metric says otherwise.",
+    )
 
 
 def _space(size: int, labels: Labels, train: np.ndarray, metric: str):  # noqa: ANN202 - a Space

@@ -196,6 +196,7 @@ def test_an_imbalanced_table_is_measured_by_class_and_may_weigh_them(tmp_path):
     rows.to_csv(tmp_path / "customers.csv", index=False)
     pipeline = load(own(csv=str(tmp_path / "customers.csv"), label="bought"))
     assert pipeline.metric == "balanced_accuracy"
+    assert pipeline.notes[-1].startswith("One class has 80% of the rows or more, so balanced")
     hp = keras_tuner.HyperParameters()
     assert type(pipeline.space(hp).loss).__name__ == "WeightedLoss"
     assert hp.get("class_weights") is True
