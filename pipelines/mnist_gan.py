@@ -4,8 +4,8 @@ MNIST's images as in mnist_dense.py: 20,000 to learn from, 2,000 rows of 16 numb
 validate and to test; see `spaces/adversarial.py` for the discriminator, which is not deployed.
 The judge is fixed: Gaussian classes over 30 principal components of real digits. The score is the
 share of images that it is sure of and that lie where real ones do, times how evenly they are spread
-over the ten digits (entropy; 1 is even). Target: 0.40; real test digits score 0.9, noise 0. The smallest generators that reach it draw
-coarse shapes: a higher --target asks for finer ones.
+over the ten digits (entropy; 1 is even). Target: 0.40; real test digits score 0.9, noise 0. The
+smallest generators that reach it draw coarse shapes: a higher --target asks for finer ones.
 """
 
 from __future__ import annotations
