@@ -21,7 +21,7 @@ search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(T
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install search results ui promote test lint bench clean
+.PHONY: help install search results ui promote test lint bench table clean
 
 help:  ## what can be made
 	@echo "make search       find the smallest model that holds the target"
@@ -70,6 +70,9 @@ bench: $(ready)  ## measure overhead, memory, start-up and stops; see benchmarks
 	@$(bin)/python benchmarks/memory.py
 	@$(bin)/python benchmarks/startup.py
 	@$(bin)/python benchmarks/stops.py
+
+table: $(ready)  ## search every pipeline, TRIALS=12 each, and write the table to mlruns/table.md
+	@$(bin)/python benchmarks/table.py $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 clean:  ## remove .venv and caches; mlruns/ stays
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

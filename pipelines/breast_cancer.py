@@ -44,4 +44,5 @@ pipeline = Pipeline(
     target=0.93,
     epochs=50,
     classes=("malignant", "benign"),
+    smallest_known=31,
 )

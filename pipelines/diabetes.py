@@ -54,4 +54,5 @@ pipeline = Pipeline(
     target=0.25,
     metric="r2",
     epochs=60,
+    smallest_known=11,
 )

@@ -58,5 +58,11 @@ def space(hp: HyperParameters) -> keras.Model:
 
 
 pipeline = Pipeline(
-    data=data, preprocessing=preprocessing, space=space, target=0.95, epochs=60, batch_size=32
+    data=data,
+    preprocessing=preprocessing,
+    space=space,
+    target=0.95,
+    epochs=60,
+    batch_size=32,
+    smallest_known=476,
 )

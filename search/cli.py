@@ -1,4 +1,4 @@
-"""The command line: `occam search | list | results | promote | rollback | predict`."""
+"""The command line: `occam search | init | list | results | promote | rollback | predict`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
+OWN_DATA = ("csv", "images", "npz")
 TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what should not happen
 
 
@@ -52,10 +53,9 @@ def _complain(error: Exception, code: int) -> int:
 
 def _search(options: argparse.Namespace) -> int:
     from .backend import import_keras, use_backend
-    from .pipeline import find
     from .samplers import LEVEL_SET, sampler_factory
 
-    find(options.pipeline)
+    options.pipeline = _source(options)
     _check_choice("engine", options.engine, _engines())
     if options.sampler != LEVEL_SET:
         sampler_factory(options.sampler)
@@ -78,21 +78,56 @@ def _search(options: argparse.Namespace) -> int:
     return HOLDS if report.holds(summary) else NOT_HELD
 
 
+def _source(options: argparse.Namespace) -> str:
+    """What `load` finds the pipeline by: PIPELINE, or the user's own data in its place."""
+    from .pipeline import find, own
+
+    files = {name: getattr(options, name) for name in OWN_DATA if getattr(options, name)}
+    given = [*([options.pipeline] if options.pipeline else []), *(f"--{name}" for name in files)]
+    if not given:
+        raise InputError(
+            "the following arguments are required: PIPELINE, or --csv, --images or --npz in its "
+            "place; see `occam search --help`."
+        )
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} exclude each other: give one of them.")
+    columns = {name: getattr(options, name) for name in ("label", "group", "time")}
+    if files:
+        paths = {name: str(Path(path).resolve()) for name, path in files.items()}
+        return own(**paths, **columns, metric=options.metric)
+    if odd := [name for name, column in columns.items() if column]:
+        raise InputError(f"--{odd[0]} is for --csv, not for PIPELINE.")
+    find(options.pipeline)
+    return str(options.pipeline)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from .pipeline import template
+
+    path: Path = options.file
+    if path.suffix != ".py" or path.exists() or not path.resolve().parent.is_dir():
+        raise InputError(f"{path} cannot be written: give the name of a new file, as my_task.py.")
+    path.write_text(template(), encoding="utf-8")
+    print(f"Wrote {path}: `occam search {path}` searches it as it is; change it to your task.")
+    return HOLDS
+
+
 def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from .pipeline import describe, names
+    from .pipeline import describe, goal, names
     from .samplers import names as samplers
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for number, name in enumerate(names()):
-        table.add_row("" if number else "pipelines", f"[bold]{name}[/bold]", describe(name))
+        cells = (f"[bold]{name}[/bold]", goal(name), describe(name))
+        table.add_row("" if number else "pipelines", *cells)
     for kind, listed in (
         ("spaces", _spaces()),
         ("engines", _engines()),
         ("samplers", [*samplers(), "MODULE:CLASS"]),
     ):
-        table.add_row(kind, "", ", ".join(listed))
+        table.add_row(kind, "", "", ", ".join(listed))
     _console().print(table)
     return HOLDS
 
@@ -197,6 +232,7 @@ def _check_json(path: Path | None) -> None:
 COMMANDS = {
     "search": _search,
     "list": _list,
+    "init": _init,
     "results": _results,
     "promote": _promote,
     "rollback": _rollback,

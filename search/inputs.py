@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,12 @@ import pandas as pd
 
 from .errors import InputError
 from .store import one_line
+from .tables import read_table
 
+UNREADABLE = (
+    *(ValueError, OSError, EOFError, MemoryError, RuntimeError),  # the last: encrypted
+    *(zipfile.BadZipFile, zlib.error),
+)
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -58,13 +64,10 @@ def _csv(source: Path, schema: Any) -> Any:
 
 
 def _table(source: Path, schema: Any) -> pd.DataFrame:
-    """The columns of the signature, in its types."""
+    """The columns of the signature, in its types; texts as they are, empty ones too."""
     kinds = {column.name: column.type.to_pandas() for column in schema.inputs}
     texts = {name: str for name, kind in kinds.items() if np.dtype(kind).kind == "O"}
-    try:
-        frame = pd.read_csv(source, dtype=texts)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{source} cannot be read as a CSV file: {one_line(error)}.") from error
+    frame = read_table(source)
     missing = [name for name in schema.required_input_names() if name not in frame]
     if missing:
         raise InputError(
@@ -72,10 +75,21 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         )
     for name in set(kinds) & set(frame) - set(texts):
         try:
-            frame[name] = frame[name].astype(kinds[name])
+            frame[name] = _typed(frame[name], np.dtype(kinds[name]))
         except (ValueError, TypeError) as error:
             raise InputError(f"{source}, column {name!r}: {one_line(error)}.") from error
     return frame
+
+
+def _typed(cells: pd.Series[Any], kind: np.dtype[Any]) -> pd.Series[Any]:
+    """Text cells as a column of numbers, truths or times; empty ones are missing."""
+    present = cells.replace("", None)
+    if kind.kind == "b":
+        truths = present.str.lower().map({"true": True, "1": True, "false": False, "0": False})
+        if truths.isna().any():
+            raise ValueError(f"{cells[truths.isna()].iloc[0]!r} is neither true nor false")
+        return truths.astype(bool)
+    return (present.astype(float) if kind.kind in "iuf" else present).astype(kind)
 
 
 def _headless(source: Path) -> bool:
@@ -94,7 +108,7 @@ def _npz(source: Path, schema: Any) -> Any:
     try:
         with np.load(source, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{source} cannot be read as an .npz file of plain arrays: {one_line(error)}."
         ) from error
@@ -134,6 +148,7 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
 def _images(folder: Path, schema: Any) -> Rows:
     """All images of a folder and its folders, sorted by name, scaled to the size of one input."""
     from keras.utils import img_to_array, load_img
+    from PIL.Image import DecompressionBombError
 
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES)
     if not files:
@@ -147,7 +162,7 @@ def _images(folder: Path, schema: Any) -> Rows:
     for path in files:
         try:
             image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)

@@ -41,8 +41,8 @@ def search(settings: Settings, console: Console) -> report.Summary:
     """
     started = time.monotonic()
     planned = plan(settings)
-    if planned.warning:
-        console.print(planned.warning, soft_wrap=True, highlight=False)
+    for line in filter(None, (planned.warning, *planned.notes)):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     with _locked(planned.name):
         return _Job(settings, planned, console, started).run()
 
@@ -79,6 +79,7 @@ class _Job:
         )
         summary = self._summary(trials, ladder, self._open_gate(ladder), self._models(ladder))
         self.tracker.finish(summary)
+        self._draw(ladder, summary)
         if not self.settings.quiet:
             report.show(summary, self.console, best=_best(trials, self.plan))
         return summary
@@ -170,6 +171,20 @@ class _Job:
                 )
                 self.engine.remember(f"models of {self.tracker.run_id}", uris)
         return {int(number): uri for number, uri in uris.items()}
+
+    def _draw(self, ladder: Ladder, summary: report.Summary) -> None:
+        """A picture of the selected model's predictions, on the search's run."""
+        from .pictures import ROWS, picture
+
+        selected = summary["selected"] or {"trial": None}
+        trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
+        if trial is None:
+            return
+        inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
+        model = restore(self.plan.pipeline, trial, inputs)
+        classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
+        figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
+        self.tracker.log_figure(figure, "picture.png")
 
     def _summary(
         self,

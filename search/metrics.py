@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,10 +53,30 @@ class Metric:
 
 
 def metric(name: str) -> Metric:
-    """The metric of this name."""
+    """The metric of this name, or the function that "package.module:function" stands for."""
+    if ":" in name:
+        return _own(name)
     if name not in METRICS:
-        raise InputError(f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}.")
+        raise InputError(
+            f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}, or your own "
+            "function as package.module:function."
+        )
     return METRICS[name]
+
+
+def _own(name: str) -> Metric:
+    """A function of (labels, predictions) that gives a share from 0 to 1, where more is better."""
+    module, _, function = name.partition(":")
+    try:
+        measure = getattr(importlib.import_module(module), function)
+    except Exception as error:  # whatever that module raises
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"Metric {name!r} cannot be loaded: {problem}.") from error
+    if not callable(measure):
+        raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
+    return Metric(
+        name=name, perfect=1.0, worst=0.0, measure=measure, standard_error=_accuracy_error
+    )
 
 
 def class_indices(values: Array) -> Array:
@@ -80,6 +101,22 @@ def label_indices(labels: Array, predictions: Array) -> Array:
 
 def _accuracy(labels: Array, predictions: Array) -> float:
     return float(np.mean(label_indices(labels, predictions) == class_indices(predictions)))
+
+
+def _balanced_accuracy(labels: Array, predictions: Array) -> float:
+    """Mean over the classes of the share of their rows that is right."""
+    truth = label_indices(labels, predictions)
+    right = truth == class_indices(predictions)
+    return float(np.mean([right[truth == each].mean() for each in np.unique(truth)]))
+
+
+def _f1(labels: Array, predictions: Array) -> float:
+    """Of class 1 where there are two, else the mean over the classes."""
+    from sklearn.metrics import f1_score
+
+    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+    average = "binary" if max(truth.max(), predicted.max()) <= 1 else "macro"
+    return float(f1_score(truth, predicted, average=average, zero_division=0.0))
 
 
 def _auc(labels: Array, predictions: Array) -> float:
@@ -111,6 +148,18 @@ def _r2(labels: Array, predictions: Array) -> float:
 def _accuracy_error(target: float, labels: Array) -> float:
     """Binomial: sqrt(T (1 - T) / n)."""
     return math.sqrt(target * (1 - target) / len(labels))
+
+
+def _balanced_error(target: float, labels: Array) -> float:
+    """Independent binomial shares, one a class, each of the target."""
+    counts = np.unique(label_indices(labels, labels), return_counts=True)[1]
+    return math.sqrt(target * (1 - target) * float(np.sum(1 / counts))) / len(counts)
+
+
+def _f1_error(target: float, labels: Array) -> float:
+    """Binomial, on the rows of the rarest class, which decide it."""
+    rarest = np.unique(label_indices(labels, labels), return_counts=True)[1].min()
+    return math.sqrt(target * (1 - target) / float(rarest))
 
 
 def _auc_error(target: float, labels: Array) -> float:
@@ -155,6 +204,22 @@ METRICS = {
             measure=_accuracy,
             standard_error=_accuracy_error,
             counts_rows=True,
+            needs_classes=True,
+        ),
+        Metric(
+            name="balanced_accuracy",
+            perfect=1.0,
+            worst=0.0,
+            measure=_balanced_accuracy,
+            standard_error=_balanced_error,
+            needs_classes=True,
+        ),
+        Metric(
+            name="f1",
+            perfect=1.0,
+            worst=0.0,
+            measure=_f1,
+            standard_error=_f1_error,
             needs_classes=True,
         ),
         Metric(

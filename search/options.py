@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_search(commands)
     _add_list(commands)
+    _add_init(commands)
     _add_results(commands)
     _add_promote(commands)
     _add_rollback(commands)
@@ -38,9 +39,16 @@ class _Parser(argparse.ArgumentParser):
 def _add_search(commands: Any) -> None:
     command = commands.add_parser("search", help="find the smallest model that holds the target")
     command.add_argument(
-        "pipeline", metavar="PIPELINE", help="a name, a .py file or a package.module"
+        "pipeline", nargs="?", metavar="PIPELINE", help="a name, a .py file or a package.module"
     )
     add = command.add_argument
+    add("--csv", metavar="FILE", help="your own table, in place of PIPELINE; needs --label")
+    add("--label", metavar="COLUMN", help="of --csv: what is to be predicted")
+    add("--group", metavar="COLUMN", help="of --csv: rows of one value stay in one split")
+    add("--time", metavar="COLUMN", help="of --csv: split in this order, the newest rows test")
+    add("--images", metavar="FOLDER", help="your own images, one folder a class")
+    add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
+    add("--metric", metavar="NAME", help="accuracy, balanced_accuracy, f1, auc, r2, mae, mse, rmse")
     add("--target", type=float, metavar="T", help="to reach; default: the pipeline's")
     add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
     add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
@@ -76,6 +84,12 @@ def _add_search(commands: Any) -> None:
 def _add_list(commands: Any) -> None:
     command = commands.add_parser("list", help="pipelines, spaces, engines, samplers")
     command.set_defaults(run="list")
+
+
+def _add_init(commands: Any) -> None:
+    command = commands.add_parser("init", help="write a pipeline file to start from")
+    command.add_argument("file", type=Path, metavar="FILE", help="that does not exist yet, .py")
+    command.set_defaults(run="init")
 
 
 def _add_results(commands: Any) -> None:

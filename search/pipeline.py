@@ -6,8 +6,10 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import json
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Split = tuple[Any, Any]  # (inputs, labels): arrays or data frames with one row an example
 
+OWN = "own:"
 PIPELINES = f"{__package__.rpartition('.')[0]}.pipelines"
 
 
@@ -60,12 +63,16 @@ class Pipeline:
         data: returns the raw splits, the same at every call.
         preprocessing: fitted on the train split only; see `Data.transformed`.
         space: a KerasTuner `build(hp)` or HyperModel; returns a compiled model.
-        target: to be reached on `metric`.
+        target: to be reached on `metric`; not a number: what a linear model shows to be possible.
+        metric: a name of `metrics.METRICS` or "package.module:function" of labels and predictions.
         epochs: the most that one trial may train.
         batch_size: where the space does not choose one as the hyperparameter `batch_size`.
         loss: for a model that the space returns uncompiled.
         classes: names of the classes, in the order of the labels 0, 1, ...
         name: set by `load`.
+        notes: what was found in the data, printed before a search.
+        smallest_known: fewest parameters seen to hold the target, for `occam list`.
+        chronological: rows are in the order of time, so that the last label is a forecast.
     """
 
     data: Callable[[], Data]
@@ -78,13 +85,20 @@ class Pipeline:
     loss: str | None = None
     classes: tuple[str, ...] = ()
     name: str = ""
+    smallest_known: int | None = None
+    notes: tuple[str, ...] = ()
+    chronological: bool = False
 
 
 def load(name: str) -> Pipeline:
     """The pipeline that `name` says: one of ours, a `.py` file, or an importable `package.module`.
 
+    A name that starts with `OWN` stands for the user's own data.
+
     Raises InputError where there is none, or where its file cannot be run.
     """
+    if name.startswith(OWN):
+        return _load_own(json.loads(name.removeprefix(OWN)))
     find(name)
     try:
         module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
@@ -118,15 +132,46 @@ def find(name: str) -> None:
     return None
 
 
+def own(**options: str | None) -> str:
+    """The name by which `load` makes a pipeline of the user's own data, here and in workers.
+
+    Args:
+        options: of the command line: csv, images or npz, a path; label, group, time, metric.
+    """
+    return OWN + json.dumps({name: value for name, value in options.items() if value is not None})
+
+
 def names() -> list[str]:
     """The pipelines that come with Occam."""
-    return sorted(module.name for module in pkgutil.iter_modules(_folder()))
+    modules = pkgutil.iter_modules(_folder())
+    return sorted(module.name for module in modules if not module.ispkg)
 
 
 def describe(name: str) -> str:
     """First line of the docstring of one of our pipelines, read without running it."""
-    source = Path(_folder()[0], f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return (ast.get_docstring(_tree(name)) or "").partition("\n")[0]
+
+
+def goal(name: str) -> str:
+    """Metric, target and fewest parameters known of one of our pipelines, without running it."""
+    calls = [node for node in ast.walk(_tree(name)) if isinstance(node, ast.Call)]
+    made = next(call for call in calls if ast.unparse(call.func) == "Pipeline")
+    given = {
+        each.arg: each.value.value for each in made.keywords if isinstance(each.value, ast.Constant)
+    }
+    metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
+    known = given.get("smallest_known")
+    size = f" · {known:,} parameters" if isinstance(known, int) else ""
+    return f"{metric} {given['target']!s}{size}"
+
+
+def _tree(name: str) -> ast.Module:
+    return ast.parse(Path(_folder()[0], f"{name}.py").read_bytes())
+
+
+def template() -> str:
+    """The text of a commented pipeline file to start from."""
+    return Path(_folder()[0], "own", "template.py").read_text(encoding="utf-8")
 
 
 def data_file(relative: str) -> Path:
@@ -169,6 +214,13 @@ def _load_file(path: Path) -> Any:
     sys.path.insert(0, str(path.resolve().parent))  # its own neighbours, as when Python runs it
     spec.loader.exec_module(module)
     return module
+
+
+def _load_own(options: dict[str, str]) -> Pipeline:
+    module = importlib.import_module(f"{PIPELINES}.own.task")
+    pipeline: Pipeline = module.task(**options)
+    name = re.sub(r"[^\w.-]+", "-", pipeline.name).strip("-.") or "data"
+    return replace(pipeline, name=f"my-{name}" if name in names() else name)
 
 
 def _short_name(name: str) -> str:

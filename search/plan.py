@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from . import fingerprint
+from .baselines import baselines, described, modest_target
 from .building import as_hyperparameters, build
 from .checks import check_labels
 from .counting import count
@@ -26,6 +29,7 @@ class Settings:
 
     pipeline: str
     target: float | None = None
+    metric: str | None = None
     trials: int | None = None
     epochs: int | None = None
     timeout: float | None = None
@@ -56,6 +60,7 @@ class Plan:
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
     trainer: str  # fit or population
+    notes: tuple[str, ...]  # what was found in the data, and what needs no search
 
     @property
     def labels(self) -> Array:
@@ -69,13 +74,17 @@ def plan(settings: Settings) -> Plan:
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
     pipeline = load(settings.pipeline)
+    if settings.metric is not None:
+        pipeline = replace(pipeline, metric=settings.metric)
+    measured = metric(pipeline.metric)
     if settings.target is not None:
         pipeline = replace(pipeline, target=settings.target)
-    measured = metric(pipeline.metric)
-    measured.check_target(pipeline.target)
+    if settings.target is not None or not math.isnan(pipeline.target):
+        measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
-    data = fingerprint.of_data(prepared.data)
     space = _check_space(pipeline, prepared, measured)
+    pipeline, notes = _compared(pipeline, prepared, measured, settings.margin)
+    data = fingerprint.of_data(prepared.data)
     trainer = _trainer(settings, pipeline, prepared)
     depends = _depends(settings, pipeline, space, data, trainer)
     labels = np.asarray(prepared.data.validation[1])
@@ -89,7 +98,22 @@ def plan(settings: Settings) -> Plan:
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
+        notes=(*pipeline.notes, *notes),
     )
+
+
+def _compared(
+    pipeline: Pipeline, prepared: Prepared, measured: Metric, margin: float
+) -> tuple[Pipeline, list[str]]:
+    """What needs no search, in words; it sets the target where none is given."""
+    found = baselines(prepared.data, measured, chronological=pipeline.chronological)
+    notes = []
+    if math.isnan(pipeline.target):
+        labels = np.asarray(prepared.data.validation[1])
+        target = modest_target(found, measured, labels, margin)
+        pipeline = replace(pipeline, target=target)
+        notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
+    return pipeline, notes + described(found, measured, pipeline.target)
 
 
 def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> str:
@@ -106,6 +130,7 @@ def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> st
         raise InputError(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
+    _check_loss(model.loss)
     check_labels(labels, model.loss, model.output_shape, measured)
     return fingerprint.of_space(hp, model)
 
@@ -137,6 +162,17 @@ def _no_population(pipeline: Pipeline, rows: int) -> str:
     except Unsupported as reason:
         return f"there is no population of models with {reason}"
     return ""
+
+
+def _check_loss(loss: Any) -> None:
+    """A name is looked up by Keras in the first step only, in every trial anew."""
+    if isinstance(loss, str):
+        try:
+            keras.losses.get(loss)
+        except ValueError as error:
+            raise InputError(
+                f"Keras has no loss {loss!r}: see https://keras.io/api/losses for their names."
+            ) from error
 
 
 def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str, trainer: str) -> str:

@@ -30,6 +30,8 @@ from .store import default_uri as default_uri
 from .store import last_search as last_search
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .pipeline import Data
     from .trials import FinishedTrial
 
@@ -147,6 +149,11 @@ class Tracker:
             )
             self._client.set_tag(run_id, MODEL, uri)
         return uri
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Keep a picture among the artifacts of the search's run."""
+        with reaching(self.uri):
+            self._client.log_figure(self.run_id, figure, name)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Record the answer of the search where a reviewer looks for it."""

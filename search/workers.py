@@ -67,7 +67,14 @@ class Processes:
 
     def __init__(self, task: Task, source: str, size: int) -> None:
         self.size = size
-        self._arguments = (source, task.search_target, task.models, task.pipeline.target)
+        pipeline = task.pipeline
+        self._arguments = (
+            source,
+            task.search_target,
+            task.models,
+            pipeline.target,
+            pipeline.metric,
+        )
         self._pool = self._start()
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
@@ -106,7 +113,12 @@ _worker: tuple[Task, Data] | None = None
 
 
 def _prepare_worker(
-    environment: Mapping[str, str], source: str, search_target: float, models: Path, target: float
+    environment: Mapping[str, str],
+    source: str,
+    search_target: float,
+    models: Path,
+    target: float,
+    metric: str,
 ) -> None:
     """Make a fresh process ready: the interrupt key is the parent's business."""
     global _worker
@@ -116,7 +128,7 @@ def _prepare_worker(
     from .preparation import prepare, without_test
     from .training.trial import Task
 
-    pipeline = replace(load(source), target=target)
+    pipeline = replace(load(source), target=target, metric=metric)
     data = without_test(prepare(pipeline).data)
     _worker = Task(pipeline=pipeline, search_target=search_target, models=models), data
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from .augmentation import augment
 from .hyperparameters import (
     Bounds,
     Hidden,
@@ -38,9 +39,13 @@ def convnet(
     output_activation: str = "softmax",
     blocks: Bounds = (1, 3),
     filters: Bounds = (2, 32),
+    convolutions: Bounds = (1, 1),
     kernel_sizes: Sequence[int] = (3, 5),
     heads: Sequence[str] = tuple(HEADS),
+    head_layers: int = 1,
     head_units: Bounds = (4, 64),
+    value_range: tuple[float, float] | None = None,
+    scale: float = 1.0,
     **training: Any,
 ) -> Build:
     """A space of convolutional networks for images of (height, width, channels).
@@ -48,10 +53,16 @@ def convnet(
     Every block has its own filters, kernel size, kind of convolution and pooling. Padding keeps
     an image at one pixel or more, however many blocks there are.
 
+    LeNet-5 is in it where `head_layers` is 2, VGG's shape where `convolutions` is (1, 2) or more.
+
     Args:
+        convolutions: fewest and most of a block, one after the other before its pooling.
         heads: some of `HEADS`. Flattening learns in the fewest epochs; global pooling makes the
             parameter count independent of the size of the images.
-        head_units: of one dense layer before the output, which a trial may do without.
+        head_layers: most dense layers before the output; a trial may do without any.
+        value_range: darkest and lightest pixel, for images that are changed at random in training
+            where a trial asks for it; None: never.
+        scale: of the pixels, as 1 / 255 where they come as 0 to 255.
         training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
     """
     if len(input_shape) != 3:
@@ -60,13 +71,18 @@ def convnet(
             f"{tuple(input_shape)}: give grey images one channel, as in (28, 28, 1)."
         )
 
+    many = convolutions != (1, 1)
+
     def build(hp: HyperParameters) -> keras.Model:
         hidden = Hidden.searched(hp, penalty=l2(hp), normalized=True)
         stack = [keras.Input(tuple(input_shape))]
+        stack += augment(hp, value_range=value_range) if value_range else []
+        stack += [keras.layers.Rescaling(scale)] if scale != 1.0 else []
         for index in range(depth(hp, "blocks", blocks, default=2)):
             size = width(hp, f"filters_{index}", filters, default=8 * 2**index)
-            stack += _block(hp, index, size, kernel_sizes, hidden)
-        stack += _head(hp, heads, head_units, hidden)
+            deep = depth(hp, f"convolutions_{index}", convolutions, 1) if many else 1
+            stack += _block(hp, index, [size] * deep, kernel_sizes, hidden)
+        stack += _head(hp, heads, head_layers, head_units, hidden)
         output = keras.layers.Dense(classes, output_activation, kernel_regularizer=hidden.penalty)
         return compile(keras.Sequential([*stack, output]), hp, loss=loss, **training)
 
@@ -74,13 +90,20 @@ def convnet(
 
 
 def _block(
-    hp: HyperParameters, index: int, filters: int, kernel_sizes: Sequence[int], hidden: Hidden
+    hp: HyperParameters,
+    index: int,
+    filters: Sequence[int],
+    kernel_sizes: Sequence[int],
+    hidden: Hidden,
 ) -> list[keras.Layer]:
+    """Convolutions of one kind and size, the last of which may halve the image itself."""
     kind = hp.Choice(f"convolution_{index}", ["standard", "separable"])
     kernel_size = int(hp.Choice(f"kernel_size_{index}", list(kernel_sizes)))
     pooling = hp.Choice(f"pooling_{index}", ["average", "max", "strides", "none"])
-    strides = 2 if pooling == "strides" else 1
-    stack = [_convolution(kind, filters, kernel_size, strides, hidden), *hidden.nonlinearity()]
+    steps = [1] * (len(filters) - 1) + [2 if pooling == "strides" else 1]
+    stack = []
+    for size, strides in zip(filters, steps, strict=True):
+        stack += [_convolution(kind, size, kernel_size, strides, hidden), *hidden.nonlinearity()]
     return [*stack, POOLINGS[pooling](2, padding="same")] if pooling in POOLINGS else stack
 
 
@@ -102,10 +125,13 @@ def _convolution(
 
 
 def _head(
-    hp: HyperParameters, heads: Sequence[str], units: Bounds, hidden: Hidden
+    hp: HyperParameters, heads: Sequence[str], layers: int, units: Bounds, hidden: Hidden
 ) -> list[keras.Layer]:
     stack = [HEADS[hp.Choice("head", list(heads))]()]
     if hp.Boolean("head_hidden_layer"):
         stack += hidden.dense(width(hp, "head_units", units))
+        more = depth(hp, "more_head_layers", (0, layers - 1), default=0) if layers > 1 else 0
+        for index in range(more):
+            stack += hidden.dense(width(hp, f"more_head_units_{index}", units))
     rate = dropout(hp)
     return [*stack, keras.layers.Dropout(rate)] if rate else stack

@@ -10,6 +10,8 @@ import keras
 from .hyperparameters import (
     Bounds,
     Hidden,
+    Labels,
+    check_output,
     compile,
     depth,
     dropout,
@@ -31,6 +33,7 @@ def dense(
     output_activation: str = "softmax",
     layers: Bounds = (0, 3),
     units: Bounds = (2, 128),
+    first: Bounds | None = None,
     label_mean: float = 0.0,
     label_scale: float = 1.0,
     **training: Any,
@@ -39,30 +42,32 @@ def dense(
 
     Args:
         input_shape: of one row; more than one axis is flattened.
-        label_mean, label_scale: of a regression, mean and standard deviation of the train labels.
-            The network then works in standard units inside and predicts in the labels' own, at no
-            parameter; without them training is spent on finding the mean.
+        first: of inputs on one axis, the most important ones first: fewest and most that are read;
+            None: all.
+        label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
         training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
     """
-    if outputs == 1 and output_activation == "softmax":
-        raise ValueError(
-            "Softmax over one output is always 1: give output_activation='sigmoid' and "
-            "loss='binary_crossentropy', or 'linear' and 'mse' for a regression."
-        )
+    check_output(outputs, output_activation)
+    labels = Labels(mean=label_mean, scale=label_scale)
 
     def build(hp: HyperParameters) -> keras.Model:
         penalty = l2(hp)
         stack = [keras.Input(tuple(input_shape))]
         stack += [keras.layers.Flatten()] if len(input_shape) > 1 else []
+        stack += _first(input_shape[0], width(hp, "first", first, first[1])) if first else []
         stack += _hidden_layers(hp, layers=layers, units=units, penalty=penalty)
         stack.append(keras.layers.Dense(outputs, output_activation, kernel_regularizer=penalty))
-        if (label_mean, label_scale) != (0.0, 1.0):
-            stack.append(keras.layers.Rescaling(label_scale, offset=label_mean))
-        # The loss in standard units too: else good learning rates depend on the labels' unit.
-        weight = label_scale ** (-2 if loss in ("mse", "mean_squared_error") else -1)
-        return compile(keras.Sequential(stack), hp, loss=loss, loss_weight=weight, **training)
+        stack += labels.layers()
+        model, weight = keras.Sequential(stack), labels.loss_weight(loss)
+        return compile(model, hp, loss=loss, loss_weight=weight, **training)
 
     return build
+
+
+def _first(inputs: int, read: int) -> list[keras.Layer]:
+    """Layers without weights that cut the other inputs off."""
+    cut = keras.layers.Cropping1D((0, inputs - read))
+    return [keras.layers.Reshape((inputs, 1)), cut, keras.layers.Flatten()]
 
 
 def _hidden_layers(

@@ -5,25 +5,18 @@ Wherever a choice is given, its first value is the default: the search tries the
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "nadam": keras.optimizers.Nadam,
-    "adamax": keras.optimizers.Adamax,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adagrad": keras.optimizers.Adagrad,
-    "sgd": keras.optimizers.SGD,
-}
+OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "sgd")
 ACTIVATIONS = ("relu", "elu", "silu", "gelu", "tanh")
 LEARNING_RATE = (1e-4, 0.3)
 BATCH_SIZES = (32, 64, 128)
@@ -38,15 +31,23 @@ def compile(
     *,
     loss: str | keras.Loss,
     loss_weight: float = 1.0,
-    optimizers: Sequence[str] = tuple(OPTIMIZERS),
+    optimizers: Sequence[str] = OPTIMIZERS,
     learning_rate: Range = LEARNING_RATE,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    class_weights: Sequence[float] = (),
 ) -> keras.Model:
     """Compile `model`, with optimizer, learning rate and batch size as dimensions of the search.
 
     The batch size is for the trainer to read: Keras takes it in `fit`.
+
+    Args:
+        class_weights: of the loss of each class; whether they are used is searched as well.
     """
     batch_size(hp, batch_sizes)
+    if isinstance(loss, str):
+        check_name("loss", loss)
+    if class_weights and hp.Boolean("class_weights", default=True):
+        loss = WeightedLoss(loss=loss, weights=list(class_weights))
     model.compile(
         optimizer=optimizer(hp, optimizers, learning_rate),
         loss=loss,
@@ -57,10 +58,12 @@ def compile(
 
 def optimizer(
     hp: HyperParameters,
-    choices: Sequence[str] = tuple(OPTIMIZERS),
+    choices: Sequence[str] = OPTIMIZERS,
     learning_rate: Range = LEARNING_RATE,
 ) -> keras.Optimizer:
-    """A Keras optimizer; momentum is a dimension of its own where SGD is chosen."""
+    """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD."""
+    for each in choices:
+        check_name("optimizer", each)
     name = hp.Choice("optimizer", list(choices))
     low, high = learning_rate
     # 1e-2 suits networks of a few thousand weights better than Keras's 1e-3, made for large ones.
@@ -68,7 +71,23 @@ def optimizer(
     if name == "sgd":
         momentum = float(hp.Float("momentum", 0.0, 0.99, default=0.9))
         return keras.optimizers.SGD(float(rate), momentum=momentum, nesterov=True)
-    return OPTIMIZERS[name](float(rate))
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": float(rate)}})
+
+
+@functools.cache
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that Keras does not have, before anything is trained with it.
+
+    Args:
+        kind: "optimizer", "activation" or "loss".
+    """
+    homes = {"optimizer": "optimizers", "activation": "activations", "loss": "losses"}
+    try:
+        getattr(keras, homes[kind]).get(name)
+    except ValueError as error:
+        raise ValueError(
+            f"Keras has no {kind} {name!r}: see https://keras.io/api for their names."
+        ) from error
 
 
 def batch_size(hp: HyperParameters, choices: Sequence[int] = BATCH_SIZES) -> int:
@@ -91,7 +110,9 @@ def width(hp: HyperParameters, name: str, bounds: Bounds, default: int | None = 
 
 
 def activation(hp: HyperParameters, choices: Sequence[str] = ACTIVATIONS) -> str:
-    """Name of the activation of all hidden layers."""
+    """Name of the activation of all hidden layers, any that Keras has."""
+    for each in choices:
+        check_name("activation", each)
     return str(hp.Choice("activation", list(choices)))
 
 
@@ -111,6 +132,29 @@ def l2(
     """Penalty on the kernels; small networks mostly need none."""
     strength = float(hp.Choice("l2", list(choices)))
     return keras.regularizers.L2(strength) if strength else None
+
+
+@keras.saving.register_keras_serializable("occam")
+class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]  # keras is untyped
+    """A loss of class labels, that of each row weighted by its class.
+
+    Args:
+        loss: name of a Keras loss of whole numbers as labels.
+        weights: of the classes 0, 1, ...
+    """
+
+    def __init__(self, loss: str, weights: Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
+        self.loss, self.weights = loss, list(weights)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        classes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
+        shaped = keras.ops.reshape(y_true, (-1, 1))
+        losses = keras.losses.get(self.loss)(shaped, y_pred)
+        return losses * keras.ops.take(keras.ops.convert_to_tensor(self.weights), classes)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "loss": self.loss, "weights": self.weights}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +191,36 @@ class Hidden:
         if not self.normalized:
             return [activate]
         return [keras.layers.BatchNormalization(momentum=0.9), activate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Mean and standard deviation of the train labels of a regression; 0 and 1: as they are.
+
+    A network works in standard units inside and predicts in the labels' own, at no parameter;
+    without them training is spent on finding the mean.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def layers(self) -> list[keras.Layer]:
+        """What follows the output layer."""
+        standard = (self.mean, self.scale) == (0.0, 1.0)
+        return [] if standard else [keras.layers.Rescaling(self.scale, offset=self.mean)]
+
+    def loss_weight(self, loss: str | keras.Loss) -> float:
+        """The loss in standard units too: else good learning rates depend on the labels' unit."""
+        return float(self.scale ** (-2 if loss in ("mse", "mean_squared_error") else -1))
+
+
+def check_output(outputs: int, output_activation: str) -> None:
+    """Refuse softmax over one output, which no training can move."""
+    if outputs == 1 and output_activation == "softmax":
+        raise ValueError(
+            "Softmax over one output is always 1: give output_activation='sigmoid' and "
+            "loss='binary_crossentropy', or 'linear' and 'mse' for a regression."
+        )
 
 
 def _within(value: float, low: float, high: float) -> float:

@@ -74,6 +74,7 @@ def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, mes
         ([("    split =", "    labels = labels - 0.5\n    split =")], "whole numbers"),
         ([("return Data(", "return (")], "must return Data, received tuple"),
         ([("    rng = np", "    raise OSError('disk on fire')\n    rng = np")], "disk on fire"),
+        ([('"sparse_categorical_crossentropy"', '"sparse_crossentropy"')], "Keras has no loss"),
         ([("    return model", "    return 'model'")], "must return a keras.Model, received str"),
         ([("    return model", "    raise ValueError('no shape')")], "no shape"),
         ([("return model", "return None")], "received NoneType"),

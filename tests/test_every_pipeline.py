@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import cloudpickle
+import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
 
 SPLITS = ("train", "validation", "test")
+ON_TENSORFLOW = ("imdb_text", "mnist_gan")
 ROWS = 500  # of each split, where so many show enough
 
 every_pipeline = pytest.mark.parametrize("name", names())
@@ -49,6 +51,8 @@ def same(left: Any, right: Any) -> bool:
 def each_row(inputs: Any) -> set[bytes]:
     if isinstance(inputs, pd.DataFrame):
         return set(map(str, inputs.itertuples(index=False)))
+    if inputs.dtype == object:
+        return set(inputs)
     return {row.tobytes() for row in np.asarray(inputs)}
 
 
@@ -82,8 +86,8 @@ def test_the_splits_have_the_same_mix_of_labels(name):
     train, *others = (np.asarray(getattr(data, split)[1]) for split in SPLITS)
     for labels in others:
         if metric(pipeline.metric).needs_classes:
-            expected, received = (np.bincount(each) / len(each) for each in (train, labels))
-            np.testing.assert_allclose(received, expected, atol=0.02)
+            expected, received = (np.bincount(each.flat) / each.size for each in (train, labels))
+            np.testing.assert_allclose(received, expected, atol=0.05)
         else:
             assert abs(labels.mean() - train.mean()) < 0.15 * train.std()
 
@@ -93,7 +97,7 @@ def test_what_is_preprocessed_can_be_trained_on(name):
     pipeline, data = loaded(name)
     prepared = pipeline.preprocessing(data)
     check_data(prepared, metric(pipeline.metric))
-    assert prepared.train[0].dtype == "float32"
+    assert prepared.train[0].dtype in ("float32", "int32", object)
     classes = len(np.unique(data.train[1]))
     assert not pipeline.classes or len(pipeline.classes) == classes
 
@@ -115,6 +119,8 @@ def poisoned(split: Split) -> Split:
         inputs = inputs[::-1].copy()
         numbers = inputs.select_dtypes("number").columns
         return inputs.assign(**{column: inputs[column] * 1000 for column in numbers}), labels
+    if inputs.dtype in ("int32", object):  # tokens and texts have no statistics
+        return inputs[::-1], labels
     return 1000 * np.asarray(inputs, dtype="float64")[::-1], labels
 
 
@@ -129,6 +135,8 @@ def test_preprocessing_learns_from_the_train_split_alone(name):
 
 @every_pipeline
 def test_the_default_model_fits_the_data_and_trains_a_step(name):
+    if name in ON_TENSORFLOW and keras.backend.backend() != "tensorflow":
+        pytest.skip("needs TensorFlow")
     pipeline, data = loaded(name)
     inputs, labels = pipeline.preprocessing(some(data)).train
     hp = keras_tuner.HyperParameters()

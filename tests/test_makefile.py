@@ -41,6 +41,7 @@ def test_make_alone_prints_help():
         "test",
         "lint",
         "bench",
+        "table",
         "clean",
     ):
         assert f"make {target}" in printed
@@ -59,6 +60,7 @@ def test_make_alone_prints_help():
         (["results"], "occam results"),
         (["ui", "PORT=5001"], "occam ui --port 5001"),
         (["test"], "-m pytest"),
+        (["table", "TRIALS=5"], "benchmarks/table.py --trials 5"),
     ],
 )
 def test_a_target_stands_for_its_command(arguments, command):

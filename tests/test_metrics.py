@@ -83,3 +83,44 @@ def test_a_target_within_its_metrics_range_is_accepted(name, target):
 def test_an_unknown_metric_is_answered_with_the_known_ones():
     with pytest.raises(InputError, match=", ".join(METRICS)):
         metric("acuracy")
+
+
+def test_metrics_of_imbalanced_classes_agree_with_scikit_learn():
+    predicted = PROBABILITIES.argmax(axis=1)
+    expected = sklearn_metrics.balanced_accuracy_score(LABELS, predicted)
+    assert metric("balanced_accuracy").measure(LABELS, PROBABILITIES) == pytest.approx(expected)
+    expected = sklearn_metrics.f1_score(LABELS, predicted, average="macro")
+    assert metric("f1").measure(LABELS, PROBABILITIES) == pytest.approx(expected)
+    binary, scores = RNG.integers(0, 2, 80), RNG.random((80, 1))
+    expected = sklearn_metrics.f1_score(binary, scores[:, 0] > 0.5)
+    assert metric("f1").measure(binary, scores) == pytest.approx(expected)
+
+
+def test_the_standard_error_of_balanced_accuracy_is_what_a_simulation_finds():
+    labels = np.repeat([0, 1], [360, 40])
+    right = RNG.random((600, 400)) < 0.8
+    scores = [
+        metric("balanced_accuracy").measure(labels, np.where(r, labels, 1 - labels)) for r in right
+    ]
+    expected = metric("balanced_accuracy").standard_error(0.8, labels)
+    assert np.std(scores) == pytest.approx(expected, rel=0.15)
+
+
+def test_a_function_of_ones_own_is_a_metric_of_shares():
+    own = metric("sklearn.metrics:accuracy_score")
+    assert own.measure(np.array([0, 1]), np.array([0, 0])) == 0.5
+    assert own.higher_is_better
+    assert not own.needs_classes
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_module:score", "cannot be loaded: ModuleNotFoundError"),
+        ("numpy:no_such_function", "cannot be loaded: AttributeError"),
+        ("numpy:pi", "must be a function of labels and predictions"),
+    ],
+)
+def test_a_function_that_there_is_not_is_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        metric(name)

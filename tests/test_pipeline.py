@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occam.search.errors import InputError
-from occam.search.pipeline import Data, Pipeline, data_file, describe, load, names
+from occam.search.pipeline import Data, Pipeline, data_file, describe, goal, load, names
 
 MINE = """
 from occam.search.pipeline import Data, Pipeline
@@ -34,6 +34,12 @@ def test_a_pipeline_of_ours_is_found_by_its_name_and_described():
     assert "digits" in names()
     assert describe("digits")
     assert load("digits").name == "digits"
+
+
+def test_the_goal_of_a_pipeline_is_read_without_running_it():
+    assert goal("digits") == "accuracy 0.95 · 476 parameters"
+    assert goal("mnist_gan").startswith("recognized 0.4")
+    assert goal("stocks") == "r2 0.01"
 
 
 def test_a_file_of_the_users_own_is_loaded_with_its_neighbours(folder):

@@ -246,6 +246,18 @@ def test_a_csv_file_is_read_in_the_types_of_the_signature(store, houses, workpla
     assert list(pd.read_csv(written)["prediction"]) == [5.0, 2.0]
 
 
+def test_numbers_and_truths_are_read_as_people_write_them(store, workplace):
+    table = pd.DataFrame({"floors": [1, 2, 3], "garden": [True, False, True]})
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    store.log("flats", model, table, transform=lambda frame: frame.astype("float32"), metric="mae")
+    Path("new.csv").write_text("garden;floors\nFalse;2.0\nTRUE;3\n")
+    predict(store.uri, "flats", Path("new.csv"), None)
+    assert list(pd.read_csv("new.predictions.csv")["prediction"]) == [2.0, 4.0]
+    Path("new.csv").write_text("garden;floors\nlarge;2\n")
+    with pytest.raises(InputError, match="column 'garden': 'large' is neither true nor false"):
+        predict(store.uri, "flats", Path("new.csv"), None)
+
+
 @pytest.mark.parametrize("header", ["", "a,b,c,d\n"], ids=["without header", "with header"])
 def test_images_come_as_rows_of_pixels_in_a_csv_file(store, images, workplace, header):
     Path("pixels.csv").write_text(f"{header}0,0,0,0\n16,0,0,0\n")
@@ -285,7 +297,8 @@ BAD_INPUTS = [
     ("houses", "rows.csv", "rooms,zip\nmany,01\n", "column 'rooms': .*'many'"),
     ("houses", "rows.csv", "rooms,zip\n", "has no rows"),
     ("houses", "rows.csv", "rooms,zip\n1,99\n", "cannot use rows.csv: .*unknown categories"),
-    ("houses", "rows.csv", "", "cannot be read as a CSV file"),
+    ("houses", "rows.csv", "", "is empty: a line of column names and rows are needed"),
+    ("houses", "rows.csv", "rooms,zip\n1\n", "line 2: 1 cells, but 2 columns are named"),
     ("images", "rows.csv", "1,2,3\n", r"rows of shape \(3,\); .* takes rows of shape \(2, 2\)"),
     ("images", "rows.csv", "a,b,c,d\n1,2,3,x\n", "cannot be read as numbers"),
     ("images", "rows.npz", "no archive", "cannot be read as an .npz file"),

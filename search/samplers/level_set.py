@@ -31,6 +31,7 @@ NEIGHBOURS = 32  # drawn around each of the best trials
 BASES = 5  # trials whose neighbours are candidates
 EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 12, 0.3  # trials of a batch in one template, whose value is at least this share
+CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
 HOPE, PATIENT = 0.05, 20  # the search ends when no candidate is likelier, after so many trials
 PRUNED_WEIGHT = 0.3  # of an outcome that was extrapolated
 WORST = -3.0  # outcome of a trial that failed: an error twenty times the target's
@@ -231,9 +232,15 @@ class _Batch:
             value = 1.96 * self.spread - np.abs(self.mean)
         else:
             cost = self.likely * history.epochs(True) + (1 - self.likely) * history.epochs(False)
-            value = self._gain(mates) * self.likely / cost
+            value = self._gain(mates) * self.likely / cost * self._room(mates)
             value = self._in_company(np.where(free, value, -np.inf), mates)
         return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
+
+    def _room(self, mates: list[Configuration]) -> Any:
+        """Less for each mate of nearly the same size: what one is told holds for the others too."""
+        sizes = np.array([each.parameter_count for each in mates])
+        apart = np.abs(np.log(self.sizes[:, None] / sizes)) if mates else np.ones((1, 1))
+        return CROWD ** (apart < ALIKE).sum(axis=1)
 
     def _in_company(self, value: Any, mates: list[Configuration]) -> Any:
         """Stay with the last mate's template while that is nearly as good, and not yet full."""

@@ -88,9 +88,7 @@ class Program:
             advanced: tuple[State, Any, Any] = self._advance(states, orders, self._data)
         return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])
 
-    def _epoch(
-        self, state: State, order: Any, data: Mapping[str, Any]
-    ) -> tuple[State, Any, Any]:
+    def _epoch(self, state: State, order: Any, data: Mapping[str, Any]) -> tuple[State, Any, Any]:
         runtime = state["runtime"]
         moving = {key: value for key, value in state.items() if key != "runtime"}
 

@@ -1,0 +1,67 @@
+"""The README's table: every pipeline searched with one small budget; `make table` writes it.
+
+Run: python benchmarks/table.py [--trials N] [--timeout SECONDS] [--output FILE] [PIPELINE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from occam.search.pipeline import goal, names
+
+TRIALS, SECONDS = 12, 240  # of each pipeline
+TITLES = ("pipeline", "target", "parameters", "test", "verdict", "command")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pipelines", nargs="*", default=names())
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--timeout", type=int, default=SECONDS)
+    parser.add_argument("--output", type=Path, default=Path("mlruns", "table.md"))
+    options = parser.parse_args()
+    budget = ["--trials", str(options.trials), "--timeout", str(options.timeout)]
+    lines = [_line(TITLES), _line(["---"] * len(TITLES))]
+    for name in options.pipelines:
+        lines.append(_line(_row(name, budget)))
+        print(lines[-1], flush=True)
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"Wrote {options.output}.")
+
+
+def _row(name: str, budget: list[str]) -> list[str]:
+    command = ["search", name, *budget]
+    shown = [f"`{name}`", goal(name).partition(" · ")[0]]
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        done = subprocess.run(
+            [sys.executable, "-m", "occam.search.cli", *command, "--quiet", "--json", str(result)],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        summary = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
+    called = f"`occam {' '.join(command)}`"
+    if summary is None:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        return [*shown, "-", "-", said.replace("|", "/"), called]
+    selected = summary["selected"]
+    if selected is None:
+        return [*shown, "-", "-", "none reached it", called]
+    test = selected["test"]
+    size, score = f"{selected['parameter_count']:,}", f"{test['score']:.4f}"
+    return [*shown, size, score, test["verdict"], called]
+
+
+def _line(cells: list[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

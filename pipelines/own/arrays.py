@@ -1,0 +1,127 @@
+"""A pipeline for arrays in an .npz file: inputs `x` and labels `y`."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from occam.search.errors import InputError
+from occam.search.pipeline import Data, Pipeline
+from occam.spaces.dense import dense
+from occam.spaces.recurrent import recurrent
+
+from .labels import FEW, OF_NUMBERS
+from .photos import image_space
+from .splits import stratified
+
+MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
+SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, MemoryError, RuntimeError),  # the last: encrypted
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
+    """The pipeline: rows of numbers, sequences of (steps, features) or images, by their axes."""
+    found = read_arrays(path)
+    x, y = _pair(path, found)
+    classes = _is_classes(path, y, metric)
+    y = y.astype("int32") if classes else y.astype("float32")
+    raw = Data(*((x[part], y[part]) for part in stratified(y, classes=classes)))
+    images = x.ndim == 4 or (x.ndim == 3 and min(x.shape[1:]) >= SMALLEST_IMAGE)
+    shape = (*x.shape[1:], 1) if images and x.ndim == 3 else x.shape[1:]
+    change = partial(standardized, shape=shape, **_units(raw.train[0], images))
+    return Pipeline(
+        data=lambda: raw,
+        preprocessing=lambda data: data.transformed(change),
+        space=_space(shape, images, int(y.max()) + 1 if classes else 0, raw.train[1]),
+        target=math.nan,
+        metric=metric or ("accuracy" if classes else "r2"),
+        epochs=40,
+        name=path.stem,
+        notes=(
+            f"{len(x):,} rows of shape {x.shape[1:]}; the labels are "
+            f"{'classes' if classes else 'numbers'}.",
+        ),
+    )
+
+
+def _units(train: np.ndarray, images: bool) -> dict[str, Any]:
+    """Where 0 is and what 1 is: of each feature, or the lightest pixel of images."""
+    if images:
+        return {"mean": 0.0, "scale": float(np.abs(train).max()) or 1.0}
+    train = train.astype("float64")
+    axes = tuple(range(train.ndim - 1))
+    scale = train.std(axis=axes)
+    return {"mean": train.mean(axis=axes), "scale": np.where(scale > 0, scale, 1)}
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The plain arrays of an .npz file; pickled ones and what unpacks to too much are refused."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(each.file_size for each in archive.infolist())
+        if size > MOST_BYTES:
+            raise InputError(f"{path} unpacks to {size:,} bytes: {MOST_BYTES:,} are the most.")
+        with np.load(path, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except UNREADABLE as error:
+        problem = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{path} is no .npz file of plain arrays: {problem}.") from error
+
+
+def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) -> np.ndarray:
+    """Numbers around 0 in units of their deviation, as they were in the train split."""
+    numbers = np.asarray(rows, dtype="float64")
+    return ((numbers - mean) / scale).astype("float32").reshape(len(numbers), *shape)
+
+
+def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels; an official split is joined, as Occam splits the rows itself."""
+    if {"x_train", "y_train", "x_test", "y_test"} <= found.keys():
+        found = {key: np.concatenate([found[f"{key}_train"], found[f"{key}_test"]]) for key in "xy"}
+    if not {"x", "y"} <= found.keys():
+        names = ", ".join(found) or "nothing"
+        raise InputError(f"{path} holds {names}: name the inputs `x` and the labels `y`.")
+    x, y = found["x"], found["y"]
+    y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
+    if x.ndim not in (2, 3, 4) or y.ndim != 1 or len(x) != len(y) or not x.size:
+        raise InputError(
+            f"{path}: rows of x and one label each are needed, received x {x.shape}, y {y.shape}."
+        )
+    for name, values in (("x", x), ("y", y)):
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise InputError(f"{path}: {name} must hold finite numbers, received {values.dtype}.")
+    return x, y
+
+
+def _is_classes(path: Path, y: np.ndarray, metric: str | None) -> bool:
+    if len(np.unique(y)) < 2:
+        raise InputError(f"{path}: y has only one value, {y[0]}: there is nothing to learn.")
+    whole = bool((y == np.round(y)).all())
+    classes = whole and len(np.unique(y)) <= FEW if metric is None else metric not in OF_NUMBERS
+    if classes and (not whole or y.min() < 0 or y.max() >= len(np.unique(y))):
+        raise InputError(f"{path}: classes in y must be the whole numbers 0, 1, 2, ...")
+    return classes
+
+
+def _space(shape: tuple[int, ...], images: bool, classes: int, labels: np.ndarray) -> Any:
+    if images and classes:
+        return image_space(shape, classes, scale=1.0)
+    end: dict[str, Any] = {
+        "loss": "sparse_categorical_crossentropy",
+        "output_activation": "softmax",
+    }
+    if not classes:
+        end = {"loss": "mse", "output_activation": "linear"}
+        end |= {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+    family = recurrent if len(shape) == 2 else dense
+    return family(shape, classes or 1, **end)

@@ -1,0 +1,172 @@
+"""Turns a table of text cells into numbers, by what each column was found to hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from occam.search.errors import InputError
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from .values import dates, numbers, present
+
+LARGEST = 1e30  # number whose squares and sums can be computed
+MOSTLY = 0.95  # share of cells that make a column numbers or dates
+MOST_VALUES = 20  # of a category; rarer ones count as none of them
+WORDS = 4  # a cell of text has so many on average
+MOST_WORDS = 50  # of a column of text, as many numbers
+IDENTITY = re.compile(r"(^|[\W_])(id|uuid|guid|index)$|[a-z](Id|ID)$|^column_0$|^unnamed", re.I)
+
+
+@dataclass(frozen=True)
+class Number:
+    """Standard units; missing ones are the median, and flagged where there were any."""
+
+    median: float
+    mean: float
+    scale: float
+    flagged: bool
+
+    @classmethod
+    def fit(cls, cells: pd.Series) -> Number:
+        found = numbers(cells)
+        known, missing = found[np.isfinite(found)], bool(np.isnan(found).any())
+        if not len(known):
+            return cls(0.0, 0.0, 1.0, missing)
+        if np.abs(known).max() > LARGEST:
+            raise InputError(f"Column {cells.name!r} holds numbers larger than {LARGEST:g}.")
+        return cls(float(np.median(known)), float(known.mean()), known.std() or 1.0, missing)
+
+    def encode(self, cells: pd.Series) -> np.ndarray:
+        found = numbers(cells)
+        if np.isinf(found).any():
+            row = int(np.flatnonzero(np.isinf(found))[0])
+            raise InputError(f"Column {cells.name!r} is infinite in row {row + 1}.")
+        missing = np.isnan(found)
+        standard = (np.where(missing, self.median, found) - self.mean) / self.scale
+        return np.column_stack([standard, missing] if self.flagged else [standard])
+
+
+@dataclass(frozen=True)
+class Category:
+    """One number of 0 or 1 a value; a single one where there are two values."""
+
+    values: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, cells: pd.Series) -> Category:
+        counts = cells.value_counts()
+        common = sorted(counts[counts >= max(2, len(cells) // 200)].index[:MOST_VALUES])
+        return cls(tuple(common[1:] if len(common) == len(counts) == 2 else common))
+
+    def encode(self, cells: pd.Series) -> np.ndarray:
+        return cells.to_numpy(str)[:, None] == np.array(self.values, dtype=str)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Days since the first, and month, weekday and hour where they differ; in standard units."""
+
+    parts: tuple[int, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, cells: pd.Series) -> Moment:
+        found = cls._numbers(cells)
+        deviation = np.nanstd(found, axis=0)
+        parts = np.flatnonzero(deviation > 0)
+        return cls(tuple(parts), np.nanmean(found, axis=0)[parts], deviation[parts])
+
+    @staticmethod
+    def _numbers(cells: pd.Series) -> np.ndarray:
+        moment = dates(cells).dt
+        days = (dates(cells) - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
+        return np.column_stack([days, moment.month, moment.day_of_week, moment.hour]).astype(float)
+
+    def encode(self, cells: pd.Series) -> np.ndarray:
+        found = self._numbers(cells)[:, self.parts]
+        return (np.where(np.isnan(found), self.mean, found) - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class Words:
+    """How much each of the most frequent words says of a text."""
+
+    vectorizer: Any
+
+    @classmethod
+    def fit(cls, cells: pd.Series) -> Words:
+        return cls(TfidfVectorizer(max_features=MOST_WORDS, token_pattern=r"\w+").fit(cells))
+
+    def encode(self, cells: pd.Series) -> np.ndarray:
+        return self.vectorizer.transform(cells).toarray()
+
+
+KINDS = {"number": Number, "category": Category, "date": Moment, "text": Words}
+
+
+def kinds_of(table: pd.DataFrame) -> dict[str, str]:
+    """What each column holds; one that only seems to count the rows is a number if it is alone."""
+    kinds = {name: kind_of(table[name]) for name in table}
+    if not KINDS.keys() & kinds.values():
+        for name in table:
+            named = IDENTITY.search(str(name))
+            if kinds[name] == "identity" and not named and np.isfinite(numbers(table[name])).all():
+                kinds[name] = "number"
+    return kinds
+
+
+def kind_of(cells: pd.Series) -> str:
+    """What a column holds: one of `KINDS`, or "constant" or "identity", which say nothing."""
+    known = cells[present(cells)]
+    if known.nunique() < 2 and (known.empty or len(known) == len(cells)):
+        return "constant"
+    found = numbers(known)
+    if np.mean(~np.isnan(found)) >= MOSTLY and not known.str.match(r"^0\d+$").any():
+        return "identity" if _counts_rows(cells, found) else "number"
+    if dates(known).notna().mean() >= MOSTLY:
+        return "date"
+    distinct = known.nunique() / len(known)
+    if distinct > 0.5 and known.str.split().str.len().mean() >= WORDS:
+        return "text"
+    several = known.nunique() > MOST_VALUES
+    named = bool(IDENTITY.search(str(cells.name))) and distinct > 0.9
+    return "identity" if several and (distinct > 0.5 or named) else "category"
+
+
+def _counts_rows(cells: pd.Series, found: np.ndarray) -> bool:
+    """Whole numbers of which none occurs twice: named as an identity, or one after the other."""
+    if len(found) < 3 or len(np.unique(found)) < len(found) or (found != np.round(found)).any():
+        return False
+    consecutive = np.ptp(found) == len(found) - 1 and (np.diff(found) == 1).all()
+    return bool(IDENTITY.search(str(cells.name))) or bool(consecutive)
+
+
+class Encoder:
+    """All columns side by side as numbers; those that say most of the labels come first."""
+
+    def __init__(self, kinds: dict[str, str]) -> None:
+        self.kinds = kinds
+        self.encoders: dict[str, Any] = {}
+        self.order: np.ndarray | None = None
+
+    def fit(self, table: pd.DataFrame) -> Encoder:
+        for name, kind in self.kinds.items():
+            self.encoders[name] = KINDS[kind].fit(table[name])
+        return self
+
+    def transform(self, table: pd.DataFrame) -> np.ndarray:
+        """A table as it was read, with any columns besides, to (rows, numbers)."""
+        missing = [name for name in self.encoders if name not in table]
+        if missing:
+            raise InputError(f"The table lacks the columns {', '.join(missing)}.")
+        parts = [
+            encoder.encode(table[name].fillna("").astype(str))
+            for name, encoder in self.encoders.items()
+        ]
+        numbers = np.column_stack(parts).astype("float32")
+        return numbers if self.order is None else numbers[:, self.order]

@@ -1,0 +1,75 @@
+"""Reads a folder of images, one folder a class."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from occam.search.errors import InputError
+from PIL import Image
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}  # as in search/inputs.py
+MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
+
+
+def read_folder(
+    folder: Path, *, size: tuple[int, int], classes: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """All images as (rows, height, width, 3) of 0 to 255, their labels and the classes' names.
+
+    Args:
+        classes: the folders that there must be; default: all that hold images.
+
+    Raises InputError where a folder is missing or an image cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: give one that holds a folder of images a class.")
+    found = {path.name: files(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+    names = tuple(classes) or tuple(name for name, images in found.items() if images)
+    missing = [name for name in names if not found.get(name)]
+    if missing or len(names) < 2:
+        listed = ", ".join(missing) or "a second class"
+        raise InputError(
+            f"{folder} lacks images of {listed}: each class needs a folder of images in it "
+            f"({', '.join(sorted(SUFFIXES))})."
+        )
+    images = [read_image(path, size) for name in names for path in found[name]]
+    labels = np.repeat(np.arange(len(names)), [len(found[name]) for name in names])
+    return np.stack(images), labels, names
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """One image in colour, made (height, width) large as Keras's `load_img` does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of huge images, which are refused here
+            with Image.open(path) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise InputError(
+                        f"{path} has {image.width:,} x {image.height:,} pixels: "
+                        f"{MOST_PIXELS:,} are the most."
+                    )
+                small = image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        problem = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"{path} cannot be read as an image: {problem}.") from error
+    return np.asarray(small, dtype="uint8")
+
+
+def as_pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Images as floats of 0 to 255."""
+    pixels = np.asarray(images, dtype="float32")
+    if pixels.shape[1:] != shape:
+        raise InputError(f"Images of shape {shape} are needed, received {pixels.shape[1:]}.")
+    return pixels

@@ -1,0 +1,94 @@
+"""What a column of labels asks for: classes to tell apart, or a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from occam.search.errors import InputError
+
+from .values import numbers, present
+
+OF_NUMBERS = ("r2", "mae", "mse", "rmse")
+LARGEST = 1e30  # number whose squares and sums can be computed
+FEW = 20  # different whole numbers are classes
+MOST_CLASSES = 100
+FEWEST_ROWS = 3  # of a class: one a split
+RARE = 0.01  # share of the rows that may be left out because their class has fewer
+POSITIVE = ("yes", "true", "1", "y", "t", "positive", "1.0")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of the rows that have one, as Keras takes them."""
+
+    rows: np.ndarray  # which rows of the table
+    values: np.ndarray
+    classes: tuple[str, ...]  # empty for numbers
+    notes: tuple[str, ...]
+
+
+def read_labels(cells: pd.Series, metric: str | None) -> Labels:
+    """Labels of a table's column, or an InputError that says why it cannot be learned.
+
+    Args:
+        metric: that was asked for: it says whether whole numbers are classes.
+    """
+    known = np.flatnonzero(present(cells))
+    notes = []
+    if not len(known):
+        raise InputError(f"Label column {cells.name!r} is empty.")
+    if len(known) < len(cells):
+        notes.append(f"{len(cells) - len(known):,} rows without a label are left out.")
+    cells = cells.iloc[known]
+    if cells.nunique() < 2:
+        raise InputError(
+            f"Label column {cells.name!r} has only one value, {cells.iloc[0]!r}: there is nothing "
+            "to learn."
+        )
+    found = numbers(cells)
+    if (np.abs(found) > LARGEST).any():
+        raise InputError(f"Label column {cells.name!r} holds infinite numbers, or as good as.")
+    if _is_number(cells, found, metric):
+        return Labels(known, found.astype("float32"), (), tuple(notes))
+    return _classes(cells, known, notes)
+
+
+def _is_number(cells: pd.Series, found: np.ndarray, metric: str | None) -> bool:
+    readable = not np.isnan(found).any()
+    if metric in OF_NUMBERS and not readable:
+        odd = cells[np.isnan(found)].iloc[0]
+        raise InputError(f"Metric {metric} needs numbers as labels, received {odd!r}.")
+    if metric is not None:
+        return metric in OF_NUMBERS
+    whole = readable and bool((found == np.round(found)).all())
+    return readable and not (whole and cells.nunique() <= FEW)
+
+
+def _classes(cells: pd.Series, known: np.ndarray, notes: list[str]) -> Labels:
+    counts = cells.value_counts()
+    if len(counts) > MOST_CLASSES or len(counts) > len(cells) / 2:
+        raise InputError(
+            f"Label column {cells.name!r} has {len(counts):,} different values in "
+            f"{len(cells):,} rows, and not all are numbers: give a column of classes."
+        )
+    rare = counts[counts < FEWEST_ROWS]
+    if rare.sum() > RARE * len(cells) or len(counts) - len(rare) < 2:
+        raise InputError(
+            f"Class {rare.index[0]!r} of label column {cells.name!r} has {rare.iloc[0]} rows: "
+            f"at least {FEWEST_ROWS} are needed; drop it or add rows."
+        )
+    if len(rare):
+        names = ", ".join(map(str, rare.index[:3]))
+        notes.append(f"{rare.sum()} rows of too rare classes are left out: {names}.")
+    kept = ~cells.isin(rare.index).to_numpy()
+    names = sorted(counts.index.difference(rare.index), key=_rank)
+    codes = cells[kept].map({name: code for code, name in enumerate(names)})
+    return Labels(known[kept], codes.to_numpy("int32"), tuple(names), tuple(notes))
+
+
+def _rank(name: str) -> tuple[bool, float, str]:
+    """No before yes, numbers by size, texts by alphabet."""
+    number = pd.to_numeric(name, errors="coerce")
+    return name.lower() in POSITIVE, np.inf if np.isnan(number) else float(number), name

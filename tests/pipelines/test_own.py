@@ -1,0 +1,267 @@
+"""A user's own data: what is made of tables, folders of images and arrays, and predicted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras_tuner
+import numpy as np
+import pandas as pd
+import pytest
+from occam.pipelines.own.columns import Encoder, kind_of
+from occam.pipelines.own.labels import read_labels
+from occam.pipelines.own.splits import chronological, grouped, stratified
+from occam.pipelines.own.values import dates, numbers
+from occam.search.cli import main
+from occam.search.pipeline import load, own
+from PIL import Image
+
+RNG = np.random.default_rng(0)
+
+
+def cells(values: list[object], name: str = "column") -> pd.Series:
+    return pd.Series([str(value) for value in values], name=name, dtype=str)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (["1", "-2.5", " 3e2 "], [1, -2.5, 300]),
+        (["1,234.5", "12", "7,000"], [1234.5, 12, 7000]),
+        (["1.234,5", "0,25", "12"], [1234.5, 0.25, 12]),
+        (["$5", "€ 6.5", "7%"], [5, 6.5, 7]),
+        (["1", "", "NA", "n/a", "?"], [1, np.nan, np.nan, np.nan, np.nan]),
+        (["inf", "-inf"], [np.inf, -np.inf]),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(written, meant):
+    np.testing.assert_array_equal(numbers(cells(written)), meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2020-03-01", "2020-03-01"),
+        ("2020-03-01T12:30:00Z", "2020-03-01"),
+        ("25/12/2019", "2019-12-25"),
+        ("12/25/2019", "2019-12-25"),
+        ("1 March 2020", "2020-03-01"),
+        ("March 1, 2020", "2020-03-01"),
+    ],
+)
+def test_dates_are_read_as_people_write_them(written, day):
+    assert dates(cells([written])).dt.strftime("%Y-%m-%d").tolist() == [day]
+
+
+def test_what_is_no_date_is_not_taken_for_one():
+    assert dates(cells(["12", "3.5", "red", "2020", "1-2", ""])).isna().all()
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "kind"),
+    [
+        (RNG.normal(size=60), "height", "number"),
+        ([*RNG.normal(size=58), "unknown", ""], "height", "number"),
+        (["a", "b", "c"] * 20, "colour", "category"),
+        (["yes", "no"] * 30, "smokes", "category"),
+        (["01", "02", "03"] * 20, "zip", "category"),
+        (["yes", ""] * 30, "smokes", "category"),
+        ([f"2020-01-{1 + i % 28}" for i in range(60)], "seen", "date"),
+        ([f"this is what customer {i} wrote" for i in range(60)], "comment", "text"),
+        (range(60), "x", "identity"),
+        (RNG.permutation(60) * 7, "customer_id", "identity"),
+        ([f"C{i:04}" for i in range(60)], "customer", "identity"),
+        (RNG.permutation(60) * 7, "price", "number"),
+        ([1] * 60, "x", "constant"),
+        ([""] * 60, "x", "constant"),
+    ],
+)
+def test_a_column_is_what_its_cells_say(values, name, kind):
+    assert kind_of(cells(list(values), name)) == kind
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "size": cells([1, 2, "", 4, 5, 6]),
+            "colour": cells(["red", "blue", "red", "red", "blue", "green"]),
+            "day": cells([f"2020-01-0{i}" for i in range(1, 7)]),
+        }
+    )
+
+
+def test_new_rows_may_hold_what_was_never_seen():
+    encoder = Encoder({"size": "number", "colour": "category", "day": "date"}).fit(table())
+    new = pd.DataFrame({"size": ["", "9"], "colour": ["pink", ""], "day": ["soon", "2020-01-02"]})
+    encoded = encoder.transform(new)
+    assert encoded.shape == (2, encoder.transform(table()).shape[1])
+    assert np.isfinite(encoded).all()
+
+
+def test_no_missing_cell_is_left_and_all_numbers_are_of_unit_size():
+    encoder = Encoder({"size": "number", "day": "date"}).fit(table())
+    encoded = encoder.transform(table())
+    assert encoded.dtype == "float32"
+    np.testing.assert_array_equal(encoded[:, 1], [0, 0, 1, 0, 0, 0])
+    assert np.abs(encoded).max() < 2
+
+
+@pytest.mark.parametrize(
+    ("values", "metric", "classes"),
+    [
+        (["yes", "no"] * 30, None, ("no", "yes")),
+        (["1", "0"] * 30, None, ("0", "1")),
+        (["10", "9", "8"] * 20, None, ("8", "9", "10")),
+        ([f"{i / 7}" for i in range(60)], None, ()),
+        ([f"{i}" for i in range(60)], None, ()),
+        (["10", "9", "8"] * 20, "mae", ()),
+        (["b", "a", ""] * 20, "f1", ("a", "b")),
+    ],
+)
+def test_labels_are_classes_or_numbers(values, metric, classes):
+    labels = read_labels(cells(values), metric)
+    assert labels.classes == classes
+    if classes:
+        assert [classes[code] for code in labels.values] == [each for each in values if each]
+
+
+def test_rows_of_a_rare_class_are_left_out_and_said():
+    labels = read_labels(cells(["a", "b"] * 150 + ["c"]), None)
+    assert labels.classes == ("a", "b")
+    assert len(labels.values) == 300
+    assert labels.notes == ("1 rows of too rare classes are left out: c.",)
+
+
+def test_no_group_is_in_two_splits_and_time_goes_on():
+    groups = [f"g{i % 9}" for i in range(90)]
+    parts = [{groups[row] for row in rows} for rows in grouped(groups)]
+    assert sum(map(len, parts)) == 9
+    train, validation, test = chronological(cells(np.arange(100)[::-1]))
+    assert train.min() > validation.max() > validation.min() > test.max()
+    days = cells([f"2021-0{1 + i % 9}-11" for i in range(90)])
+    ordered = [sorted(dates(days.iloc[rows])) for rows in chronological(days)]
+    assert ordered[0][-1] <= ordered[1][0]
+    assert ordered[1][-1] <= ordered[2][0]
+
+
+def test_every_row_is_in_one_split_and_classes_are_spread():
+    labels = np.array([0] * 90 + [1] * 10)
+    parts = stratified(labels, classes=True)
+    assert sorted(np.concatenate(parts)) == list(range(100))
+    assert [labels[rows].sum() for rows in parts] == [5, 3, 2]
+
+
+CUSTOMERS = pd.DataFrame(
+    {
+        "customer_id": np.arange(400),
+        "age": RNG.integers(18, 80, 400),
+        "city": RNG.choice(["Rome", "Oslo", "Lima"], 400),
+        "since": pd.date_range("2020-01-01", periods=400).strftime("%d/%m/%Y"),
+        "empty": "",
+    }
+)
+CUSTOMERS["bought"] = np.where(
+    CUSTOMERS["age"] + 9 * (CUSTOMERS["city"] == "Rome") > 50, "yes", "no"
+)
+CUSTOMERS.loc[::9, "age"] = np.nan
+
+
+def test_a_table_says_what_was_found_in_it(tmp_path):
+    CUSTOMERS.to_csv(tmp_path / "my customers.csv", index=False)
+    pipeline = load(own(csv=str(tmp_path / "my customers.csv"), label="bought"))
+    assert pipeline.name == "my-customers"
+    assert pipeline.metric == "accuracy"
+    assert pipeline.notes == (
+        "Columns: 1 number, 1 category, 1 date; the labels are 2 classes.",
+        "Left out, as they count or name the rows: customer_id.",
+        "Left out, as they have one value: empty.",
+    )
+
+
+def test_the_most_telling_column_comes_first_and_may_be_the_only_one_read(tmp_path):
+    CUSTOMERS.to_csv(tmp_path / "customers.csv", index=False)
+    pipeline = load(own(csv=str(tmp_path / "customers.csv"), label="bought"))
+    data = pipeline.preprocessing(pipeline.data())
+    inputs, labels = data.train
+    told = [abs(np.corrcoef(column, labels)[0, 1]) for column in inputs.T]
+    assert int(np.nanargmax(told)) == 0
+    hp = keras_tuner.HyperParameters()
+    hp.values = {"layers": 0, "first": 1}
+    assert pipeline.space(hp).count_params() == 2
+
+
+def test_an_imbalanced_table_is_measured_by_class_and_may_weigh_them(tmp_path):
+    rows = CUSTOMERS.assign(bought=np.where(CUSTOMERS["age"] > 72, "yes", "no"))
+    rows.to_csv(tmp_path / "customers.csv", index=False)
+    pipeline = load(own(csv=str(tmp_path / "customers.csv"), label="bought"))
+    assert pipeline.metric == "balanced_accuracy"
+    assert pipeline.notes[-1].startswith("One class has 80% of the rows or more, so balanced")
+    hp = keras_tuner.HyperParameters()
+    assert type(pipeline.space(hp).loss).__name__ == "WeightedLoss"
+    assert hp.get("class_weights") is True
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "shape"),
+    [
+        (RNG.random((60, 4)), np.arange(60) % 3, (4,)),
+        (RNG.random((60, 5, 2)), RNG.random(60), (5, 2)),
+        (RNG.integers(0, 255, (60, 16, 16)), np.arange(60) % 2, (16, 16, 1)),
+        (RNG.integers(0, 255, (60, 32, 32, 3)), np.arange(60) % 2, (32, 32, 3)),
+        (RNG.random((60, 16, 16, 1)), RNG.random(60), (16, 16, 1)),
+    ],
+    ids=["rows", "sequences", "grey images", "images", "images to numbers"],
+)
+def test_arrays_are_what_their_axes_say(tmp_path, x, y, shape):
+    np.savez(tmp_path / "arrays.npz", x=x, y=y)
+    pipeline = load(own(npz=str(tmp_path / "arrays.npz")))
+    data = pipeline.preprocessing(pipeline.data())
+    assert data.train[0].shape[1:] == shape
+    model = pipeline.space(keras_tuner.HyperParameters())
+    predicted = model.predict_on_batch(data.train[0][:4])
+    assert predicted.shape == (4, len(np.unique(y)) if pipeline.metric == "accuracy" else 1)
+
+
+@pytest.mark.slow
+def test_a_table_is_searched_promoted_and_predicted_from_as_it_is(workplace, capsys):
+    CUSTOMERS.to_csv("customers.csv", index=False, sep=";", encoding="utf-16")
+    search = ["search", "--csv", "customers.csv", "--label", "bought", "--target", "0.7"]
+    assert main([*search, "--trials", "3", "--json", "found.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "Left out, as they count or name the rows: customer_id." in printed
+    assert "Baselines, accuracy on validation data: majority class" in printed
+    assert json.loads(Path("found.json").read_text())["pipeline"] == "customers"
+    assert main(["promote", "customers"]) == 0
+    CUSTOMERS.drop(columns="bought").head(30).to_csv("new.csv", index=False)
+    assert main(["predict", "customers", "new.csv"]) == 0
+    predicted = pd.read_csv("new.predictions.csv")["prediction"]
+    assert (predicted == CUSTOMERS["bought"].head(30)).mean() > 0.6
+
+
+@pytest.mark.slow
+def test_images_are_searched_without_a_target_and_predicted_from_a_folder(workplace, capsys):
+    for name, light in (("dark", 60), ("light", 200)):
+        Path("photos", name).mkdir(parents=True)
+        for number in range(40):
+            pixels = RNG.normal(light, 30, (20 + number % 5, 24, 3)).clip(0, 255)
+            Image.fromarray(pixels.astype("uint8")).save(Path("photos", name, f"{number}.png"))
+    assert main(["search", "--images", "photos", "--trials", "2"]) in (0, 3)
+    printed = capsys.readouterr().out
+    assert "80 images of 2 classes: dark, light." in printed
+    assert "No --target is given: accuracy 0." in printed
+    assert main(["search", "--images", "photos", "--target", "0.6", "--trials", "4"]) == 0
+    assert main(["promote", "photos"]) == 0
+    assert main(["predict", "photos", "photos/dark"]) == 0
+    predicted = pd.read_csv("dark.predictions.csv")
+    assert list(predicted["file"][:2]) == ["0.png", "1.png"]
+    assert (predicted["prediction"] == "dark").mean() > 0.6
+
+
+@pytest.mark.slow
+def test_the_file_that_init_writes_is_a_task_that_can_be_searched(workplace, capsys):
+    assert main(["init", "my_task.py"]) == 0
+    assert main(["init", "my_task.py"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main(["init", "my_task.txt"]) == 2
+    assert main(["search", "my_task.py", "--trials", "2", "--target", "0.6"]) == 0
