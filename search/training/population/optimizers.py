@@ -6,10 +6,9 @@ each with at most two values of state a weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -59,72 +58,59 @@ def start(weights: Any, numbers: Mapping[str, float]) -> State:
 def update(weights: Any, gradients: Any, state: State, step: Any, numbers: Numbers) -> Any:
     """Weights and state after step number `step`, which counts from 1.
 
-    All weights are one vector: a rule is compiled once, not once a layer.
+    All seven rules are one: m moves to a m + b g, v to c v + d g^2 (Adamax: to the larger of c v
+    and |g|), and the weights by (p m + q g) / (sqrt(r v + s) + e) (Adamax: v + e).
     """
-    shared = _shared(step, state[2], numbers)
-    weights = weights - weights * numbers["weight_decay"] * numbers["learning_rate"]
-    kind = numbers["kind"].astype(jnp.int32)
-    weights, *moved = jax.lax.switch(kind, RULES, weights, gradients, *state[:2], shared)
-    return weights, (*moved, shared["u_product"])
+    n = _coefficients(step, state[2], numbers)
+    first = n["a"] * state[0] + n["b"] * gradients
+    second = n["c"] * state[1] + n["d"] * gradients**2
+    largest = jnp.maximum(n["c"] * state[1], jnp.abs(gradients))
+    second = jnp.where(n["largest"], largest, second)
+    spread = jnp.where(n["largest"], second, jnp.sqrt(n["r"] * second + n["s"])) + n["e"]
+    kept = 1 - numbers["weight_decay"] * numbers["learning_rate"]
+    weights = kept * weights - (n["p"] * first + n["q"] * gradients) / spread
+    return weights, (first, second, n["u_product"])
 
 
-def _shared(step: Any, u_product: Any, numbers: Numbers) -> dict[str, Any]:
-    """What is the same for all weights of a step."""
+def _coefficients(step: Any, u_product: Any, numbers: Numbers) -> dict[str, Any]:
+    """The numbers of one step, those of the member's own optimizer."""
     t = step.astype(jnp.float32)
-    beta_1 = numbers["beta_1"]
+    rate, beta_1, beta_2 = (numbers[name] for name in ("learning_rate", "beta_1", "beta_2"))
     u, u_next = (beta_1 * (1 - 0.5 * NADAM_DECAY**each) for each in (t, t + 1))
-    return {
-        **numbers,
-        "correction_1": 1 - beta_1**t,
-        "correction_2": 1 - numbers["beta_2"] ** t,
-        "u": u,
-        "u_next": u_next,
-        "u_product": u_product * u,
+    product = u_product * u
+    left_1, left_2 = 1 - beta_1**t, 1 - beta_2**t
+    ahead = numbers["nesterov"] > 0
+    adam = rate * jnp.sqrt(left_2) / left_1
+    columns = {
+        # SGD, Adam and AdamW, Nadam, Adamax, RMSprop, Adagrad
+        "a": (beta_1, beta_1, beta_1, beta_1, 1, 1),
+        "b": (-rate, 1 - beta_1, 1 - beta_1, 1 - beta_1, 0, 0),
+        "c": (1, beta_2, beta_2, beta_2, beta_1, 1),
+        "d": (0, 1 - beta_2, 1 - beta_2, 0, 1 - beta_1, 1),
+        "p": (
+            jnp.where(ahead, -beta_1, -1),
+            adam,
+            rate * u_next / (1 - product * u_next),
+            rate / left_1,
+            0,
+            0,
+        ),
+        "q": (jnp.where(ahead, rate, 0), 0, rate * (1 - u) / (1 - product), 0, rate, rate),
+        "r": (0, 1, 1 / left_2, 0, 1, 1),
+        "s": (0, 0, 0, 0, numbers["epsilon"], numbers["epsilon"]),
+        "e": (1, *(numbers["epsilon"],) * 3, 0, 0),
     }
+    column = jnp.asarray(COLUMNS)[numbers["kind"].astype(jnp.int32)]
+    chosen = {
+        name: jnp.stack([jnp.float32(each) for each in values])[column]
+        for name, values in columns.items()
+    }
+    return {**chosen, "largest": column == ADAMAX, "u_product": product}
 
 
-def _sgd(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    m = m * n["beta_1"] - g * n["learning_rate"]
-    ahead = m * n["beta_1"] - g * n["learning_rate"]
-    return weight + jnp.where(n["nesterov"] > 0, ahead, m), m, v
-
-
-def _adam(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    m, v = _moments(g, m, v, n)
-    alpha = n["learning_rate"] * jnp.sqrt(n["correction_2"]) / n["correction_1"]
-    return weight - m * alpha / (jnp.sqrt(v) + n["epsilon"]), m, v
-
-
-def _nadam(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    m, v = _moments(g, m, v, n)
-    ahead = n["u_next"] * m / (1 - n["u_product"] * n["u_next"])
-    ahead = ahead + (1 - n["u"]) * g / (1 - n["u_product"])
-    spread = jnp.sqrt(v / n["correction_2"]) + n["epsilon"]
-    return weight - ahead * n["learning_rate"] / spread, m, v
-
-
-def _adamax(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    m = m + (g - m) * (1 - n["beta_1"])
-    v = jnp.maximum(n["beta_2"] * v, jnp.abs(g))
-    return weight - n["learning_rate"] * m / (n["correction_1"] * (v + n["epsilon"])), m, v
-
-
-def _rmsprop(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    v = n["beta_1"] * v + (1 - n["beta_1"]) * g * g
-    return weight - n["learning_rate"] * g / jnp.sqrt(v + n["epsilon"]), m, v
-
-
-def _adagrad(weight: Any, g: Any, m: Any, v: Any, n: Numbers) -> Any:
-    v = v + g * g
-    return weight - n["learning_rate"] * g / jnp.sqrt(v + n["epsilon"]), m, v
-
-
-def _moments(g: Any, m: Any, v: Any, n: Numbers) -> tuple[Any, Any]:
-    return m + (g - m) * (1 - n["beta_1"]), v + (g * g - v) * (1 - n["beta_2"])
-
-
-RULES: tuple[Callable[..., Any], ...] = (_sgd, _adam, _adam, _nadam, _adamax, _rmsprop, _adagrad)
 KINDS = ("SGD", "Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad")
+COLUMNS = (0, 1, 1, 2, 3, 4, 5)  # of each of `KINDS`, in the table of coefficients
+ADAMAX = 3
 UNSUPPORTED = (
     "amsgrad",
     "centered",
