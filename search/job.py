@@ -16,7 +16,9 @@ from rich.console import Console
 
 from . import loop, report
 from .building import restore
+from .carrying import carry_over, depends, set_aside
 from .counting import first_rows
+from .earlier import teach
 from .errors import InputError
 from .evaluation import predictions, rows
 from .plan import Plan, Settings, plan
@@ -26,10 +28,16 @@ from .selection import Ladder, TestResult, gate, select
 from .tracking import Tracker, default_uri
 from .training.trial import Task
 from .trials import FinishedTrial
+from .warm_start import read as read_warm_start
 from .workers import Executor, InProcess, Processes
 
 STUDIES = Path("mlruns", "studies")
+STUDY = "study.journal"
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them
+_OTHER = (
+    "Search {!r} was made with another target, data, seed or sampler: "
+    "give this one another --name, or start it anew with --fresh."
+)
 REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
 
 
@@ -54,13 +62,18 @@ class _Job:
         self.settings, self.plan, self.console, self.started = settings, planned, console, started
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
-        self.engine = _engine(settings, planned, self.folder)
+        self.engine = _engine(settings, planned, self.folder, console)
         self.tracker = Tracker(
             settings.tracking_uri or default_uri(),
             pipeline=planned.pipeline.name,
             search=planned.name,
-            fresh=settings.fresh,
+            fresh=settings.fresh or bool(self.engine.recall("carried") and not self._run()),
         )
+        self.engine.remember("run", self.tracker.run_id)
+
+    def _run(self) -> Any:
+        """The MLflow run that the trials' numbers belong to."""
+        return self.engine.recall("run")
 
     def run(self) -> report.Summary:
         self._start()
@@ -198,26 +211,46 @@ class _Job:
         }
 
 
-def _engine(settings: Settings, planned: Plan, folder: Path) -> Any:
-    """The engine of this search, with all that it knows from earlier runs."""
-    if settings.fresh and folder.exists():
-        folder.rename(folder.with_name(f"{planned.name}.{time.strftime('%Y%m%d-%H%M%S')}"))
-    engine = importlib.import_module(f".engines.{settings.engine}", __package__).Engine(
-        planned.pipeline,
-        name=planned.name,
-        storage=settings.storage or folder / "study.journal",
-        sampler=settings.sampler,
-        seed=settings.seed,
-        metric=planned.metric,
-        search_target=planned.search_target,
-        inputs=planned.prepared.data.train[0],
-    )
-    if engine.recall("fingerprint", planned.fingerprint) != planned.fingerprint:
-        raise InputError(
-            f"Search {planned.name!r} was made with another space, target, data, seed or sampler: "
-            "give this one another --name, or start it anew with --fresh."
+def _engine(settings: Settings, planned: Plan, folder: Path, console: Console) -> Any:
+    """The engine of this search, with all that it knows from earlier runs and other studies."""
+    module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
+
+    def make(place: Path) -> Any:
+        return module.Engine(
+            planned.pipeline,
+            name=planned.name,
+            storage=settings.storage or place / STUDY,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            metric=planned.metric,
+            search_target=planned.search_target,
+            inputs=planned.prepared.data.train[0],
+            fit_space=planned.fit_space,
         )
-    engine.remember("fingerprint", planned.fingerprint)
+
+    earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
+    if settings.fresh and folder.exists():
+        set_aside(folder)
+    now, before = planned.depends, depends(folder)
+    if before is not None and before.rest != now.rest:
+        raise InputError(_OTHER.format(planned.name))
+    if before is not None and before.space != now.space:
+        if settings.storage:
+            raise InputError(
+                f"The space of search {planned.name!r} has changed, and trials are carried over "
+                "only without --storage: give this one another --name."
+            )
+        finished, kept = module.records(folder / STUDY, planned.name)
+        console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
+    engine = make(folder)
+    if engine.recall("fingerprint", now.rest) != now.rest:  # a shared storage, with no folder here
+        raise InputError(_OTHER.format(planned.name))
+    engine.remember("fingerprint", now.rest)
+    now.write(folder)
+    if earlier and settings.warm_start != engine.recall("warm start"):
+        said = teach(engine, earlier, planned.metric, planned.search_target)
+        console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
+        engine.remember("warm start", settings.warm_start)
     return engine
 
 

@@ -59,7 +59,8 @@ class Pipeline:
     Args:
         data: returns the raw splits, the same at every call.
         preprocessing: fitted on the train split only; see `Data.transformed`.
-        space: a KerasTuner `build(hp)` or HyperModel; returns a compiled model.
+        space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`, known by
+            the name or the annotation of its parameter; returns a compiled model.
         target: to be reached on `metric`.
         epochs: the most that one trial may train.
         batch_size: where the space does not choose one as the hyperparameter `batch_size`.

@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from . import fingerprint
+from . import engines, fingerprint
 from .building import as_hyperparameters, build
+from .carrying import Depends
 from .checks import check_labels
+from .configuration import register
 from .counting import count
 from .errors import InputError
 from .metrics import Array, Metric, metric
 from .pipeline import Pipeline, load
 from .preparation import Prepared, prepare
 from .selection import rows_to_show, search_target
+from .training.users_fit import fit_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Settings:
     margin: float = 2.0
     seed: int = 0
     name: str | None = None
+    warm_start: str | None = None  # a KerasTuner project or an Optuna study
     fresh: bool = False
     tracking_uri: str | None = None
     quiet: bool = False
@@ -51,7 +55,8 @@ class Plan:
     metric: Metric
     search_target: float
     name: str
-    fingerprint: str  # of all that the result depends on
+    depends: Depends
+    fit_space: tuple[Any, ...]  # hyperparameters that the space's own `fit` reads
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
 
@@ -66,6 +71,7 @@ def plan(settings: Settings) -> Plan:
 
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
+    engines.check(settings.engine, settings.sampler)
     pipeline = load(settings.pipeline)
     if settings.target is not None:
         pipeline = replace(pipeline, target=settings.target)
@@ -73,7 +79,8 @@ def plan(settings: Settings) -> Plan:
     measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
     data = fingerprint.of_data(prepared.data)
-    depends = _depends(settings, pipeline, _check_space(pipeline, prepared, measured), data)
+    space, extra = _check_space(pipeline, prepared, measured)
+    depends = _depends(settings, pipeline, data)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
         pipeline=pipeline,
@@ -81,14 +88,20 @@ def plan(settings: Settings) -> Plan:
         metric=measured,
         search_target=search_target(measured, pipeline.target, labels, settings.margin),
         name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
-        fingerprint=depends,
+        depends=Depends(space=space, rest=depends),
+        fit_space=extra,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
     )
 
 
-def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> str:
-    """Build the default model once, which shows that labels and loss fit; its fingerprint."""
+def _check_space(
+    pipeline: Pipeline, prepared: Prepared, measured: Metric
+) -> tuple[str, tuple[Any, ...]]:
+    """Build the default model once, which shows that labels and loss fit.
+
+    Returns the space's fingerprint and the hyperparameters of its own `fit`.
+    """
     hp = as_hyperparameters({})
     inputs, labels = prepared.data.train
     try:
@@ -102,12 +115,13 @@ def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> st
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
     check_labels(labels, model.loss, model.output_shape, measured)
-    return fingerprint.of_space(hp, model)
+    extra = fit_space(pipeline, prepared.data)
+    register(hp, extra)
+    return fingerprint.of_space(hp, model), extra
 
 
-def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str) -> str:
+def _depends(settings: Settings, pipeline: Pipeline, data: str) -> str:
     return fingerprint.of_values(
-        space=space,
         data=data,
         target=pipeline.target,
         metric=pipeline.metric,

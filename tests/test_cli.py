@@ -38,7 +38,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (["digts"], "Unknown pipeline 'digts'. Did you mean: digits"),
         (["digits", "--sampler", "tpee"], "Unknown sampler 'tpee'. Available samplers: level-set"),
-        (["digits", "--engine", "optun"], "Unknown engine 'optun'. Available engines: optuna"),
+        (
+            ["digits", "--engine", "optun"],
+            "Unknown engine 'optun'. Available engines: keras-tuner, optuna",
+        ),
         (["digits", "--backend", "theano"], "invalid choice: 'theano'"),
         (["digits", "--target", "95"], "Target 95 is outside the range of accuracy"),
         (["digits", "--target", "x"], "invalid float value: 'x'"),

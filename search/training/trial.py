@@ -41,16 +41,26 @@ def run_trial(
 
 def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> FinishedTrial:
     measured = metric(task.pipeline.metric)
-    stops = Stops(metric=measured, search_target=task.search_target, epochs=trial.epochs)
+    most = trial.initial_epoch + trial.epochs
+    stops = Stops(
+        metric=measured,
+        search_target=task.search_target,
+        epochs=max(most, trial.horizon or 0),
+        trained=trial.initial_epoch,
+    )
     first = _fit(task, trial, data, stops, trial.seed, trial.epochs, on_epoch)
+    if trial.weights_path is not None:
+        _save(first, Path(trial.weights_path))
     if not _reached(first, stops):
         return _ended(trial, first, stops)
-    left = min(trial.epochs, (trial.epoch_budget or 2 * trial.epochs) - first.epochs)
+    left = min(most, (trial.epoch_budget or trial.epochs + most) - first.epochs)
     if left < 1:
         return replace(
             _ended(trial, first, stops), reason="no epoch was left to confirm it", reached=False
         )
-    second = _fit(task, trial, data, stops, trial.seed + 1, left, on_epoch)
+    anew = replace(trial, initial_epoch=0, initial_weights=None)
+    stops = replace(stops, trained=0)
+    second = _fit(task, anew, data, stops, trial.seed + 1, left, on_epoch)
     history = {
         **{f"first_{name}": values for name, values in first.history.items()},
         **second.history,
@@ -60,7 +70,8 @@ def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> Fi
     )
     if not _reached(second, stops):
         return replace(finished, reason=f"not confirmed with a second seed: {finished.reason}")
-    return replace(finished, reached=True, model_path=_save(second, task.models, trial.number))
+    path = task.models / f"trial-{trial.number}.keras"
+    return replace(finished, reached=True, model_path=_save(second, path))
 
 
 def _fit(
@@ -81,6 +92,8 @@ def _fit(
         seed=seed,
         stops=stops,
         on_epoch=on_epoch,
+        initial_epoch=trial.initial_epoch,
+        initial_weights=trial.initial_weights,
     )
 
 
@@ -107,11 +120,13 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
     )
 
 
-def _save(run: Run, folder: Path, number: int) -> str:
-    """Written aside and then renamed: a path that exists holds a whole model."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"trial-{number}.keras"
-    part = folder / f".part-{number}.keras"
-    run.model.save(part)
+def _save(run: Run, path: Path) -> str:
+    """Written aside and then renamed: what exists holds all of a model, or of its weights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    if path.suffix == ".h5":
+        run.model.save_weights(part)
+    else:
+        run.model.save(part)
     part.replace(path)
     return str(path)
