@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -41,8 +41,21 @@ _OTHER = (
 REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
 
 
+class Conducted(NamedTuple):
+    """A search that has come to its end."""
+
+    summary: report.Summary
+    trials: list[FinishedTrial]
+    plan: Plan
+
+
 def search(settings: Settings, console: Console) -> report.Summary:
-    """Run a search to its end, or go on with it, and return the contract's JSON.
+    """Run a search to its end, or go on with it, and return the contract's JSON."""
+    return conduct(settings, console).summary
+
+
+def conduct(settings: Settings, console: Console) -> Conducted:
+    """Run a search to its end, or go on with it.
 
     Raises InputError, before anything is trained or written, where the settings, the pipeline or
     its data cannot be used.
@@ -52,7 +65,8 @@ def search(settings: Settings, console: Console) -> report.Summary:
     if planned.warning:
         console.print(planned.warning, soft_wrap=True, highlight=False)
     with _locked(planned.name):
-        return _Job(settings, planned, console, started).run()
+        job = _Job(settings, planned, console, started)
+        return Conducted(job.run(), job.engine.finished, planned)
 
 
 class _Job:
@@ -136,7 +150,7 @@ class _Job:
             models=self.folder / "models",
         )
         if self.settings.workers > 1:
-            return Processes(task, self.settings.pipeline, self.settings.workers)
+            return Processes(task, str(self.settings.pipeline), self.settings.workers)
         deadline = time.monotonic() + (self.settings.timeout or math.inf)
 
         def on_epoch(epochs: int, score: float) -> bool:

@@ -52,6 +52,26 @@ class Data:
         return Data(train, validation, test, transform=transform)
 
 
+def split(
+    inputs: Any, labels: Any, *, validation: Split | None = None, test: Split | None = None
+) -> Data:
+    """Set rows aside for validation and for the test, where they are not given: 20 % of all each.
+
+    Classes keep their shares. The same rows are set aside at every call.
+
+    Args:
+        inputs: an array or data frame, or a list, tuple or dictionary of them.
+    """
+    rest: Split = (inputs, labels)
+    share = 0.2
+    if test is None:
+        rest, test = _set_aside(rest, share)
+        share = 0.25
+    if validation is None:
+        rest, validation = _set_aside(rest, share)
+    return Data(rest, validation, test)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """One task: its data, what may be built for it, and the target to reach.
@@ -140,6 +160,39 @@ def data_file(relative: str) -> Path:
             "or set OCCAM_DATA to the folder that holds it."
         )
     return path
+
+
+def _set_aside(rows: Split, share: float) -> tuple[Split, Split]:
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    inputs, labels = rows
+    known, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
+    classes = len(known) > 1 and counts.min() * share >= 1
+    try:
+        kept, aside = train_test_split(
+            np.arange(len(labels)),
+            test_size=share,
+            random_state=0,
+            stratify=np.asarray(labels) if classes else None,
+        )
+    except ValueError as error:
+        raise InputError(f"The data cannot be split: {_one_line(error)}.") from error
+    kept, aside = sorted(kept), sorted(aside)
+    return (_take(inputs, kept), _take(labels, kept)), (_take(inputs, aside), _take(labels, aside))
+
+
+def _take(values: Any, rows: Any) -> Any:
+    """These rows of an array or a data frame, or of any nest of them."""
+    if isinstance(values, dict):
+        return {name: _take(each, rows) for name, each in values.items()}
+    if isinstance(values, tuple) or (isinstance(values, list) and hasattr(values[0], "shape")):
+        return type(values)(_take(each, rows) for each in values)
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    if isinstance(values, list):
+        return [values[row] for row in rows]
+    return values[rows]
 
 
 def _folder() -> list[str]:

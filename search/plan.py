@@ -26,7 +26,7 @@ from .training.users_fit import fit_space
 class Settings:
     """What `occam search` was asked for."""
 
-    pipeline: str
+    pipeline: str | Pipeline
     target: float | None = None
     trials: int | None = None
     epochs: int | None = None
@@ -72,7 +72,8 @@ def plan(settings: Settings) -> Plan:
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
     engines.check(settings.engine, settings.sampler)
-    pipeline = load(settings.pipeline)
+    given = settings.pipeline
+    pipeline = given if isinstance(given, Pipeline) else load(given)
     if settings.target is not None:
         pipeline = replace(pipeline, target=settings.target)
     measured = metric(pipeline.metric)

@@ -221,7 +221,7 @@ def test_a_name_is_not_reused_for_another_search(workplace, capsys):
     task = blobs(workplace)
     occam("search", task, "--name", "mine", "--trials", "1", "--quiet")
     assert occam("search", task, "--name", "mine", "--target", "0.8") == 2
-    assert "was made with another space, target" in capsys.readouterr().err
+    assert "was made with another target, data" in capsys.readouterr().err
 
 
 def test_the_champions_way_promote_predict_and_promote_again(searched, monkeypatch, capsys):
