@@ -10,6 +10,7 @@ import keras
 import keras_tuner
 
 from .configuration import GivenHyperParameters, register
+from .constructor import remembered_arguments
 from .counting import first_rows
 from .errors import InputError
 from .suggesting import as_build, takes_trial
@@ -33,7 +34,8 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     """
     hypermodel = as_hypermodel(pipeline.space)
     hypermodel.declare_hyperparameters(hp)
-    model = hypermodel.build(hp)
+    with remembered_arguments():
+        model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
         raise InputError(
             f"The space of pipeline {pipeline.name!r} must return a keras.Model, "

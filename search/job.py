@@ -38,6 +38,10 @@ _OTHER = (
     "Search {!r} was made with another target, data, seed or sampler: "
     "give this one another --name, or start it anew with --fresh."
 )
+UNSERVED = (
+    "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
+    "give them a get_config(). Its weights are kept."
+)
 REPORTED = ("margin", "engine", "sampler", "trainer", "backend", "seed")
 
 
@@ -183,7 +187,9 @@ class _Job:
         """Log each model of the ladder, once."""
         uris: dict[str, str] = self.engine.recall(f"models of {self.tracker.run_id}", {})
         for rung in ladder.rungs:
-            if str(rung.number) not in uris:
+            if not (rung.model_path or "").endswith(".keras"):
+                self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
+            elif str(rung.number) not in uris:
                 uris[str(rung.number)] = self.tracker.log_model(
                     rung,
                     transform=self.data.transform,

@@ -63,6 +63,8 @@ def split(
         inputs: an array or data frame, or a list, tuple or dictionary of them.
     """
     rest: Split = (inputs, labels)
+    if (rows := len(_leaf(inputs))) != len(labels):
+        raise InputError(f"There are {rows:,} rows of inputs and {len(labels):,} labels.")
     share = 0.2
     if test is None:
         rest, test = _set_aside(rest, share)
@@ -182,11 +184,23 @@ def _set_aside(rows: Split, share: float) -> tuple[Split, Split]:
     return (_take(inputs, kept), _take(labels, kept)), (_take(inputs, aside), _take(labels, aside))
 
 
+def _leaf(values: Any) -> Any:
+    """Any one array or data frame of a nest."""
+    while isinstance(values, dict | tuple) or _is_nest(values):
+        values = next(iter(values.values() if isinstance(values, dict) else values))
+    return values
+
+
+def _is_nest(values: Any) -> bool:
+    """A list of arrays, not one of rows."""
+    return isinstance(values, list) and bool(values) and hasattr(values[0], "shape")
+
+
 def _take(values: Any, rows: Any) -> Any:
     """These rows of an array or a data frame, or of any nest of them."""
     if isinstance(values, dict):
         return {name: _take(each, rows) for name, each in values.items()}
-    if isinstance(values, tuple) or (isinstance(values, list) and hasattr(values[0], "shape")):
+    if isinstance(values, tuple) or _is_nest(values):
         return type(values)(_take(each, rows) for each in values)
     if hasattr(values, "iloc"):
         return values.iloc[rows]

@@ -13,7 +13,7 @@ from .building import as_hyperparameters, build
 from .carrying import Depends
 from .checks import check_labels
 from .configuration import register
-from .counting import count
+from .counting import count, first_rows
 from .errors import InputError
 from .metrics import Array, Metric, metric
 from .pipeline import Pipeline, load
@@ -115,10 +115,18 @@ def _check_space(
         raise InputError(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
-    check_labels(labels, model.loss, model.output_shape, measured)
+    check_labels(labels, model.loss, _output_shape(model, inputs), measured)
     extra = fit_space(pipeline, prepared.data)
     register(hp, extra)
     return fingerprint.of_space(hp, model), extra
+
+
+def _output_shape(model: Any, inputs: Any) -> Any:
+    """As `model.output_shape`, which subclassed models do not have."""
+    try:
+        return model.output_shape
+    except AttributeError:
+        return getattr(model(first_rows(inputs, 1)), "shape", None)
 
 
 def _depends(settings: Settings, pipeline: Pipeline, data: str) -> str:

@@ -99,7 +99,9 @@ def _storage(place: str) -> optuna.storages.BaseStorage:
 
 
 def _unknown(place: str, name: str, names: list[str]) -> str:
-    listed = ", ".join(names) or "none"
+    listed = ", ".join(names)
+    if not names:
+        return f"--warm-start {place} is no Optuna study: it holds none."
     if name:
         return f"--warm-start {place} has no study {name!r}. Available studies: {listed}."
     return f"--warm-start {place} holds {len(names)} studies ({listed}): add #NAME for one of them."

@@ -71,7 +71,7 @@ def _train(task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None) -> Fi
     if not _reached(second, stops):
         return replace(finished, reason=f"not confirmed with a second seed: {finished.reason}")
     path = task.models / f"trial-{trial.number}.keras"
-    return replace(finished, reached=True, model_path=_save(second, path))
+    return replace(finished, reached=True, model_path=_save_model(second, path))
 
 
 def _fit(
@@ -118,6 +118,14 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
         epochs=run.epochs,
         reason=run.stop.value if run.stop else "trained to its last epoch",
     )
+
+
+def _save_model(run: Run, path: Path) -> str:
+    """Of a model that cannot be written down, the weights: its space can build it again."""
+    try:
+        return _save(run, path)
+    except (NotImplementedError, TypeError, ValueError):
+        return _save(run, path.with_suffix(".weights.h5"))
 
 
 def _save(run: Run, path: Path) -> str:
