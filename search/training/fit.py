@@ -7,6 +7,7 @@ import itertools
 import math
 import random
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -196,9 +197,14 @@ def _train(model: keras.Model, plan: _Plan) -> Any:
 
 
 def _begin_with(weights: str, model: keras.Model, inputs: Any) -> None:
+    """Weights, and what the optimizer had gathered, where it is the model's own."""
     if not model.built:
         model(first_rows(inputs, 1))
-    model.load_weights(weights)
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where an optimizer of the user's own was not saved
+        model.load_weights(weights)
 
 
 def _as_arrays(split: Split) -> Split:

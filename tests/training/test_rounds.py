@@ -13,7 +13,7 @@ from keras import layers
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.stopping import Stops
-from occam.search.training.fit import fit
+from occam.search.training.fit import _begin_with, fit
 from occam.search.training.trial import Task, run_trial
 from occam.search.trials import Trial, TrialState
 
@@ -25,7 +25,7 @@ DATA = Data((X, Y), (X, Y), (None, None))
 
 def build(hp) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, activation="softmax")])
-    model.compile(keras.optimizers.SGD(0.01), loss="sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
     return model
 
 
@@ -83,6 +83,17 @@ def test_a_later_round_begins_where_the_earlier_one_ended(tmp_path):
     last = earlier.history["loss"][-1]
     assert 0.8 * last < on.history["loss"][0] < last
     assert (on.epochs, len(on.history["loss"])) == (1, 1)
+
+
+def test_the_optimizer_goes_on_with_what_it_had_gathered(tmp_path):
+    model, after = build(None), build(None)
+    model.fit(X, Y, epochs=2, verbose=0)
+    path = str(tmp_path / "a.weights.h5")
+    model.save_weights(path)
+    _begin_with(path, after, X)
+    for one, other in zip(model.optimizer.variables, after.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    assert int(after.optimizer.iterations) == 8
 
 
 @pytest.mark.parametrize(
