@@ -6,7 +6,7 @@ import pytest
 from occam import search
 from occam.search.oracles import names
 
-TRIALS = {"grid": 1, "random": 7, "bayesian": 7, "hyperband": 60}  # enough to find a first model
+TRIALS = {"grid": 1, "random": 7, "bayesian": 7, "hyperband": 40}  # enough to find a first model
 
 
 @pytest.mark.slow
