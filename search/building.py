@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
+from .configuration import GivenHyperParameters, register
+from .constructor import remembered_arguments
 from .counting import first_rows
 from .errors import InputError
+from .suggesting import as_build, takes_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .pipeline import Pipeline, Space
     from .trials import FinishedTrial
 
 
 def as_hyperparameters(values: Mapping[str, Any]) -> keras_tuner.HyperParameters:
     """KerasTuner's `hp` with these values: what a space reads is what the trial was given."""
-    hp = keras_tuner.HyperParameters()
-    hp.values = dict(values)
-    return hp
+    return GivenHyperParameters(values)
 
 
 def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -31,7 +34,8 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     """
     hypermodel = as_hypermodel(pipeline.space)
     hypermodel.declare_hyperparameters(hp)
-    model = hypermodel.build(hp)
+    with remembered_arguments():
+        model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
         raise InputError(
             f"The space of pipeline {pipeline.name!r} must return a keras.Model, "
@@ -40,6 +44,31 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     if not model.compiled:
         _compile(model, pipeline, hp)
     return model
+
+
+def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.HyperParameters:
+    """The hyperparameters of the default build and of each conditional scope that it passes by.
+
+    Those that loops and ifs read for other values only become known once such values are tried.
+    """
+    space = keras_tuner.HyperParameters()
+    tried: set[str] = set()
+    values: dict[str, Any] = {}
+    while True:
+        hp = as_hyperparameters(values)
+        try:
+            build(pipeline, hp)
+            register(hp, fit_space)
+        except Exception:
+            if not tried:
+                raise
+        space.merge(hp.space, overwrite=False)
+        inactive = {repr(_parents(scope)): _parents(scope) for scope in hp.inactive_scopes}
+        untried = next((key for key in inactive if key not in tried), None)
+        if untried is None:
+            return space
+        tried.add(untried)
+        values = inactive[untried]
 
 
 def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Model:
@@ -56,12 +85,17 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
-    """The space itself, or a HyperModel around a `build(hp)` function."""
+    """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna."""
     if isinstance(space, keras_tuner.HyperModel):
         return space
     hypermodel = keras_tuner.HyperModel()
-    hypermodel.build = space
+    hypermodel.build = as_build(space) if takes_trial(space) else space
     return hypermodel
+
+
+def _parents(conditions: Sequence[Any]) -> dict[str, Any]:
+    """Values of the hyperparameters that a conditional scope hangs on, which make it active."""
+    return {each.name: each.values[0] for each in conditions}
 
 
 def _compile(model: keras.Model, pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> None:

@@ -53,12 +53,9 @@ def _complain(error: Exception, code: int) -> int:
 
 def _search(options: argparse.Namespace) -> int:
     from .backend import import_keras, use_backend
-    from .samplers import LEVEL_SET, sampler_factory
 
     options.pipeline = _source(options)
-    _check_choice("engine", options.engine, _engines())
-    if options.sampler != LEVEL_SET:
-        sampler_factory(options.sampler)
+    options.sampler = _sampler(options.engine, options.sampler)
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_json(options.json)
     use_backend(backend, gpus=options.gpus)
@@ -112,11 +109,22 @@ def _init(options: argparse.Namespace) -> int:
     return HOLDS
 
 
+def _sampler(engine: str, name: str | None) -> str:
+    """The sampler that was asked for, or the engine's own; what has a name is checked here."""
+    from . import engines
+
+    engines.check(engine)
+    name = name or engines.samplers(engine)[0]
+    if ":" not in name:  # a class is imported later, as it may import Keras
+        engines.check(engine, name)
+    return name
+
+
 def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
+    from . import engines
     from .pipeline import describe, goal, names
-    from .samplers import names as samplers
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for number, name in enumerate(names()):
@@ -124,12 +132,18 @@ def _list(options: argparse.Namespace) -> int:
         table.add_row("" if number else "pipelines", *cells)
     for kind, listed in (
         ("spaces", _spaces()),
-        ("engines", _engines()),
-        ("samplers", [*samplers(), "MODULE:CLASS"]),
+        ("engines", engines.names()),
+        *((f"samplers of {each}", _samplers(each)) for each in engines.names()),
     ):
         table.add_row(kind, "", "", ", ".join(listed))
     _console().print(table)
     return HOLDS
+
+
+def _samplers(engine: str) -> list[str]:
+    from .engines import samplers
+
+    return [*samplers(engine), "MODULE:CLASS"]
 
 
 def _results(options: argparse.Namespace) -> int:
@@ -187,10 +201,6 @@ def _console(quiet: bool = False) -> Console:
     return Console(quiet=quiet, soft_wrap=False)
 
 
-def _engines() -> list[str]:
-    return [name.replace("_", "-") for name in _modules("search.engines")]
-
-
 def _spaces() -> list[str]:
     """The architecture families: files that define a function of their own name."""
     import ast
@@ -217,11 +227,6 @@ def _modules(folder: str) -> list[str]:
 
 def _root() -> str:
     return (__package__ or "").rpartition(".")[0]
-
-
-def _check_choice(kind: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise InputError(f"Unknown {kind} {name!r}. Available {kind}s: {', '.join(known)}.")
 
 
 def _check_json(path: Path | None) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -16,7 +16,9 @@ from rich.console import Console
 
 from . import loop, report
 from .building import restore
+from .carrying import carry_over, depends, set_aside
 from .counting import first_rows
+from .earlier import teach
 from .errors import InputError
 from .evaluation import predictions, rows
 from .plan import Plan, Settings, plan
@@ -26,15 +28,38 @@ from .selection import Ladder, TestResult, gate, select
 from .tracking import Tracker, default_uri
 from .training.trial import Task
 from .trials import FinishedTrial
+from .warm_start import read as read_warm_start
 from .workers import Executor, InProcess, Processes
 
 STUDIES = Path("mlruns", "studies")
+STUDY = "study.journal"
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them
+_OTHER = (
+    "Search {!r} was made with another target, data, seed or sampler: "
+    "give this one another --name, or start it anew with --fresh."
+)
+UNSERVED = (
+    "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
+    "give them a get_config(). Its weights are kept."
+)
 REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
 
+class Conducted(NamedTuple):
+    """A search that has come to its end."""
+
+    summary: report.Summary
+    trials: list[FinishedTrial]
+    plan: Plan
+
+
 def search(settings: Settings, console: Console) -> report.Summary:
-    """Run a search to its end, or go on with it, and return the contract's JSON.
+    """Run a search to its end, or go on with it, and return the contract's JSON."""
+    return conduct(settings, console).summary
+
+
+def conduct(settings: Settings, console: Console) -> Conducted:
+    """Run a search to its end, or go on with it.
 
     Raises InputError, before anything is trained or written, where the settings, the pipeline or
     its data cannot be used.
@@ -44,7 +69,8 @@ def search(settings: Settings, console: Console) -> report.Summary:
     for line in filter(None, (planned.warning, *planned.notes)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     with _locked(planned.name):
-        return _Job(settings, planned, console, started).run()
+        job = _Job(settings, planned, console, started)
+        return Conducted(job.run(), job.engine.finished, planned)
 
 
 class _Job:
@@ -54,13 +80,18 @@ class _Job:
         self.settings, self.plan, self.console, self.started = settings, planned, console, started
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
-        self.engine = _engine(settings, planned, self.folder)
+        self.engine = _engine(settings, planned, self.folder, console)
         self.tracker = Tracker(
             settings.tracking_uri or default_uri(),
             pipeline=planned.pipeline.name,
             search=planned.name,
-            fresh=settings.fresh,
+            fresh=settings.fresh or bool(self.engine.recall("carried") and not self._run()),
         )
+        self.engine.remember("run", self.tracker.run_id)
+
+    def _run(self) -> Any:
+        """The MLflow run that the trials' numbers belong to."""
+        return self.engine.recall("run")
 
     def run(self) -> report.Summary:
         self._start()
@@ -124,7 +155,7 @@ class _Job:
             models=self.folder / "models",
         )
         if self.settings.workers > 1:
-            return Processes(task, self.settings.pipeline, self.settings.workers)
+            return Processes(task, str(self.settings.pipeline), self.settings.workers)
         data = without_test(self.data)
         deadline = time.monotonic() + (self.settings.timeout or math.inf)
 
@@ -162,7 +193,9 @@ class _Job:
         """Log each model of the ladder, once."""
         uris: dict[str, str] = self.engine.recall(f"models of {self.tracker.run_id}", {})
         for rung in ladder.rungs:
-            if str(rung.number) not in uris:
+            if not (rung.model_path or "").endswith(".keras"):
+                self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
+            elif str(rung.number) not in uris:
                 uris[str(rung.number)] = self.tracker.log_model(
                     rung,
                     transform=self.data.transform,
@@ -219,37 +252,57 @@ class _Job:
         }
 
 
-def _engine(settings: Settings, planned: Plan, folder: Path) -> Any:
-    """The engine of this search, with all that it knows from earlier runs."""
-    if settings.fresh and folder.exists():
-        folder.rename(folder.with_name(f"{planned.name}.{time.strftime('%Y%m%d-%H%M%S')}"))
-    engine = importlib.import_module(f".engines.{settings.engine}", __package__).Engine(
-        planned.pipeline,
-        name=planned.name,
-        storage=settings.storage or folder / "study.journal",
-        sampler=settings.sampler,
-        seed=settings.seed,
-        metric=planned.metric,
-        search_target=planned.search_target,
-        inputs=planned.prepared.data.train[0],
-        template=_templates(planned),
-    )
-    if engine.recall("fingerprint", planned.fingerprint) != planned.fingerprint:
-        raise InputError(
-            f"Search {planned.name!r} was made with another space, target, data, seed or sampler: "
-            "give this one another --name, or start it anew with --fresh."
+def _engine(settings: Settings, planned: Plan, folder: Path, console: Console) -> Any:
+    """The engine of this search, with all that it knows from earlier runs and other studies."""
+    module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
+
+    def make(place: Path) -> Any:
+        return module.Engine(
+            planned.pipeline,
+            name=planned.name,
+            storage=settings.storage or place / STUDY,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            metric=planned.metric,
+            search_target=planned.search_target,
+            inputs=planned.prepared.data.train[0],
+            fit_space=planned.fit_space,
+            **_grouping(settings, planned),
         )
-    engine.remember("fingerprint", planned.fingerprint)
+
+    earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
+    if settings.fresh and folder.exists():
+        set_aside(folder)
+    now, before = planned.depends, depends(folder)
+    if before is not None and before.rest != now.rest:
+        raise InputError(_OTHER.format(planned.name))
+    if before is not None and before.space != now.space:
+        if settings.storage:
+            raise InputError(
+                f"The space of search {planned.name!r} has changed, and trials are carried over "
+                "only without --storage: give this one another --name."
+            )
+        finished, kept = module.records(folder / STUDY, planned.name)
+        console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
+    engine = make(folder)
+    if engine.recall("fingerprint", now.rest) != now.rest:  # a shared storage, with no folder here
+        raise InputError(_OTHER.format(planned.name))
+    engine.remember("fingerprint", now.rest)
+    now.write(folder)
+    if earlier and settings.warm_start != engine.recall("warm start"):
+        said = teach(engine, earlier, planned.metric, planned.search_target)
+        console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
+        engine.remember("warm start", settings.warm_start)
     return engine
 
 
-def _templates(planned: Plan) -> Any:
-    """Which models can be trained together, as equal numbers."""
-    if planned.trainer == "fit":
-        return lambda model, hp: 0
+def _grouping(settings: Settings, planned: Plan) -> dict[str, Any]:
+    """What tells Optuna's engine which models can be trained together."""
+    if settings.engine != "optuna" or planned.trainer == "fit":
+        return {}
     from .training.population.executor import Templates
 
-    return Templates(planned.pipeline, rows(planned.prepared.data.train[0]))
+    return {"template": Templates(planned.pipeline, rows(planned.prepared.data.train[0]))}
 
 
 @contextmanager

@@ -153,12 +153,12 @@ class _Search:
         best = self.smallest
         if best is not None and trial.parameter_count >= best.parameter_count:
             return not_smaller(best)
-        twin = self.known.get(_key(trial))
+        twin = None if trial.initial_epoch else self.known.get(_key(trial))
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
     def _limited(self, trial: Trial, reserved: int) -> Trial:
         """A run and its confirmation, as far as the epochs left allow."""
-        both = 2 * trial.epochs
+        both = 2 * trial.epochs + trial.initial_epoch  # it is confirmed from its first epoch on
         if self.budget.epochs is not None:
             both = min(both, self.budget.epochs - self.epochs - reserved)
         return replace(trial, epochs=min(trial.epochs, both), epoch_budget=both)

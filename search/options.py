@@ -53,11 +53,11 @@ def _add_search(commands: Any) -> None:
     add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
     add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
     add("--timeout", type=_positive(float), metavar="SECONDS", help="at most")
-    add("--engine", default="optuna", help="optuna (default)")
+    add("--engine", default="optuna", help="optuna (default) or keras-tuner")
     add(
         "--sampler",
-        default="level-set",
-        help="level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc or MODULE:CLASS",
+        help="of optuna: level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc; "
+        "of keras-tuner: bayesian (default), random, hyperband, grid; or MODULE:CLASS",
     )
     add("--trainer", choices=("auto", "fit", "population"), default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
@@ -74,6 +74,11 @@ def _add_search(commands: Any) -> None:
     )
     add("--seed", type=_seed, default=0, metavar="S", help="default 0")
     add("--name", metavar="NAME", help="of the search; the same name goes on with it")
+    add(
+        "--warm-start",
+        metavar="PATH_OR_URL",
+        help="start with what a KerasTuner project or an Optuna study knows",
+    )
     add("--fresh", action="store_true", help="start anew, keep the earlier search aside")
     add("--tracking-uri", metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
     add("--json", type=Path, metavar="FILE", help="write the result there as well")

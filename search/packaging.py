@@ -95,7 +95,8 @@ def _files(
     files = {name: folder / file for name, file in names.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
-    files["preprocessing"].write_bytes(_pickled((transform, _custom_objects(config["config"]))))
+    own = _custom_objects({**config, "compile_config": None})  # it is served without a loss
+    files["preprocessing"].write_bytes(_pickled((transform, own)))
     return files
 
 

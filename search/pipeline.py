@@ -55,6 +55,28 @@ class Data:
         return Data(train, validation, test, transform=transform)
 
 
+def split(
+    inputs: Any, labels: Any, *, validation: Split | None = None, test: Split | None = None
+) -> Data:
+    """Set rows aside for validation and for the test, where they are not given: 20 % of all each.
+
+    Classes keep their shares. The same rows are set aside at every call.
+
+    Args:
+        inputs: an array or data frame, or a list, tuple or dictionary of them.
+    """
+    rest: Split = (inputs, labels)
+    if (rows := len(_leaf(inputs))) != len(labels):
+        raise InputError(f"There are {rows:,} rows of inputs and {len(labels):,} labels.")
+    share = 0.2
+    if test is None:
+        rest, test = _set_aside(rest, share)
+        share = 0.25
+    if validation is None:
+        rest, validation = _set_aside(rest, share)
+    return Data(rest, validation, test)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """One task: its data, what may be built for it, and the target to reach.
@@ -62,7 +84,8 @@ class Pipeline:
     Args:
         data: returns the raw splits, the same at every call.
         preprocessing: fitted on the train split only; see `Data.transformed`.
-        space: a KerasTuner `build(hp)` or HyperModel; returns a compiled model.
+        space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`, known by
+            the name or the annotation of its parameter; returns a compiled model.
         target: to be reached on `metric`; not a number: what a linear model shows to be possible.
         metric: a name of `metrics.METRICS` or "package.module:function" of labels and predictions.
         epochs: the most that one trial may train.
@@ -184,6 +207,51 @@ def data_file(relative: str) -> Path:
             "or set OCCAM_DATA to the folder that holds it."
         )
     return path
+
+
+def _set_aside(rows: Split, share: float) -> tuple[Split, Split]:
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    inputs, labels = rows
+    known, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
+    classes = len(known) > 1 and counts.min() * share >= 1
+    try:
+        kept, aside = train_test_split(
+            np.arange(len(labels)),
+            test_size=share,
+            random_state=0,
+            stratify=np.asarray(labels) if classes else None,
+        )
+    except ValueError as error:
+        raise InputError(f"The data cannot be split: {_one_line(error)}.") from error
+    kept, aside = sorted(kept), sorted(aside)
+    return (_take(inputs, kept), _take(labels, kept)), (_take(inputs, aside), _take(labels, aside))
+
+
+def _leaf(values: Any) -> Any:
+    """Any one array or data frame of a nest."""
+    while isinstance(values, dict | tuple) or _is_nest(values):
+        values = next(iter(values.values() if isinstance(values, dict) else values))
+    return values
+
+
+def _is_nest(values: Any) -> bool:
+    """A list of arrays, not one of rows."""
+    return isinstance(values, list) and bool(values) and hasattr(values[0], "shape")
+
+
+def _take(values: Any, rows: Any) -> Any:
+    """These rows of an array or a data frame, or of any nest of them."""
+    if isinstance(values, dict):
+        return {name: _take(each, rows) for name, each in values.items()}
+    if isinstance(values, tuple) or _is_nest(values):
+        return type(values)(_take(each, rows) for each in values)
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    if isinstance(values, list):
+        return [values[row] for row in rows]
+    return values[rows]
 
 
 def _folder() -> list[str]:

@@ -11,23 +11,26 @@ from typing import Any
 import keras
 import numpy as np
 
-from . import fingerprint
+from . import engines, fingerprint
 from .baselines import baselines, described, modest_target
 from .building import as_hyperparameters, build
+from .carrying import Depends
 from .checks import check_labels
-from .counting import count
+from .configuration import register
+from .counting import count, first_rows
 from .errors import InputError
 from .metrics import Array, Metric, metric
 from .pipeline import Pipeline, load
 from .preparation import Prepared, prepare
 from .selection import rows_to_show, search_target
+from .training.users_fit import fit_space
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What `occam search` was asked for."""
 
-    pipeline: str
+    pipeline: str | Pipeline
     target: float | None = None
     metric: str | None = None
     trials: int | None = None
@@ -42,6 +45,7 @@ class Settings:
     margin: float = 2.0
     seed: int = 0
     name: str | None = None
+    warm_start: str | None = None  # a KerasTuner project or an Optuna study
     fresh: bool = False
     tracking_uri: str | None = None
     quiet: bool = False
@@ -56,7 +60,8 @@ class Plan:
     metric: Metric
     search_target: float
     name: str
-    fingerprint: str  # of all that the result depends on
+    depends: Depends
+    fit_space: tuple[Any, ...]  # hyperparameters that the space's own `fit` reads
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
     trainer: str  # fit or population
@@ -73,7 +78,9 @@ def plan(settings: Settings) -> Plan:
 
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
-    pipeline = load(settings.pipeline)
+    engines.check(settings.engine, settings.sampler)
+    given = settings.pipeline
+    pipeline = given if isinstance(given, Pipeline) else load(given)
     if settings.metric is not None:
         pipeline = replace(pipeline, metric=settings.metric)
     measured = metric(pipeline.metric)
@@ -82,11 +89,11 @@ def plan(settings: Settings) -> Plan:
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
-    space = _check_space(pipeline, prepared, measured)
+    space, extra = _check_space(pipeline, prepared, measured)
     pipeline, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
     trainer = _trainer(settings, pipeline, prepared)
-    depends = _depends(settings, pipeline, space, data, trainer)
+    depends = _depends(settings, pipeline, data, trainer)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
         pipeline=pipeline,
@@ -94,7 +101,8 @@ def plan(settings: Settings) -> Plan:
         metric=measured,
         search_target=search_target(measured, pipeline.target, labels, settings.margin),
         name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
-        fingerprint=depends,
+        depends=Depends(space=space, rest=depends),
+        fit_space=extra,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
@@ -116,8 +124,13 @@ def _compared(
     return pipeline, notes + described(found, measured, pipeline.target)
 
 
-def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> str:
-    """Build the default model once, which shows that labels and loss fit; its fingerprint."""
+def _check_space(
+    pipeline: Pipeline, prepared: Prepared, measured: Metric
+) -> tuple[str, tuple[Any, ...]]:
+    """Build the default model once, which shows that labels and loss fit.
+
+    Returns the space's fingerprint and the hyperparameters of its own `fit`.
+    """
     hp = as_hyperparameters({})
     inputs, labels = prepared.data.train
     try:
@@ -131,13 +144,17 @@ def _check_space(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> st
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
     _check_loss(model.loss)
-    check_labels(labels, model.loss, model.output_shape, measured)
-    return fingerprint.of_space(hp, model)
+    check_labels(labels, model.loss, _output_shape(model, inputs), measured)
+    extra = fit_space(pipeline, prepared.data)
+    register(hp, extra)
+    return fingerprint.of_space(hp, model), extra
 
 
 def _trainer(settings: Settings, pipeline: Pipeline, prepared: Prepared) -> str:
     """What trains most trials: a population where the default model can be part of one."""
-    if settings.trainer == "fit" or (settings.trainer == "auto" and settings.workers > 1):
+    if settings.trainer == "fit":
+        return "fit"
+    if settings.trainer == "auto" and (settings.workers > 1 or settings.engine != "optuna"):
         return "fit"
     problem = _no_population(pipeline, len(np.asarray(prepared.data.train[1])))
     if not problem:
@@ -175,9 +192,16 @@ def _check_loss(loss: Any) -> None:
             ) from error
 
 
-def _depends(settings: Settings, pipeline: Pipeline, space: str, data: str, trainer: str) -> str:
+def _output_shape(model: Any, inputs: Any) -> Any:
+    """As `model.output_shape`, which subclassed models do not have."""
+    try:
+        return model.output_shape
+    except AttributeError:
+        return getattr(model(first_rows(inputs, 1)), "shape", None)
+
+
+def _depends(settings: Settings, pipeline: Pipeline, data: str, trainer: str) -> str:
     return fingerprint.of_values(
-        space=space,
         data=data,
         target=pipeline.target,
         metric=pipeline.metric,

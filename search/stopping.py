@@ -26,11 +26,16 @@ class Stop(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stops:
-    """When to stop a run of at most `epochs` epochs that has to reach `search_target`."""
+    """When to stop a run of at most `epochs` epochs that has to reach `search_target`.
+
+    Args:
+        trained: of these epochs, those that an earlier run has had.
+    """
 
     metric: Metric
     search_target: float
     epochs: int
+    trained: int = 0
 
     def decide(self, scores: Sequence[float]) -> Stop | None:
         """What the validation scores of the epochs so far say; None: go on."""
@@ -60,7 +65,7 @@ class Stops:
         """
         recent = sorted(self.metric.error(score) for score in scores[-3:])[:2]
         error = sum(recent) / len(recent)
-        progress = min(len(scores) / self.epochs, 1.0)
+        progress = min((self.trained + len(scores)) / self.epochs, 1.0)
         future = error * math.pow(progress, EXPONENT)
         return self.metric.perfect - future if self.metric.higher_is_better else future
 

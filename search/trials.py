@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -31,6 +31,10 @@ class Trial:
     seed: int
     epoch_budget: int | None = None  # at most, a confirmation included
     error: str | None = None  # why it could not be built
+    initial_epoch: int = 0  # trained already, by the trial that this one goes on from
+    initial_weights: str | None = None  # file of the weights to begin with
+    weights_path: str | None = None  # file to keep the weights in, for a trial that goes on
+    horizon: int | None = None  # epochs that it may be trained in all its rounds, where more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,16 @@ class FinishedTrial:
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target
     error: str | None = None
+
+
+def packed(finished: FinishedTrial) -> dict[str, Any]:
+    """A finished trial as plain values, for JSON."""
+    return asdict(finished) | {"state": finished.state.value}
+
+
+def unpacked(record: Mapping[str, Any]) -> FinishedTrial:
+    """What `packed` has packed."""
+    return FinishedTrial(**{**record, "state": TrialState(record["state"])})
 
 
 def failed(trial: Trial, error: str, *, epochs: int = 0) -> FinishedTrial:

@@ -38,7 +38,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (["digts"], "Unknown pipeline 'digts'. Did you mean: digits"),
         (["digits", "--sampler", "tpee"], "Unknown sampler 'tpee'. Available samplers: level-set"),
-        (["digits", "--engine", "optun"], "Unknown engine 'optun'. Available engines: optuna"),
+        (
+            ["digits", "--engine", "optun"],
+            "Unknown engine 'optun'. Available engines: keras-tuner, optuna",
+        ),
         (["digits", "--backend", "theano"], "invalid choice: 'theano'"),
         (["digits", "--target", "95"], "Target 95 is outside the range of accuracy"),
         (["digits", "--target", "x"], "invalid float value: 'x'"),
@@ -219,7 +222,7 @@ def test_a_name_is_not_reused_for_another_search(workplace, capsys):
     task = blobs(workplace)
     occam("search", task, "--name", "mine", "--trials", "1", "--quiet")
     assert occam("search", task, "--name", "mine", "--target", "0.8") == 2
-    assert "was made with another space, target" in capsys.readouterr().err
+    assert "was made with another target, data" in capsys.readouterr().err
 
 
 def test_the_champions_way_promote_predict_and_promote_again(searched, monkeypatch, capsys):

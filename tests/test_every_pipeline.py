@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from typing import Any
 
@@ -12,12 +13,16 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
-from occam.search.building import build
+from occam.search.building import as_hyperparameters, build
 from occam.search.checks import check_data, check_labels
+from occam.search.counting import count
 from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
+from occam.search.trials import TrialState
+from occam.search.trials import finished as finish
 
+ENGINES = ("optuna", "keras_tuner")
 SPLITS = ("train", "validation", "test")
 ON_TENSORFLOW = ("imdb_text", "mnist_gan")
 ROWS = 500  # of each split, where so many show enough
@@ -160,3 +165,31 @@ def test_a_missing_data_file_is_one_line_that_says_where_to_put_it(name, tmp_pat
         said = str(error)
     assert not said or ("Missing data file" in said and f"{tmp_path}" in said)
     assert not said or ("OCCAM_DATA" in said and "\n" not in said)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@every_pipeline
+def test_both_engines_propose_size_and_resume(name, engine, tmp_path):
+    pipeline, data = loaded(name)
+    inputs = pipeline.preprocessing(some(data)).train[0][:4]
+
+    def opened() -> Any:
+        return importlib.import_module(f"occam.search.engines.{engine}").Engine(
+            pipeline,
+            name=name,
+            storage=tmp_path / "study.journal",
+            sampler="random",
+            seed=0,
+            metric=metric(pipeline.metric),
+            search_target=pipeline.target,
+            inputs=inputs,
+        )
+
+    searching = opened()
+    for trial in searching.ask(3):
+        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        assert count(model, inputs).total == trial.parameter_count
+        searching.tell(finish(trial, TrialState.COMPLETE, score=0.5, projected_score=0.5))
+    resumed = opened()
+    assert resumed.finished == searching.finished
+    assert resumed.ask(1)[0].number == 3

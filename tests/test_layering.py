@@ -12,7 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("search", "spaces", "pipelines")
 HOMES = {
-    "optuna": {"search/engines/optuna.py", "search/hyperparameters.py", "search/samplers"},
+    "optuna": {
+        "search/engines/optuna.py",
+        "search/hyperparameters.py",
+        "search/samplers",
+        "search/studies.py",
+    },
     "mlflow": {"search/store.py", "search/child_runs.py", "search/serving.py"},
 }
 

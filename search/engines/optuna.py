@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._storage import JournalOperation  # private; a test pins it
 
 from ..building import as_hyperparameters, build
+from ..configuration import read, register
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Pool
-from ..trials import RECORD, FinishedTrial, Trial, TrialState
+from ..samplers.pool import Draw, Pool
+from ..shortfall import LEAST, shortfall
+from ..studies import storage_of
+from ..trials import RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
 
-LEAST_VIOLATION = 1e-9  # a trial that has not reached is infeasible, however close it came
 BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
+IMPORTED = "imported"  # user attribute of a trial that another study has finished
 
 
 class Engine:
@@ -40,6 +40,7 @@ class Engine:
     Args:
         inputs: a few rows that a model can be built on, where it does not know its input shape.
         storage: a file for the study's journal, or any storage URL of Optuna.
+        fit_space: hyperparameters that a HyperModel's own `fit` reads.
     """
 
     def __init__(
@@ -54,18 +55,20 @@ class Engine:
         search_target: float,
         inputs: Any,
         template: Callable[[Any, Any], int] = lambda model, hp: 0,
+        fit_space: Sequence[Any] = (),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
         self._metric, self._search_target = metric, search_target
         self._sampler_name, self._template = sampler, template
+        self._fit_space = fit_space
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         self._study = optuna.create_study(
-            storage=_storage(storage),
+            storage=storage_of(storage),
             study_name=name,
             direction="minimize",
             sampler=self._sampler(0),
@@ -73,13 +76,14 @@ class Engine:
             load_if_exists=True,
         )
         self._study.stop = self._exhaust  # type: ignore[method-assign]  # how a grid says it is done
-        self._interrupted = self._start()
+        trials = self._study.get_trials(deepcopy=False)
+        running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
+        self._interrupted = [self._reopen(trial) for trial in running]
 
     @property
     def finished(self) -> list[FinishedTrial]:
         """All that was ever told, in the order of their numbers."""
-        trials = self._study.get_trials(deepcopy=False)
-        return [_unpacked(trial) for trial in trials if RECORD in trial.user_attrs]
+        return _finished(self._study)
 
     def ask(self, n: int) -> list[Trial]:
         """Up to `n` configurations with their sizes; fewer where nothing is left to propose.
@@ -103,8 +107,40 @@ class Engine:
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first as a value of ours, then in Optuna's terms."""
         trial = self._asked.pop(finished.number)
-        trial.set_user_attr(RECORD, _packed(finished))
+        trial.set_user_attr(RECORD, packed(finished))
         self._finish(trial, finished)
+
+    def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
+        """The size of a configuration of another study; None where it is none of this space."""
+        draw: Any = Draw(np.random.default_rng(0), self._suggestions(hyperparameters))
+        hp = SuggestedHyperParameters(draw, grid=self._sampler_name == "grid")
+        try:
+            size = count_build(lambda: self._built(hp), self._inputs)
+        except Exception:  # what cannot be built is of no use here
+            return None
+        return size if _plain(read(hp)) == _plain(hyperparameters) else None
+
+    def adopt(self, finished: FinishedTrial, *, imported: bool = False) -> int:
+        """Take in a trial that another study has finished, under the next number of this one.
+
+        Args:
+            finished: `fitting` has said that it fits.
+            imported: it only teaches the sampler; otherwise it counts as one of this search.
+        """
+        sampler, self._study.sampler = self._study.sampler, optuna.samplers.RandomSampler(seed=0)
+        self._study.enqueue_trial(
+            self._suggestions(finished.hyperparameters), {IMPORTED: True} if imported else None
+        )
+        trial = self._study.ask()
+        self._study.sampler = sampler
+        self._built(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
+        self._asked[trial.number] = trial
+        self.tell(replace(finished, number=trial.number))
+        return trial.number
+
+    def suggest(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Propose this configuration before those of the sampler."""
+        self._study.enqueue_trial(self._suggestions(hyperparameters))
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a JSON value with the search."""
@@ -114,18 +150,19 @@ class Engine:
         """A JSON value that was kept with the search."""
         return self._study.user_attrs.get(key, default)
 
-    def _start(self) -> list[Callable[[], optuna.Trial | None]]:
-        """Enqueue the space's own default as the first trial; take up what a dead process left."""
-        trials = self._study.get_trials(deepcopy=False)
-        if not trials:
-            self._study.enqueue_trial(self._default)
-        running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
-        return [self._reopen(trial) for trial in running]
-
     def _find_default(self) -> dict[str, Any]:
-        hp = as_hyperparameters({})
-        build(self._pipeline, hp)
+        return self._suggestions({})
+
+    def _suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """What an Optuna trial would have to suggest for these values, and defaults for others."""
+        hp = as_hyperparameters(hyperparameters)
+        self._built(hp)
         return default_suggestions(hp)
+
+    def _built(self, hp: Any) -> Any:
+        model = build(self._pipeline, hp)
+        register(hp, self._fit_space)
+        return model
 
     def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
         """One sampler for the whole search: what it draws once, it keeps."""
@@ -135,7 +172,7 @@ class Engine:
             made = []
 
             def make() -> Any:
-                made.append(build(self._pipeline, hp))
+                made.append(self._built(hp))
                 return made[-1]
 
             return count_build(make, self._inputs).total, self._template(made[-1], hp)
@@ -175,6 +212,8 @@ class Engine:
 
     def _next(self) -> optuna.Trial | None:
         """The next trial to propose; None where the sampler sees nothing worth trying."""
+        if not self._study.get_trials(deepcopy=False):
+            self._study.enqueue_trial(self._default)
         trials = self._study.get_trials(deepcopy=False)
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
@@ -197,7 +236,7 @@ class Engine:
         hp = SuggestedHyperParameters(trial, grid=self._sampler_name == "grid")
         size, error = Count(0, 0), None
         try:
-            size = count_build(lambda: build(self._pipeline, hp), self._inputs)
+            size = count_build(lambda: self._built(hp), self._inputs)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
             error = " ".join(f"{type(problem).__name__}: {problem}".split())
         self._asked[trial.number] = trial
@@ -235,11 +274,8 @@ class Engine:
         """
         if finished.state is TrialState.REJECTED:
             return 0.0
-        score = finished.score if finished.reached else finished.projected_score
-        if finished.state is TrialState.FAIL or score is None:
-            return max([BUILD_FAILED, *self._violations()])
-        missing = self._metric.error(score) - self._metric.error(self._search_target)
-        return missing if finished.reached else max(missing, LEAST_VIOLATION)
+        missing = shortfall(finished, self._metric, self._search_target)
+        return max([BUILD_FAILED, *self._violations()]) if missing is None else missing
 
     def _violations(self) -> Iterator[float]:
         for trial in self._study.get_trials(deepcopy=False):
@@ -254,53 +290,25 @@ class Engine:
             (trial.parameter_count for trial in self.finished if trial.reached),
             default=finished.parameter_count,
         )
-        return max(math.log(finished.parameter_count / smallest), LEAST_VIOLATION)
+        return max(math.log(finished.parameter_count / smallest), LEAST)
 
     def _exhaust(self) -> None:
         self._exhausted = True
 
 
-class _Journal(JournalFileBackend):
-    """Optuna's journal file for one process, which the search's own lock makes sure of.
-
-    Optuna locks and syncs at each value that a trial suggests, which takes longer than a small
-    trial trains. Here what is written is in the file at once, so that a killed process loses
-    nothing; a trial that ends is on the disk, and all before it, before the search goes on.
-    """
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with Path(self._file_path).open("ab") as file:
-            file.write(lines.encode())
-            file.flush()
-            if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
-                os.fsync(file.fileno())
+def records(storage: Path, name: str) -> tuple[list[FinishedTrial], dict[str, Any]]:
+    """What a study holds, without a sampler: the finished trials and what was remembered."""
+    study = optuna.load_study(study_name=name, storage=storage_of(storage))
+    return _finished(study), dict(study.user_attrs)
 
 
-def _storage(storage: Path | str) -> optuna.storages.BaseStorage | str:
-    if isinstance(storage, str):
-        return storage
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    _mend(storage)
-    return optuna.storages.JournalStorage(_Journal(str(storage)))
-
-
-def _mend(journal: Path) -> None:
-    """Drop a last line that a killed process wrote by half, and its lock."""
-    for lock in journal.parent.glob(f"{journal.name}.lock*"):
-        lock.unlink()
-    if not journal.exists():
-        return
-    os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
-
-
-def _packed(finished: FinishedTrial) -> dict[str, Any]:
-    return asdict(finished) | {"state": finished.state.value}
+def _finished(study: optuna.Study) -> list[FinishedTrial]:
+    told = (each for each in study.get_trials(deepcopy=False) if RECORD in each.user_attrs)
+    return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
 
 
 def _unpacked(trial: optuna.trial.FrozenTrial) -> FinishedTrial:
-    record = dict(trial.user_attrs[RECORD])
-    return FinishedTrial(**record | {"state": TrialState(record["state"])})
+    return unpacked(trial.user_attrs[RECORD])
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

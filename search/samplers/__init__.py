@@ -37,6 +37,12 @@ def names() -> list[str]:
     return [LEVEL_SET, *SAMPLERS]
 
 
+def check(name: str) -> None:
+    """Refuse a name that no sampler has, and one that needs what is not installed."""
+    if name != LEVEL_SET:
+        sampler_factory(name)
+
+
 def sampler_factory(name: str) -> Factory:
     """What makes the sampler called `name`, or the one at `MODULE:CLASS`, from a seed."""
     if ":" in name:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import itertools
 import math
 import random
-import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
-import keras_tuner
 import numpy as np
 
 from ..building import as_hypermodel, as_hyperparameters, build
+from ..counting import first_rows
 from ..evaluation import arrays, rows, score
 from ..stopping import Stop
+from .users_fit import train_as_user_says, trains_itself
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline, Split
@@ -51,11 +51,15 @@ def fit(
     seed: int,
     stops: Stops,
     on_epoch: OnEpoch | None = None,
+    initial_epoch: int = 0,
+    initial_weights: str | None = None,
 ) -> Run:
     """Build the model of a configuration and train it: the same seed gives the same weights.
 
     Args:
+        epochs: to train at most, those of an earlier run not counted.
         on_epoch: is told the epochs trained so far and the validation score; true ends the run.
+        initial_epoch: epochs that an earlier run has trained, whose weights are `initial_weights`.
     """
     seed_everything(seed)
     hp = as_hyperparameters(hyperparameters)
@@ -63,12 +67,22 @@ def fit(
     train, validation = _as_arrays(train), _as_arrays(validation)
     batch_size = min(int(hp.values.get("batch_size", pipeline.batch_size)), rows(train[0]))
     watch = _Watch(validation, stops, on_epoch)
-    plan = _Plan(train=train, batch_size=batch_size, epochs=epochs, seed=seed, watch=watch)
+    if initial_weights is not None:
+        _begin_with(initial_weights, model, train[0])
+    plan = _Plan(
+        train=train,
+        batch_size=batch_size,
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        seed=seed,
+        watch=watch,
+    )
     hypermodel = as_hypermodel(pipeline.space)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA takes longer to compile a small model than to train it
     if trains_itself(hypermodel):
-        returned = _train_as_user_says(hypermodel, hp, model, plan)
+        arguments = {**plan.arguments(), "validation_data": validation}
+        returned = train_as_user_says(hypermodel, hp, model, train, arguments)
     else:
         returned = _train(model, plan)
     if not watch.scores:
@@ -123,17 +137,19 @@ class _Plan:
     train: Split
     batch_size: int
     epochs: int
+    initial_epoch: int
     seed: int
     watch: _Watch
 
     def arguments(self) -> dict[str, Any]:
-        """As `model.fit` takes them."""
-        return {
-            "epochs": self.epochs,
+        """As `model.fit` takes them; it counts epochs from the very first."""
+        arguments: dict[str, Any] = {
+            "epochs": self.initial_epoch + self.epochs,
             "batch_size": self.batch_size,
             "callbacks": [self.watch],
             "verbose": 0,
         }
+        return arguments | ({"initial_epoch": self.initial_epoch} if self.initial_epoch else {})
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
@@ -180,35 +196,15 @@ def _train(model: keras.Model, plan: _Plan) -> Any:
     return model.fit(*plan.train, **plan.arguments())
 
 
-def trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
-    """Whether a user's HyperModel has a `fit` of its own."""
-    return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
-
-
-def _train_as_user_says(
-    hypermodel: keras_tuner.HyperModel,
-    hp: keras_tuner.HyperParameters,
-    model: keras.Model,
-    plan: _Plan,
-) -> Any:
-    """Call the user's own `fit`, without those arguments that it gives to `model.fit` itself."""
-    arguments = {**plan.arguments(), "validation_data": plan.watch.validation}
-    arguments = _accepted(hypermodel.fit, arguments)
-    while True:
-        try:
-            return hypermodel.fit(hp, model, *plan.train, **arguments)
-        except TypeError as error:  # at the call of `model.fit`, before anything is trained
-            twice = re.search(r"multiple values for keyword argument '(\w+)'", str(error))
-            if twice is None or arguments.pop(twice[1], None) is None:
-                raise
-
-
-def _accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        return arguments
-    names = {each.name for each in parameters}
-    return {name: value for name, value in arguments.items() if name in names}
+def _begin_with(weights: str, model: keras.Model, inputs: Any) -> None:
+    """Weights, and what the optimizer had gathered, where it is the model's own."""
+    if not model.built:
+        model(first_rows(inputs, 1))
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where an optimizer of the user's own was not saved
+        model.load_weights(weights)
 
 
 def _as_arrays(split: Split) -> Split:

@@ -33,6 +33,9 @@ class Request:
 
     seed: int
     epochs: int  # at most
+    stops: Stops
+    initial_epoch: int = 0
+    initial_weights: str | None = None
 
 
 def run_trial(
@@ -40,7 +43,6 @@ def run_trial(
 ) -> FinishedTrial:
     """Train a trial, and once more with a fresh seed where it reached; a failure is a value too."""
     started = time.perf_counter()
-    stops = stops_of(task, trial)
 
     def answer(request: Request) -> Run:
         return fit(
@@ -50,8 +52,10 @@ def run_trial(
             validation=data.validation,
             epochs=request.epochs,
             seed=request.seed,
-            stops=stops,
+            stops=request.stops,
             on_epoch=on_epoch,
+            initial_epoch=request.initial_epoch,
+            initial_weights=request.initial_weights,
         )
 
     try:
@@ -65,21 +69,36 @@ def run_trial(
 def stops_of(task: Task, trial: Trial) -> Stops:
     """The stops of each run of a trial."""
     measured = metric(task.pipeline.metric)
-    return Stops(metric=measured, search_target=task.search_target, epochs=trial.epochs)
+    return Stops(
+        metric=measured,
+        search_target=task.search_target,
+        epochs=max(trial.initial_epoch + trial.epochs, trial.horizon or 0),
+        trained=trial.initial_epoch,
+    )
 
 
 def course(task: Task, trial: Trial) -> Course:
     """The runs of one trial in turn: a first, and where it reached one to confirm it."""
     stops = stops_of(task, trial)
-    first = yield Request(seed=trial.seed, epochs=trial.epochs)
+    first = yield Request(
+        seed=trial.seed,
+        epochs=trial.epochs,
+        stops=stops,
+        initial_epoch=trial.initial_epoch,
+        initial_weights=trial.initial_weights,
+    )
+    if trial.weights_path is not None:
+        _save(first, Path(trial.weights_path))
     if not _reached(first, stops):
         return _ended(trial, first, stops)
-    left = min(trial.epochs, (trial.epoch_budget or 2 * trial.epochs) - first.epochs)
+    most = trial.initial_epoch + trial.epochs
+    left = min(most, (trial.epoch_budget or trial.epochs + most) - first.epochs)
     if left < 1:
         return replace(
             _ended(trial, first, stops), reason="no epoch was left to confirm it", reached=False
         )
-    second = yield Request(seed=trial.seed + 1, epochs=left)
+    stops = replace(stops, trained=0)
+    second = yield Request(seed=trial.seed + 1, epochs=left, stops=stops)
     history = {
         **{f"first_{name}": values for name, values in first.history.items()},
         **second.history,
@@ -89,7 +108,8 @@ def course(task: Task, trial: Trial) -> Course:
     )
     if not _reached(second, stops):
         return replace(finished, reason=f"not confirmed with a second seed: {finished.reason}")
-    return replace(finished, reached=True, model_path=_save(second, task.models, trial.number))
+    path = task.models / f"trial-{trial.number}.keras"
+    return replace(finished, reached=True, model_path=_save_model(second, path))
 
 
 def _answered(course: Course, answer: Callable[[Request], Run]) -> FinishedTrial:
@@ -126,11 +146,21 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
     )
 
 
-def _save(run: Run, folder: Path, number: int) -> str:
-    """Written aside and then renamed: a path that exists holds a whole model."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"trial-{number}.keras"
-    part = folder / f".part-{number}.keras"
-    run.model().save(part)
+def _save_model(run: Run, path: Path) -> str:
+    """Of a model that cannot be written down, the weights: its space can build it again."""
+    try:
+        return _save(run, path)
+    except (NotImplementedError, TypeError, ValueError):
+        return _save(run, path.with_suffix(".weights.h5"))
+
+
+def _save(run: Run, path: Path) -> str:
+    """Written aside and then renamed: what exists holds all of a model, or of its weights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    if path.suffix == ".h5":
+        run.model().save_weights(part)
+    else:
+        run.model().save(part)
     part.replace(path)
     return str(path)

@@ -20,8 +20,9 @@ from ...metrics import metric
 from ...pipeline import Data, Pipeline
 from ...stopping import Stop
 from ...trials import FinishedTrial, Trial, failed, not_smaller, rejected
-from ..fit import Run, trains_itself
-from ..trial import Course, Request, Task, course, run_trial, stops_of
+from ..fit import Run
+from ..trial import Course, Request, Task, course, run_trial
+from ..users_fit import trains_itself
 from .cohort import Cohort, Lane, lanes_for
 from .dataset import Dataset
 from .errors import Unsupported
@@ -99,6 +100,8 @@ class Population:
 
     def _member(self, trial: Trial) -> Member | None:
         """The trial's model as a member of a template; None where `fit` has to train it."""
+        if trial.initial_weights or trial.weights_path:
+            return None  # a run of several parts
         try:
             if self._dataset is None:
                 data = self._data
@@ -178,8 +181,7 @@ class Population:
     def _lane(self, each: _Trial, request: Request) -> Lane:
         if each.member is None:
             raise RuntimeError("This trial has no place in a population.")
-        stops = stops_of(self._task, each.trial)
-        return Lane(each, each.member, request.seed, request.epochs, stops)
+        return Lane(each, each.member, request.seed, request.epochs, request.stops)
 
     def _out_of_time(self, cohort: Cohort) -> list[Lane]:
         """End what is under way; what has not begun is not counted as tried."""

@@ -1,0 +1,146 @@
+"""A search from Python, for notebooks and scripts: `occam.search.run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import engines
+from .backend import import_keras, use_backend
+from .errors import InputError
+from .options import TRIALS
+from .pipeline import Data, Pipeline, split
+
+if TYPE_CHECKING:
+    from .pipeline import Space, Split
+    from .result import Result
+
+OPTIONS = (  # of the command line, and `all_epochs`, which is --epochs there
+    *("trials", "all_epochs", "timeout", "engine", "sampler", "workers", "storage", "warm_start"),
+    *("margin", "seed", "fresh", "tracking_uri", "quiet"),
+)
+
+
+def run(
+    space: Space | Pipeline | str,
+    *,
+    data: Split | Data | Callable[[], Data] | None = None,
+    target: float | None = None,
+    validation: Split | None = None,
+    test: Split | None = None,
+    preprocessing: Callable[[Data], Data] | None = None,
+    metric: str = "accuracy",
+    epochs: int = 50,
+    batch_size: int = 32,
+    loss: str | None = None,
+    classes: Sequence[str] = (),
+    name: str | None = None,
+    **options: Any,
+) -> Result:
+    """Find the smallest model that holds the target: `occam search` from Python.
+
+    Args:
+        space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`. A whole
+            Pipeline, or what `occam search` takes for one, stands for the arguments down to
+            `name`, but for `target`.
+        data: (inputs, labels), of which validation and test rows are set aside where they are not
+            given; or Data, or what returns it.
+        epochs: the most that one trial may train.
+        name: of the pipeline, and so of the experiment in MLflow; default: the space's own.
+        options: `trials`, `all_epochs` and `timeout` in seconds limit the search; `engine`,
+            `sampler`, `workers`, `storage`, `warm_start`, `margin`, `seed`, `fresh`,
+            `tracking_uri` and `quiet` are those of the command line.
+
+    Raises InputError, before anything is trained, where any of these cannot be used.
+    """
+    options = _checked(options)
+    use_backend(backend := _backend())
+    import_keras()
+    if isinstance(space, Pipeline | str):
+        if data is not None or validation is not None or test is not None:
+            raise InputError("A pipeline has its own data: leave out data, validation and test.")
+        pipeline: Pipeline | str = space
+    else:
+        pipeline = Pipeline(
+            data=_data(data, validation, test),
+            space=space,
+            target=_given(target, "target=0.95, which is to be reached on `metric`"),
+            preprocessing=preprocessing,
+            metric=metric,
+            epochs=epochs,
+            batch_size=batch_size,
+            loss=loss,
+            classes=tuple(classes),
+            name=name or _name(space),
+        )
+    return _searched(pipeline, target, backend, options)
+
+
+def _searched(
+    pipeline: Pipeline | str, target: float | None, backend: str, options: dict[str, Any]
+) -> Result:
+    from rich.console import Console
+
+    from .job import conduct
+    from .plan import Settings
+    from .result import Result
+
+    if options.get("workers", 1) > 1 and not isinstance(pipeline, str):
+        raise InputError(
+            "A space in this process can be searched with workers=1 alone: for more put "
+            "`pipeline = Pipeline(...)` into a file and give its path."
+        )
+    console = Console(quiet=bool(options.get("quiet")))
+    settings = Settings(pipeline=pipeline, target=target, backend=backend, **options)
+    return Result(*conduct(settings, console))
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """What Settings calls the options; a search without any limit gets the command line's."""
+    unknown = sorted(options.keys() - set(OPTIONS))
+    if unknown:
+        raise InputError(f"Unknown option {unknown[0]!r}. Available options: {', '.join(OPTIONS)}.")
+    engine = options.get("engine", "optuna")
+    engines.check(engine)
+    settings = {"sampler": engines.samplers(engine)[0], **options}
+    settings["epochs"] = settings.pop("all_epochs", None)
+    if all(settings.get(limit) is None for limit in ("trials", "epochs", "timeout")):
+        settings["trials"] = TRIALS
+    return settings
+
+
+def _backend() -> str:
+    """The backend that Keras runs on in this process already, or would run on."""
+    if "keras" in sys.modules:
+        name: str = sys.modules["keras"].config.backend()
+        return name
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
+def _data(data: Any, validation: Split | None, test: Split | None) -> Callable[[], Data]:
+    if callable(data):
+        made: Callable[[], Data] = data
+        return made
+    if isinstance(data, Data):
+        return lambda: data
+    inputs, labels = _pair(_given(data, "data=(inputs, labels)"))
+    return lambda: split(inputs, labels, validation=validation, test=test)
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise InputError(f"data must be (inputs, labels), received {type(data).__name__}.")
+    return data[0], data[1]
+
+
+def _given(value: Any, wanted: str) -> Any:
+    if value is None:
+        raise InputError(f"A space needs {wanted}.")
+    return value
+
+
+def _name(space: Any) -> str:
+    name = getattr(space, "__name__", type(space).__name__)
+    return "search" if name == "<lambda>" else str(name)

@@ -1,0 +1,125 @@
+"""What a search from Python returns: the answer as values, tables, pictures and a model."""
+
+from __future__ import annotations
+
+import html
+import io
+from typing import TYPE_CHECKING, Any
+
+from . import report
+from .building import restore
+from .description import headline
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .plan import Plan
+    from .trials import FinishedTrial
+
+
+class Result:
+    """The smallest model that holds the target, and all that was tried; a notebook shows it."""
+
+    def __init__(
+        self, summary: report.Summary, trials: Sequence[FinishedTrial], plan: Plan
+    ) -> None:
+        self.summary = summary
+        self._trials, self._plan = list(trials), plan
+
+    @property
+    def holds(self) -> bool:
+        """Whether a model was selected that holds the target on the test split."""
+        return report.holds(self.summary)
+
+    @property
+    def parameter_count(self) -> int | None:
+        """Of the selected model; None where there is none."""
+        selected = self.summary["selected"]
+        return None if selected is None else int(selected["parameter_count"])
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Of the selected model; empty where there is none."""
+        selected = self.summary["selected"]
+        return {} if selected is None else dict(selected["hyperparameters"])
+
+    def best_model(self) -> keras.Model:
+        """The selected model, trained. Raises InputError where no model reached the target."""
+        selected = self.summary["selected"]
+        if selected is None:
+            raise InputError(f"There is no model: {headline(self.summary)}.")
+        trial = next(each for each in self._trials if each.number == selected["trial"])
+        return restore(self._plan.pipeline, trial, self._plan.prepared.data.train[0])
+
+    def trials(self) -> pd.DataFrame:
+        """All trials, a row each, with their hyperparameters in the last columns."""
+        import pandas as pd
+
+        rows = [
+            {
+                "trial": each.number,
+                "state": each.state.value,
+                "parameter_count": each.parameter_count,
+                "score": each.score,
+                "reached": each.reached,
+                "epochs": each.epochs,
+                "seconds": each.seconds,
+                "reason": each.reason,
+                **each.hyperparameters,
+            }
+            for each in self._trials
+        ]
+        return pd.DataFrame(rows).set_index("trial") if rows else pd.DataFrame()
+
+    def ladder(self) -> pd.DataFrame:
+        """The models that reached the search target, the smallest first."""
+        import pandas as pd
+
+        columns = ["trial", "parameter_count", "validation"]
+        return pd.DataFrame(self.summary["ladder"], columns=columns).set_index("trial")
+
+    def plot(self) -> Figure:
+        """Score against size of all trials, and how the smallest model fell over the epochs."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        self._plot_trials(left)
+        self._plot_incumbents(right)
+        return figure
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {headline(self.summary)}>"
+
+    def _repr_html_(self) -> str:
+        picture = io.StringIO()
+        self.plot().savefig(picture, format="svg")
+        svg = picture.getvalue()
+        title = f"{self.summary['pipeline']}: {headline(self.summary)}"
+        table = self.ladder().to_html(max_rows=10, border=0)
+        return f"<b>{html.escape(title)}</b>{table}{svg[svg.index('<svg') :]}"
+
+    def _plot_trials(self, axes: Axes) -> None:
+        for reached, colour, label in ((False, "0.6", "missed"), (True, "C0", "reached")):
+            trained = [each for each in self._trials if each.epochs and each.reached is reached]
+            shown = [(each.parameter_count, each.score) for each in trained if each.score]
+            sizes, scores = zip(*shown, strict=True) if shown else ((), ())
+            axes.scatter(sizes, scores, s=14, color=colour, label=label)
+        axes.axhline(self.summary["target"], color="C1", linewidth=1, label="target")
+        axes.set(xscale="log", xlabel="parameters", ylabel=f"validation {self.summary['metric']}")
+        axes.legend(fontsize="small")
+
+    def _plot_incumbents(self, axes: Axes) -> None:
+        steps = self.summary["incumbents"]
+        epochs = [each["epochs_trained"] for each in steps]
+        sizes = [each["parameter_count"] for each in steps]
+        if steps:
+            epochs, sizes = [*epochs, self.summary["epochs_trained"]], [*sizes, sizes[-1]]
+        axes.step(epochs, sizes, where="post", color="C0")
+        axes.set(xlabel="epochs trained", ylabel="smallest parameter count")

@@ -1,0 +1,82 @@
+"""A HyperModel's own `fit`: how it is called, and which hyperparameters it reads."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import keras_tuner
+
+from ..building import as_hypermodel, as_hyperparameters, build
+from ..counting import first_rows
+from ..evaluation import arrays
+
+if TYPE_CHECKING:
+    from ..pipeline import Data, Pipeline, Split
+
+ROWS = 64  # of each split, for a rehearsal
+
+
+def trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
+    """Whether a HyperModel has a `fit` of its own."""
+    return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
+
+
+def fit_space(pipeline: Pipeline, data: Data) -> tuple[Any, ...]:
+    """The hyperparameters that a HyperModel's own `fit` reads beyond those of its `build`.
+
+    They have to be known before the first trial is proposed: `fit` is called once, on a few rows,
+    and what it does after an error is not known.
+    """
+    hypermodel = as_hypermodel(pipeline.space)
+    if not trains_itself(hypermodel):
+        return ()
+    hp = as_hyperparameters({})
+    model = build(pipeline, hp)
+    if keras.backend.backend() == "tensorflow":
+        model.jit_compile = False  # as in training
+    known = len(hp.space)
+    train, validation = (arrays(first_rows(each, ROWS)) for each in (data.train, data.validation))
+    arguments = {
+        "epochs": 1,
+        "batch_size": pipeline.batch_size,
+        "callbacks": [keras.callbacks.Callback()],
+        "validation_data": validation,
+        "verbose": 0,
+    }
+    with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+        train_as_user_says(hypermodel, hp, model, train, arguments)
+    return tuple(hp.space[known:])
+
+
+def train_as_user_says(
+    hypermodel: keras_tuner.HyperModel,
+    hp: keras_tuner.HyperParameters,
+    model: keras.Model,
+    train: Split,
+    arguments: dict[str, Any],
+) -> Any:
+    """Call the user's own `fit`, without those arguments that it gives to `model.fit` itself."""
+    accepted = _accepted(hypermodel.fit, arguments)
+    if "epochs" in accepted and "initial_epoch" not in accepted:
+        accepted["epochs"] -= arguments.get("initial_epoch", 0)
+    while True:
+        try:
+            return hypermodel.fit(hp, model, *train, **accepted)
+        except TypeError as error:  # at the call of `model.fit`, before anything is trained
+            twice = re.search(r"multiple values for keyword argument '(\w+)'", str(error))
+            if twice is None or accepted.pop(twice[1], None) is None:
+                raise
+
+
+def _accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return dict(arguments)
+    names = {each.name for each in parameters}
+    return {name: value for name, value in arguments.items() if name in names}

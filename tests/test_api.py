@@ -1,0 +1,217 @@
+"""A search from Python: three lines in a notebook, the same search as on the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers
+from occam import search
+from occam.search.errors import InputError
+from occam.search.pipeline import Pipeline, split
+from tasks import blobs
+
+USERS = Path(__file__).with_name("users")
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 2, 300)
+X = RNG.normal(size=(300, 4)).astype("float32") + 4.0 * Y[:, None]
+
+
+def build_model(hp) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,))])
+    model.add(layers.Dense(hp.Int("units", 4, 16, default=8), activation="relu"))
+    model.add(layers.Dense(2, activation="softmax"))
+    model.compile(keras.optimizers.Adam(0.03), loss="sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("notebook"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield search.run(build_model, data=(X, Y), target=0.8, trials=3, epochs=8, quiet=True)
+
+
+def test_the_answer_is_there_as_values(result):
+    assert result.holds
+    assert result.parameter_count == result.summary["selected"]["parameter_count"]
+    assert set(result.hyperparameters) == {"units"}
+    assert result.summary["pipeline"] == "build_model"
+    assert repr(result) == f"<Result: {result.parameter_count} parameters hold accuracy 0.8>"
+
+
+def test_the_best_model_is_the_trained_one(result):
+    model = result.best_model()
+    assert model.count_params() == result.parameter_count
+    assert np.mean(model.predict(X, verbose=0).argmax(-1) == Y) > 0.8
+
+
+def test_all_trials_and_the_ladder_are_tables(result):
+    trials = result.trials()
+    assert isinstance(trials, pd.DataFrame)
+    assert {"state", "parameter_count", "score", "epochs", "units"} <= set(trials.columns)
+    assert (trials["state"] != "REJECTED").sum() <= 3
+    assert result.ladder()["parameter_count"].is_monotonic_increasing
+    assert result.ladder().index[0] in trials.index
+
+
+def test_a_notebook_shows_answer_table_and_picture(result):
+    shown = result._repr_html_()
+    assert f"{result.parameter_count} parameters hold accuracy 0.8" in shown
+    assert "<table" in shown
+    assert "<svg" in shown
+    assert len(result.plot().axes) == 2
+
+
+def test_a_subclassed_model_is_selected_and_served(workplace):
+    result = search.run(
+        str(USERS / "subclassed.py"), trials=1, engine="keras-tuner", sampler="grid", quiet=True
+    )
+    assert result.best_model().count_params() == result.parameter_count
+    assert result.summary["selected"]["model_uri"]
+
+
+def test_a_model_that_cannot_be_written_down_is_kept_and_not_served(workplace, capsys):
+    result = search.run(str(USERS / "subclassed_of_hp.py"), trials=1, margin=0)
+    assert "cannot be served" in capsys.readouterr().out
+    assert result.best_model().count_params() == result.parameter_count
+    assert result.summary["selected"]["model_uri"] is None
+
+
+def test_a_search_that_finds_nothing_says_so(workplace):
+    result = search.run(
+        build_model, data=(X, Y), target=0.999, margin=0, trials=1, epochs=1, quiet=True
+    )
+    assert not result.holds
+    assert result.parameter_count is None
+    assert result.hyperparameters == {}
+    assert "no model reached accuracy 0.999" in result._repr_html_()
+    with pytest.raises(InputError, match="There is no model: no model reached accuracy 0.999"):
+        result.best_model()
+
+
+def test_a_file_is_searched_with_the_engine_asked_for(workplace):
+    result = search.run(
+        blobs(workplace), engine="keras-tuner", sampler="random", trials=1, quiet=True
+    )
+    assert (result.summary["engine"], result.summary["sampler"]) == ("keras-tuner", "random")
+
+
+def test_a_changed_space_goes_on_with_what_fits(workplace, capsys):
+    task = blobs(workplace)
+    first = search.run(task, trials=3, quiet=True)
+    blobs(workplace, ('hp.Int("layers", 0, 2', 'hp.Int("layers", 0, 3'))
+    second = search.run(task, trials=4, seed=0)
+    assert "The space has changed since the last run: 3 of 3 trained" in capsys.readouterr().out
+    assert second.summary["name"] == first.summary["name"]
+    assert second.summary["epochs_trained"] > first.summary["epochs_trained"]
+    runs = [search["mlflow"]["run_id"] for search in (first.summary, second.summary)]
+    assert runs[0] != runs[1]
+    kept = second.trials().head(3)
+    pd.testing.assert_frame_equal(kept, first.trials().reindex(columns=kept.columns))
+    again = search.run(task, trials=4, quiet=True)
+    assert again.summary["mlflow"]["run_id"] == runs[1]
+
+
+def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
+    task = blobs(workplace)
+    search.run(task, trials=2, name="first", quiet=True)
+    known = str(next(workplace.glob("mlruns/studies/*/study.journal")))
+    given = {"engine": "keras-tuner", "sampler": "random", "warm_start": known}
+    search.run(task, trials=1, **given)
+    assert "2 of its 2 trials fit this space, 2 are tried first" in capsys.readouterr().out
+    search.run(task, trials=2, **given)
+    assert "fit this space" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": (X, Y)}, "A space needs target=0.95"),
+        ({"target": 0.9}, r"A space needs data=\(inputs, labels\)"),
+        ({"target": 0.9, "data": X}, r"data must be \(inputs, labels\), received ndarray"),
+        ({"target": 0.9, "data": (X, Y), "trails": 3}, "Unknown option 'trails'. Available"),
+        ({"target": 0.9, "data": (X, Y), "engine": "x"}, "Unknown engine 'x'"),
+        ({"target": 0.9, "data": (X, Y), "sampler": "bayesian"}, "Unknown sampler 'bayesian'"),
+        ({"target": 0.9, "data": (X, Y), "workers": 2}, "workers=1 alone"),
+        ({"target": 0.9, "data": (X, Y[:-1])}, "299 labels"),
+        ({"target": 0.9, "data": (X, Y), "warm_start": "nowhere"}, "nowhere does not exist"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, message):
+    with pytest.raises(InputError, match=message) as error:
+        search.run(build_model, **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_a_pipeline_has_its_own_data(workplace):
+    pipeline = Pipeline(data=lambda: split(X, Y), space=build_model, target=0.9)
+    with pytest.raises(InputError, match="A pipeline has its own data"):
+        search.run(pipeline, data=(X, Y))
+
+
+def test_rows_are_set_aside_with_the_shares_of_the_classes():
+    labels = np.repeat([0, 1], [200, 100])
+    data = split(np.arange(300), labels)
+    assert [len(rows) for rows, _ in (data.train, data.validation, data.test)] == [180, 60, 60]
+    assert [int(y.sum()) for _, y in (data.train, data.validation, data.test)] == [60, 20, 20]
+    assert not set(data.train[0]) & set(data.validation[0]) | set(data.test[0]) & set(
+        data.validation[0]
+    )
+    np.testing.assert_array_equal(split(np.arange(300), labels).train[0], data.train[0])
+
+
+def test_what_is_given_is_not_set_aside():
+    test, validation = (X[:30], Y[:30]), (X[30:90], Y[30:90])
+    data = split(X[90:], Y[90:], validation=validation, test=test)
+    assert (data.validation, data.test) == (validation, test)
+    assert len(data.train[0]) == len(data.train[1]) == 210
+    assert len(split(X[30:], Y[30:], test=test).validation[0]) == 54
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"a": X, "b": [X, Y]},
+        (X, pd.DataFrame(X)),
+        [X, Y],
+        pd.DataFrame(X, index=np.arange(300) + 7),
+        X.tolist(),
+    ],
+    ids=["dictionary", "tuple", "list", "table", "rows"],
+)
+def test_any_nest_of_inputs_is_split(inputs):
+    data = split(inputs, Y)
+    rows = keras.tree.flatten(data.train[0])[0] if not isinstance(inputs, list) else data.train[0]
+    assert len(rows if not isinstance(rows, list) or len(rows) > 2 else rows[0]) == 180
+
+
+def test_numbers_to_predict_are_split_as_they_come():
+    data = split(X, X[:, 0])
+    assert len(data.validation[1]) == 60
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(InputError, match="The data cannot be split"):
+        split(X[:1], Y[:1])
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys\nimport occam.search\n"
+        "heavy = {'keras', 'keras_tuner', 'optuna', 'mlflow', 'numpy', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_other_name_is_made_up():
+    with pytest.raises(AttributeError, match="has no attribute 'walk'"):
+        search.walk  # noqa: B018  # the access is what is tested
