@@ -182,10 +182,10 @@ class _Search:
             callback(finished)
 
     def _note(self, finished: FinishedTrial) -> None:
-        self.epochs += finished.epochs
         if finished.state is TrialState.REJECTED:
             return
         self.trained += 1
+        self.epochs += finished.epochs
         self.known.setdefault(_key(finished), finished.number)
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):

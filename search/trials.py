@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 RECORD = "occam"  # Optuna's user attribute that holds a finished trial
+BATCH = "batch"  # and that which holds the number of the first trial of its batch
 
 
 class TrialState(Enum):

@@ -22,6 +22,7 @@ TRIALS = 12
 
 
 def command(*more: str) -> list[str]:
+    more = more or ("--trainer", "fit")  # one trial after the other: all of it can be repeated
     arguments = ["search", "blobs.py", "--trials", str(TRIALS), "--json", "out.json", *more]
     return [sys.executable, "-m", "occam.search.cli", *arguments]
 
@@ -39,10 +40,12 @@ def finished(folder: Path) -> dict[int, dict]:
     return {t.number: t.user_attrs[RECORD] for t in study.trials if RECORD in t.user_attrs}
 
 
-def interrupted(folder: Path, how: signal.Signals, *, after: int) -> tuple[int, dict[int, dict]]:
+def interrupted(
+    folder: Path, how: signal.Signals, *more: str, after: int
+) -> tuple[int, dict[int, dict]]:
     """Start the search, send it a signal once `after` trials have finished; code and records."""
     process = subprocess.Popen(
-        command(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*more), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
     while len(finished(folder)) < after and process.poll() is None:
@@ -53,8 +56,8 @@ def interrupted(folder: Path, how: signal.Signals, *, after: int) -> tuple[int, 
     return process.returncode, finished(folder)
 
 
-def completed(folder: Path) -> dict:
-    done = subprocess.run(command(), cwd=folder, capture_output=True, text=True, check=False)
+def completed(folder: Path, *more: str) -> dict:
+    done = subprocess.run(command(*more), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stderr
     return json.loads((folder / "out.json").read_text())
 
@@ -90,6 +93,27 @@ def test_kill_minus_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed):
         assert summary[key] == whole[key]
     assert summary["selected"]["hyperparameters"] == whole["selected"]["hyperparameters"]
     assert summary["selected"]["validation"] == whole["selected"]["validation"]
+
+
+def test_a_population_that_is_killed_goes_on_to_the_same_proposals_and_selection(tmp_path):
+    more = ("--trainer", "population", "--trials", "80", "--target", "0.93")
+
+    def proposals(folder: Path) -> dict[int, dict]:
+        return {number: record["hyperparameters"] for number, record in finished(folder).items()}
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder in (whole, parts):
+        folder.mkdir()
+        blobs(folder)
+    expected = completed(whole, *more)
+    code, before = interrupted(parts, signal.SIGKILL, *more, after=5)
+    assert code == -signal.SIGKILL
+    summary, after = completed(parts, *more), finished(parts)
+    assert {number: after[number] for number in before} == before
+    assert proposals(parts) == proposals(whole)
+    assert summary["trainer"] == "population"
+    for key in ("trial", "hyperparameters", "parameter_count", "validation"):
+        assert summary["selected"][key] == expected["selected"][key]
 
 
 def test_every_trial_has_one_run_in_mlflow_after_a_kill(tmp_path):

@@ -100,9 +100,8 @@ def by_population(
     from occam.search.counting import unallocated
     from occam.search.metrics import metric
     from occam.search.stopping import Stops
-    from occam.search.training.population.cohort import Cohort, Lane, lanes_for
+    from occam.search.training.population.cohort import Cohort, Lane, of_one_program, sized
     from occam.search.training.population.dataset import Dataset
-    from occam.search.training.population.layout import Layout, padded_widths
     from occam.search.training.population.lowering import lower
     from occam.search.training.population.program import Program
 
@@ -117,16 +116,16 @@ def by_population(
     started = time.perf_counter()
     with unallocated():
         members = [lower(make(rng), batch_size) for _ in range(models)]
-    widths = padded_widths(members)
-    lanes = lanes_for(Layout.of(members[0], widths).row_size, batch_size, models)
-    program = Program(members[0], widths, Dataset(data[:2], data[2]), lanes)
-    cohort = Cohort(program, data[3], measured)
-    for number, member in enumerate(members):
-        cohort.add(Lane(number, member, number, epochs, never))
+    data_on_device = Dataset(data[:2], data[2])
     trained = 0
-    while any(cohort.runs):
-        ended = cohort.advance()
-        trained += len(ended) + len(cohort.active)
+    for part in of_one_program(members):
+        widths, lanes = sized(part)
+        cohort = Cohort(Program(part[0], widths, data_on_device, lanes), data[3], measured)
+        for number, member in enumerate(part):
+            cohort.add(Lane(number, member, number, epochs, never))
+        while any(cohort.runs):
+            ended = cohort.advance()
+            trained += len(ended) + len(cohort.active)
     return trained / (time.perf_counter() - started)
 
 

@@ -21,7 +21,7 @@ from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Pool
 from ..shortfall import LEAST, shortfall
 from ..studies import storage_of
-from ..trials import RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
+from ..trials import BATCH, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -92,7 +92,8 @@ class Engine:
         A batch that was interrupted comes again, and is completed where it had not been asked for
         in full: so the search goes on as if nothing had happened.
         """
-        asked = [trial for reopen in self._interrupted if (trial := reopen()) is not None]
+        again = [trial for reopen in self._interrupted if (trial := reopen()) is not None]
+        asked = [self._propose(trial) for trial in again]
         self._interrupted = []
         first, size = self._batch(n, again=bool(asked))
         if isinstance(self._study.sampler, LevelSetSampler):
@@ -101,8 +102,10 @@ class Engine:
             trial = self._next()
             if trial is None:
                 break
-            asked.append(trial)
-        return [self._propose(trial) for trial in asked]
+            if size > 1:
+                trial.set_user_attr(BATCH, first)
+            asked.append(self._propose(trial))  # the next one is chosen knowing its values
+        return asked
 
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first as a value of ours, then in Optuna's terms."""
@@ -272,7 +275,7 @@ class Engine:
 
         A trial that failed counts as the worst so far: a sampler learns nothing of a FAIL.
         """
-        if finished.state is TrialState.REJECTED:
+        if _too_large(finished):
             return 0.0
         missing = shortfall(finished, self._metric, self._search_target)
         return max([BUILD_FAILED, *self._violations()]) if missing is None else missing
@@ -283,8 +286,8 @@ class Engine:
                 yield trial.constraints.get("target", 0.0)
 
     def _excess(self, finished: FinishedTrial) -> float:
-        """Log ratio of a rejected trial's size to the smallest that has reached; else 0."""
-        if finished.state is not TrialState.REJECTED:
+        """Log ratio of a size that was too large to the smallest that has reached; else 0."""
+        if not _too_large(finished):
             return 0.0
         smallest = min(
             (trial.parameter_count for trial in self.finished if trial.reached),
@@ -305,6 +308,12 @@ def records(storage: Path, name: str) -> tuple[list[FinishedTrial], dict[str, An
 def _finished(study: optuna.Study) -> list[FinishedTrial]:
     told = (each for each in study.get_trials(deepcopy=False) if RECORD in each.user_attrs)
     return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
+
+
+def _too_large(finished: FinishedTrial) -> bool:
+    """Whether nothing is known of a trial but that a smaller one has reached."""
+    pruned = finished.state is TrialState.PRUNED and finished.score is None
+    return pruned or finished.state is TrialState.REJECTED
 
 
 def _unpacked(trial: optuna.trial.FrozenTrial) -> FinishedTrial:

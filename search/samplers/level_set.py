@@ -13,7 +13,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from ..metrics import Metric
-from ..trials import RECORD, TrialState
+from ..trials import BATCH, RECORD, TrialState
 from .pool import Configuration, Distribution, Pool, Values, fits, from_unit
 from .surrogate import Observation, Surrogate, outcome, probability
 
@@ -32,7 +32,7 @@ BASES = 5  # trials whose neighbours are candidates
 EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 12, 0.3  # trials of a batch in one template, whose value is at least this share
 CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
-HOPE, PATIENT = 0.05, 20  # the search ends when no candidate is likelier, after so many trials
+HOPE, PATIENT = 0.05, 20  # the search ends when a batch is expected to reach less, after so many
 PRUNED_WEIGHT = 0.3  # of an outcome that was extrapolated
 WORST = -3.0  # outcome of a trial that failed: an error twenty times the target's
 
@@ -127,7 +127,7 @@ class LevelSetSampler(BaseSampler):
             return fresh[int(rng.integers(len(fresh)))] if fresh else None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
-        chosen = batch.pick(mates, known, rng)
+        chosen = batch.pick(mates, known, rng, max(self._size, 1))
         if chosen is not None and self._size > 1 and chosen.template not in batch.opened:
             batch.opened.add(chosen.template)
             near = self._pool.within(chosen, NEIGHBOURS, self._seed(number))
@@ -141,7 +141,10 @@ class LevelSetSampler(BaseSampler):
         """While nothing is known yet: other recipes for the default shape, or anything."""
         base = next((each for each in self._path() if each.values == self._default), None)
         near = self._pool.within(base, NEIGHBOURS, self._seed(batch.first)) if base else []
-        return near or self._pool.below(math.inf, wanted=NEIGHBOURS, most=MOST)
+        missing = max(self._size, NEIGHBOURS) - len(near)
+        if missing > 0:
+            near += self._pool.below(math.inf, wanted=missing, most=MOST)
+        return near
 
     def _path(self) -> list[Configuration]:
         return self._pool.path(self._default, PATH_STEPS)
@@ -218,15 +221,18 @@ class _Batch:
             self.likely = probability(self.mean, self.spread)
 
     def pick(
-        self, mates: list[Configuration], known: set[str], rng: np.random.Generator
+        self, mates: list[Configuration], known: set[str], rng: np.random.Generator, size: int
     ) -> Configuration | None:
-        """The candidate with the highest expected gain an epoch, given what its mates may find."""
+        """The candidate with the highest expected gain an epoch, given what its mates may find.
+
+        None where so few of the `size` best are likely to reach that the search may end.
+        """
         free = np.array([each.key not in known for each in self.candidates], bool)
         if not free.any():
             return None
         history = self.history
-        enough = history.smallest < math.inf and len(history.trained) >= PATIENT
-        if enough and not mates and max(self.likely) < HOPE:
+        enough = history.smallest < math.inf and len(history.trained) >= PATIENT * min(size, 4)
+        if enough and not mates and sum(sorted(self.likely)[-size:]) < HOPE:
             return None
         if rng.random() < EXPLORE:
             value = 1.96 * self.spread - np.abs(self.mean)
@@ -288,12 +294,13 @@ class _History:
 
     def __init__(self, study: Study, number: int, outcome_of: Callable[[float], float]) -> None:
         trials = [each for each in study.get_trials(deepcopy=False) if each.number < number]
-        records = [(trial, trial.user_attrs.get(RECORD)) for trial in trials]
+        told = [(each, each.user_attrs[RECORD]) for each in trials if RECORD in each.user_attrs]
+        beaten = _beaten(told)
         self.known = {_key(trial.params) for trial in trials}
         self.trained = [
             _trained(trial, record, outcome_of)
-            for trial, record in records
-            if record is not None and record["state"] != TrialState.REJECTED.value
+            for trial, record in told
+            if record["state"] != TrialState.REJECTED.value and trial.number not in beaten
         ]
 
     @cached_property
@@ -318,6 +325,28 @@ class _History:
             Observation(each.configuration, each.outcome, each.weight) for each in self.trained
         ]
         return Surrogate(observations, seed)
+
+
+def _beaten(told: list[tuple[FrozenTrial, Mapping[str, Any]]]) -> set[int]:
+    """Trials that a smaller one of the same batch makes needless.
+
+    How far they have come depends on how the batch was interrupted, so that nothing is learned
+    from it.
+    """
+    smallest: dict[int, int] = {}
+    for trial, record in told:
+        if record["reached"] and BATCH in trial.user_attrs:
+            first, size = trial.user_attrs[BATCH], record["parameter_count"]
+            smallest[first] = min(size, smallest.get(first, size))
+    return {
+        trial.number
+        for trial, record in told
+        if record["parameter_count"] > smallest.get(trial.user_attrs.get(BATCH, -1), math.inf)
+    } | {
+        trial.number
+        for trial, record in told
+        if record["state"] == TrialState.PRUNED.value and record["score"] is None
+    }
 
 
 def _trained(

@@ -93,7 +93,6 @@ class Pool:
         self._paths: list[Configuration] | None = None
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
-        self._shape: dict[str, float] = defaultdict(float)  # changes that made another template
 
     def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
@@ -122,20 +121,26 @@ class Pool:
     def within(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
         """Neighbours of a configuration that can be trained together with it."""
         rng = np.random.default_rng(seed)
-        free = sorted(name for name in base.values if self._shape[name] < QUIET)
+        names = sorted(base.values)
+        free = [
+            name
+            for name, own in zip(names, rng.spawn(len(names)), strict=True)
+            if self._keeps_template(base, name, own)
+        ]
         found: dict[str, Configuration] = {}
         for index, own in enumerate(rng.spawn(2 * count if free else 0)):
             start = _resized(base, own) if index % 3 else base
-            values = _changed(start, own, free)
-            changed = [name for name in values if values[name] != base.values[name]]
-            made = self._neighbour(base, values, own)
-            if made is None or len(found) >= count:
-                continue
-            if len(changed) == 1:
-                self._shape[changed[0]] += 1 if made.template != base.template else -math.inf
-            if made.template == base.template:
+            made = self._neighbour(base, _changed(start, own, free), own)
+            if made is not None and made.template == base.template and len(found) < count:
                 found[made.key] = made
         return list(found.values())
+
+    def _keeps_template(self, base: Configuration, name: str, rng: np.random.Generator) -> bool:
+        """Whether another value of one name makes a model of the same template."""
+        distribution, value = base.distributions[name], base.values[name]
+        other = from_unit(distribution, (to_unit(distribution, value) + 0.5) % 1.0)
+        made = self._neighbour(base, {**base.values, name: other}, rng)
+        return made is not None and made.template == base.template
 
     def configuration(self, values: Values) -> Configuration | None:
         """The configuration of these values; None where it cannot be built."""

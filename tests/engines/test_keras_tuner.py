@@ -96,7 +96,7 @@ def work(searching: Engine, trials: int) -> list[Trial]:
 class Workers:
     """Runs nothing: every trial becomes what a function says."""
 
-    size = 1
+    size = batch = 1
 
     def __init__(self, become) -> None:
         self.become = become
@@ -105,6 +105,9 @@ class Workers:
         future: Future = Future()
         future.set_result(self.become(trial))
         return future
+
+    def wait(self, running) -> list[Future]:
+        return list(running)
 
     def shutdown(self) -> None:
         pass

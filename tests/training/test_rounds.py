@@ -148,7 +148,7 @@ def test_a_model_that_knows_no_shape_takes_weights_as_well(tmp_path):
     given = {"train": (X, Y), "validation": (X, Y), "seed": 1, "epochs": 2}
     stops = Stops(metric=metric("accuracy"), search_target=0.9999, epochs=9)
     earlier = fit(space, {}, **given, stops=stops)
-    earlier.model.save_weights(tmp_path / "a.weights.h5")
+    earlier.model().save_weights(tmp_path / "a.weights.h5")
     path = str(tmp_path / "a.weights.h5")
     on = fit(space, {}, **given, stops=stops, initial_weights=path, initial_epoch=2)
     assert on.history["loss"][0] < earlier.history["loss"][-1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from ...metrics import Metric
 from ...stopping import Stop, Stops
 from .initial import Array
+from .layout import Layout, Widths, padded_widths
 from .lowering import Member
 from .program import Program, State
 
@@ -128,12 +129,29 @@ class Cohort:
             jax.tree.map(lambda lanes, own, i=index: _put(lanes, i, own), self._states, state)
 
 
-def lanes_for(row_size: int, batch_size: int, runs: int) -> int:
-    """How many runs at a time are worth their memory: a power of two."""
+def of_one_program(members: Sequence[Member]) -> list[list[Member]]:
+    """Members of a template by what to pad them to: all alike, or by much the same widths.
+
+    Where there is no room for two lanes, padding costs more than another program.
+    """
+    if sized(members)[1] > 1:
+        return [list(members)]
+    parts: dict[Widths, list[Member]] = defaultdict(list)
+    for member in members:
+        parts[padded_widths([member], close=True)].append(member)
+    return list(parts.values())
+
+
+def sized(members: Sequence[Member]) -> tuple[Widths, int]:
+    """The widths of a program for these members, and how many lanes are worth their memory."""
+    widths = padded_widths(members)
+    work = Layout.of(members[0], widths).row_size * members[0].template.batch_size
     device = jax.default_backend()
-    room = (WORK if device == "cpu" else MEMORY) // (row_size * batch_size)
-    most = max(1, min(room, MOST.get(device, MOST_ELSEWHERE), 2 ** math.ceil(math.log2(runs))))
-    return int(2 ** math.floor(math.log2(most)))
+    room = (WORK if device == "cpu" else MEMORY) // work
+    needed = 1 << (len(members) - 1).bit_length()
+    most = max(1, min(room, MOST.get(device, MOST_ELSEWHERE), needed))
+    lanes = 1 << (most.bit_length() - 1)
+    return (widths, lanes) if lanes > 1 else (padded_widths(members, close=True), lanes)
 
 
 def _put(lanes: Array, index: int, own: Any) -> None:

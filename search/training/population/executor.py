@@ -19,14 +19,13 @@ from ...evaluation import arrays, predictions
 from ...metrics import metric
 from ...pipeline import Data, Pipeline
 from ...stopping import Stop
-from ...trials import FinishedTrial, Trial, failed, not_smaller, rejected
+from ...trials import FinishedTrial, Trial, TrialState, failed, finished, not_smaller, rejected
 from ..fit import Run
 from ..trial import Course, Request, Task, course, run_trial
 from ..users_fit import trains_itself
-from .cohort import Cohort, Lane, lanes_for
+from .cohort import Cohort, Lane, of_one_program, sized
 from .dataset import Dataset
 from .errors import Unsupported
-from .layout import Layout, padded_widths
 from .lowering import Member, Template, lower
 from .program import Program
 
@@ -126,7 +125,9 @@ class Population:
             if len(groups[template]) < _company():
                 alone += groups.pop(template)
         for group in groups.values():
-            yield from self._train_together(group)
+            owners = {id(each.member): each for each in group}
+            for part in of_one_program([each.member for each in group if each.member]):
+                yield from self._train_together([owners[id(member)] for member in part])
         for each in sorted(alone, key=lambda each: each.trial.parameter_count):
             self._train_alone(each)
             yield
@@ -136,9 +137,9 @@ class Population:
             self._reject(each)
             return
         started = time.perf_counter()
-        finished = run_trial(self._task, each.trial, self._data, self._on_epoch)
+        ended = run_trial(self._task, each.trial, self._data, self._on_epoch)
         each.seconds += time.perf_counter() - started
-        self._finish(each, finished)
+        self._finish(each, ended)
 
     def _train_together(self, group: list[_Trial]) -> Iterator[None]:
         try:
@@ -211,12 +212,11 @@ class Population:
             self._finish(each, failed(each.trial, problem, epochs=each.epochs))
         return None
 
-    def _finish(self, each: _Trial, finished: FinishedTrial) -> None:
+    def _finish(self, each: _Trial, ended: FinishedTrial) -> None:
         best = self._best
-        smaller = best is None or finished.parameter_count < best.parameter_count
-        if finished.reached and smaller:
+        if ended.reached and (best is None or ended.parameter_count < best.parameter_count):
             self._best = each.trial
-        each.future.set_result(replace(finished, seconds=each.seconds))
+        each.future.set_result(replace(ended, seconds=each.seconds))
 
     def _is_beaten(self, each: _Trial) -> bool:
         """Whether a model that is not larger has reached meanwhile."""
@@ -226,16 +226,15 @@ class Population:
     def _reject(self, each: _Trial) -> None:
         if self._best is not None:
             reason = not_smaller(self._best)
-            self._finish(each, replace(rejected(each.trial, reason), epochs=each.epochs))
+            beaten = finished(each.trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
+            self._finish(each, beaten)
 
     def _program(self, members: list[Any]) -> Program:
         """One that is compiled already, where the members fit; else a new one."""
         if self._dataset is None:
             raise RuntimeError("There is no data for a population.")
-        widths = padded_widths(members)
-        row_size = Layout.of(members[0], widths).row_size
         template = members[0].template
-        lanes = lanes_for(row_size, template.batch_size, len(members))
+        widths, lanes = sized(members)
         key = (template, widths, lanes)
         if key not in self._programs:
             self._programs[key] = Program(members[0], widths, self._dataset, lanes)

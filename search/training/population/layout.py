@@ -16,19 +16,28 @@ from .lowering import Member, Template, kind_of
 Widths = tuple[tuple[tuple[str, int], ...], ...]  # of each node, by name
 
 
-def padded_widths(members: Iterable[Member]) -> Widths:
-    """Widths that fit every member: powers of two, so that few programs serve a whole search."""
+def padded_widths(members: Iterable[Member], *, close: bool = False) -> Widths:
+    """Widths that fit every member: powers of two, so that few programs serve a whole search.
+
+    Args:
+        close: multiples of four instead, where padding costs more than another program.
+    """
+    rounded = _multiple_of_four if close else _power_of_two
     members = list(members)
     return tuple(
         tuple(
             (
                 name,
-                dict(node.exact).get(name) or _power_of_two(m.widths[index][name] for m in members),
+                dict(node.exact).get(name) or rounded(m.widths[index][name] for m in members),
             )
             for name in sorted(members[0].widths[index])
         )
         for index, node in enumerate(members[0].template.nodes)
     )
+
+
+def _multiple_of_four(values: Iterable[int]) -> int:
+    return -(-max(values) // 4) * 4
 
 
 def _power_of_two(values: Iterable[int]) -> int:

@@ -72,7 +72,7 @@ def test_what_is_not_smaller_than_one_that_reached_is_not_trained_on(tmp_path):
     later = train(searching, *(trial(n, units) for n, units in enumerate((2, 30, 31, 32))))
     for each in later.values():
         if each.parameter_count >= smallest:
-            assert each.state is TrialState.REJECTED
+            assert each.state is TrialState.PRUNED
             assert each.epochs == 0
             assert "not smaller" in each.reason
     assert later[0].epochs > 0
@@ -91,8 +91,8 @@ def test_the_same_batch_gives_the_same_records(tmp_path):
 
 @pytest.mark.slow
 def test_one_that_diverges_fails_and_the_others_go_on(tmp_path):
-    searching, _, _ = population(tmp_path, target=0.999)
-    wild = trial(1, 4, rate=float("inf"))
+    searching, _, _ = population(tmp_path, ("1e-1, sampling", "1e38, sampling"), target=0.999)
+    wild = trial(1, 4, rate=1e38)
     ended = train(searching, trial(0, 4), wild, trial(2, 5), trial(3, 6))
     assert ended[1].state is TrialState.FAIL
     assert "finite" in (ended[1].error or "")
