@@ -29,7 +29,7 @@ from .errors import Unsupported
 from .lowering import Member, Template, lower
 from .program import Program
 
-BATCH = 32  # trials that are proposed together
+BATCH = 16  # trials that are proposed together
 COMPANY = 3  # members of a template that make compiling it worth while, where `fit` starts faster
 PROGRAMS = 16  # that are kept compiled
 CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
