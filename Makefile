@@ -65,11 +65,13 @@ lint: $(ready)  ## check style and types
 	@$(bin)/ruff check .
 	@$(bin)/mypy
 
-bench: $(ready)  ## measure overhead, memory, start-up and stops; see benchmarks/
+bench: $(ready)  ## measure overhead, memory, start-up, stops, populations
 	@$(bin)/python benchmarks/overhead.py
 	@$(bin)/python benchmarks/memory.py
 	@$(bin)/python benchmarks/startup.py
 	@$(bin)/python benchmarks/stops.py
+	@$(bin)/python benchmarks/throughput digits 256 20
+	@$(bin)/python benchmarks/throughput mnist 12 6
 
 table: $(ready)  ## search every pipeline, TRIALS=12 each, and write the table to mlruns/table.md
 	@$(bin)/python benchmarks/table.py $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
