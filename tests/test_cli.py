@@ -118,7 +118,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        code = occam("search", blobs(folder), "--trials", "8", "--json", "first.json")
+        code = occam("search", blobs(folder), "--trials", "32", "--json", "first.json")
         assert code == 0
         yield folder, json.loads(Path("first.json").read_text())
 
@@ -156,16 +156,16 @@ def test_the_smallest_that_reached_is_selected(searched):
 def test_the_same_command_again_trains_nothing_and_says_the_same(searched, monkeypatch, capsys):
     folder, first = searched
     monkeypatch.chdir(folder)
-    assert occam("search", "blobs.py", "--trials", "8", "--json", "again.json") == 0
+    assert occam("search", "blobs.py", "--trials", "32", "--json", "again.json") == 0
     again = json.loads(Path("again.json").read_text())
     for key in ("epochs_trained", "trials", "ladder", "selected", "mlflow", "name"):
         assert again[key] == first[key]
-    assert "all 8 trials are done" in capsys.readouterr().out
+    assert "all 32 trials are done" in capsys.readouterr().out
 
 
 def test_the_same_seed_elsewhere_gives_the_same_trials_and_selection(searched, workplace):
     _, first = searched
-    command = ["search", blobs(workplace), "--trials", "8", "--json", "o.json", "--quiet"]
+    command = ["search", blobs(workplace), "--trials", "32", "--json", "o.json", "--quiet"]
     assert occam(*command) == 0
     other = json.loads(Path("o.json").read_text())
     assert other["name"] == first["name"]
