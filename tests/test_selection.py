@@ -184,25 +184,24 @@ def test_a_bootstrap_bound_is_on_the_pessimistic_side():
         assert measured.error(bound) > measured.error(score)
 
 
-@pytest.mark.parametrize(("margin", "least", "most"), [(2.0, 0.93, 1.0), (0.0, 0.0, 0.6)])
+@pytest.mark.parametrize(("margin", "least", "most"), [(2.0, 0.95, 1.0), (0.0, 0.0, 0.6)])
 def test_the_default_margin_makes_picks_hold_where_none_makes_them_fail(margin, least, most):
-    """120 configurations near the frontier; the smallest that reaches is judged by its truth.
+    """2,000 searches of 120 configurations near the frontier; a pick is judged by its truth.
 
-    The error falls as size^-0.6, seeds move it by 15 %; 900 validation rows, target 0.95.
+    The error falls as size^-0.6 and each run moves it by 15 %; what reaches is run once more, and
+    the second run's weights are delivered. 900 validation rows, target 0.95.
     """
     rng = np.random.default_rng(1)
-    target, rows, repetitions, holds, picked = 0.95, 900, 400, 0, 0
+    target, rows, repetitions, holds = 0.95, 900, 2000, 0
     goal = search_target(ACCURACY, target, np.zeros(rows), margin)
     for _ in range(repetitions):
         sizes = np.exp(rng.uniform(np.log(200), np.log(4000), 120))
-        truth = 1 - (1 - target) * (sizes / 800) ** -0.6 * np.exp(rng.normal(0, 0.15, 120))
+        errors = (1 - target) * (sizes / 800) ** -0.6
+        truth = 1 - errors * np.exp(rng.normal(0, 0.15, (2, 120)))  # of two runs
         seen = rng.binomial(rows, truth) / rows
-        trials = [
-            trial(i, int(sizes[i]), seen[i]) for i in range(120) if ACCURACY.reaches(seen[i], goal)
-        ]
+        reached = np.flatnonzero((seen >= goal).all(axis=0))
+        trials = [trial(i, int(sizes[i]), seen[1, i]) for i in reached]
         ladder = select_accuracy(trials, target=target, rows=rows, margin=margin)
-        if ladder.candidates:
-            picked += 1
-            holds += truth[ladder.candidates[0].number] >= target
-    assert picked == repetitions
-    assert least <= holds / picked <= most
+        holds += truth[1, ladder.candidates[0].number] >= target
+    assert least <= holds / repetitions <= most
+    print(f"margin {margin}: {holds / repetitions:.3f} of the picks hold")

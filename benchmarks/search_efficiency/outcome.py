@@ -1,0 +1,88 @@
+"""What the searches came to: epochs, sizes and whether the picks hold, over tasks and seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from occam.search.selection import search_target
+from occam.search.stopping import Stop, Stops
+from occam.search.trials import FinishedTrial
+from scipy.stats import friedmanchisquare, studentized_range
+
+from tables import MARGIN, SEEDS, Table
+
+NEAR = 1.1  # of the best known size
+Picks = Sequence[tuple[int, int, float]]  # epochs spent, size, score on new rows
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a task asks for, and the best that is known."""
+
+    size: int  # fewest parameters that reach the search target with every seed, and hold
+    holds: Callable[[float], bool]
+
+
+def goal(table: Table) -> Goal:
+    """The best known size: every seed reaches the search target, and in their mean they hold."""
+    measured, epochs = table.metric, table.task.epochs
+    aim = search_target(measured, table.target, table.labels, MARGIN)
+    stops = Stops(metric=measured, search_target=aim, epochs=epochs)
+    for number in np.argsort(table.sizes, kind="stable"):
+        truths = []
+        for seed in range(SEEDS):
+            curve = table.validation[number, seed].tolist()
+            ends = (end for end in range(2, epochs + 1) if stops.reached(curve[:end]))
+            if (end := next(ends, None)) is not None:
+                truths.append(float(table.truth[number, seed, end - 1]))
+        if len(truths) == SEEDS and measured.reaches(float(np.mean(truths)), table.target):
+            size = int(table.sizes[number])
+            return Goal(size, lambda score: measured.reaches(score, table.target))
+    raise ValueError(f"No configuration of {table.task.name!r} holds its target.")
+
+
+def epochs_to_goal(picks: Picks, goal: Goal) -> float:
+    """Until the pick is near the best known size and holds; infinite where it never does."""
+    good = (e for e, size, score in picks if size <= NEAR * goal.size and goal.holds(score))
+    return next(good, math.inf)
+
+
+def at(picks: Picks, epochs: float) -> tuple[int, float] | None:
+    """Size and score of what would have been delivered by then."""
+    delivered = [(size, score) for spent, size, score in picks if spent <= epochs]
+    return delivered[-1] if delivered else None
+
+
+def expected_epochs(costs: Iterable[float], spent: Iterable[int]) -> float:
+    """Expected running time: all epochs spent before the goal by the number of successes.
+
+    Hansen et al., COCO: performance assessment, 2016 (arXiv 1605.03560).
+    """
+    costs, spent = list(costs), list(spent)
+    reached = sum(math.isfinite(each) for each in costs)
+    total = sum(c if math.isfinite(c) else s for c, s in zip(costs, spent, strict=True))
+    return total / reached if reached else math.inf
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile; infinite values are the largest."""
+    ordered = sorted(values)
+    return tuple(ordered[min(int(q * len(ordered)), len(ordered) - 1)] for q in (0.25, 0.5, 0.75))
+
+
+def mean_ranks(table: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Mean ranks over tasks (rows) of tools (columns), Friedman's p, Nemenyi's critical difference.
+
+    Demsar, JMLR 7 (2006).
+    """
+    from scipy.stats import rankdata
+
+    tasks, tools = table.shape
+    ranks = np.array([rankdata(row) for row in table]).mean(axis=0)
+    q = studentized_range.ppf(0.95, tools, math.inf) / math.sqrt(2)
+    p = float(friedmanchisquare(*table.T).pvalue)
+    return ranks, p, float(q * math.sqrt(tools * (tools + 1) / (6 * tasks)))

@@ -1,0 +1,95 @@
+"""Trials that are chosen together: each by what it is worth, given what its mates may find."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .history import History
+from .pool import Configuration
+from .surrogate import probability
+
+EXPLORE = 0.1  # share of trials that only make the level set clearer
+COMPANY, WORTH = 8, 0.3  # trials of a batch in one template, whose value is at least this share
+CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
+HOPE, PATIENT = 0.05, 20  # the search ends when a batch is expected to reach less, after so many
+
+
+@dataclass
+class Batch:
+    """Trials that are chosen together: the same knowledge, the same candidates."""
+
+    first: int
+    history: History
+    candidates: list[Configuration] = field(default_factory=list)
+    mates: dict[int, Configuration | None] = field(default_factory=dict)
+    opened: set[int | None] = field(default_factory=set)  # templates with candidates of their own
+
+    def add(self, candidates: list[Configuration], seed: int) -> None:
+        """Let the surrogate judge candidates, which are all of them judged at most once."""
+        if not self.opened:
+            self.surrogate = self.history.surrogate(seed)
+            self.opened.add(None)
+        have = {each.key for each in self.candidates}
+        self.candidates += [each for each in candidates if each.key not in have]
+        self.sizes = np.array([each.parameter_count for each in self.candidates])
+        if self.candidates:
+            self.mean, self.spread = self.surrogate.predict(self.candidates)
+            self.likely = probability(self.mean, self.spread)
+
+    def pick(
+        self, mates: list[Configuration], known: set[str], rng: np.random.Generator, size: int
+    ) -> Configuration | None:
+        """The candidate with the highest expected gain an epoch, given what its mates may find.
+
+        None where so few of the `size` best are likely to reach that the search may end.
+        """
+        free = np.array([each.key not in known for each in self.candidates], bool)
+        if not free.any():
+            return None
+        history = self.history
+        enough = history.smallest < math.inf and len(history.trained) >= PATIENT * min(size, 4)
+        if enough and not mates and sum(sorted(self.likely)[-size:]) < HOPE:
+            return None
+        if rng.random() < EXPLORE:
+            value = 1.96 * self.spread - np.abs(self.mean)
+        else:
+            cost = self.likely * history.epochs(True) + (1 - self.likely) * history.epochs(False)
+            value = self._gain(mates) * self.likely / cost * self._room(mates)
+            value = self._in_company(np.where(free, value, -np.inf), mates)
+        return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
+
+    def _room(self, mates: list[Configuration]) -> Any:
+        """Less for each mate of nearly the same size: what one is told holds for the others too."""
+        sizes = np.array([each.parameter_count for each in mates])
+        apart = np.abs(np.log(self.sizes[:, None] / sizes)) if mates else np.ones((1, 1))
+        return CROWD ** (apart < ALIKE).sum(axis=1)
+
+    def _in_company(self, value: Any, mates: list[Configuration]) -> Any:
+        """Stay with the last mate's template while that is nearly as good, and not yet full."""
+        if not mates or sum(each.template == mates[-1].template for each in mates) >= COMPANY:
+            return value
+        same = np.array([each.template == mates[-1].template for each in self.candidates])
+        joined = np.where(same, value, -np.inf)
+        return joined if joined.max() >= WORTH * value.max() else value
+
+    def _gain(self, mates: list[Configuration]) -> Any:
+        """Expected log ratio of the smallest size to each candidate's, were it to reach.
+
+        The smallest is the incumbent or a mate that reaches, each with its own probability.
+        """
+        start = min(self.history.smallest, 1.2 * max(self.sizes))
+        gain = np.zeros(len(self.sizes))
+        left = np.ones(len(self.sizes))  # probability that no smaller mate has reached
+        if mates:
+            likely = probability(*self.surrogate.predict(mates))
+            for mate, chance in sorted(
+                zip(mates, likely, strict=True), key=lambda pair: pair[0].parameter_count
+            ):
+                ahead = np.log(np.minimum(mate.parameter_count, start) / self.sizes)
+                gain += left * chance * np.maximum(ahead, 0.0)
+                left *= 1 - chance
+        return gain + left * np.log(start / self.sizes)

@@ -1,0 +1,128 @@
+"""What the trials so far have shown: a study's records as observations for the surrogate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from ..trials import BATCH, RECORD, TrialState
+from .pool import Configuration, Values
+from .surrogate import Observation, Surrogate
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+PRUNED_WEIGHT = 0.3  # of an outcome that was extrapolated
+WORST = -3.0  # outcome of a trial that failed: an error twenty times the target's
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trial that was trained, as an observation."""
+
+    number: int
+    configuration: Configuration
+    reached: bool
+    outcome: float
+    weight: float
+    epochs: int
+
+    @property
+    def size(self) -> int:
+        return self.configuration.parameter_count
+
+
+class History:
+    """What the trials before trial `number` have shown."""
+
+    def __init__(self, study: Study, number: int, outcome_of: Callable[[float], float]) -> None:
+        trials = [each for each in study.get_trials(deepcopy=False) if each.number < number]
+        told = [(each, each.user_attrs[RECORD]) for each in trials if RECORD in each.user_attrs]
+        beaten = _beaten(told)
+        self.known = {_key(trial.params) for trial in trials}
+        self.trained = [
+            _trained(trial, record, outcome_of)
+            for trial, record in told
+            if record["state"] != TrialState.REJECTED.value and trial.number not in beaten
+        ]
+
+    @cached_property
+    def smallest(self) -> float:
+        """Size of the incumbent; infinite where there is none."""
+        return min((each.size for each in self.trained if each.reached), default=math.inf)
+
+    def best(self, count: int) -> list[Trained]:
+        """The smallest that reached, then the nearest misses among the smaller."""
+        reached = sorted((each for each in self.trained if each.reached), key=lambda e: e.size)
+        missed = [e for e in self.trained if not e.reached and e.size < self.smallest]
+        missed.sort(key=lambda each: -each.outcome)
+        return [*reached[: count - 2], *missed][:count]
+
+    def epochs(self, reached: bool) -> float:
+        """Epochs that a trial with this end has taken so far, in the median."""
+        taken = [each.epochs for each in self.trained if each.reached is reached and each.epochs]
+        return median(taken) if taken else 10.0
+
+    def surrogate(self, seed: int) -> Surrogate:
+        observations = [
+            Observation(each.configuration, each.outcome, each.weight) for each in self.trained
+        ]
+        return Surrogate(observations, seed)
+
+
+def _beaten(told: list[tuple[FrozenTrial, Mapping[str, Any]]]) -> set[int]:
+    """Trials that a smaller one of the same batch makes needless.
+
+    How far they have come depends on how the batch was interrupted, so that nothing is learned
+    from it.
+    """
+    smallest: dict[int, int] = {}
+    for trial, record in told:
+        if record["reached"] and BATCH in trial.user_attrs:
+            first, size = trial.user_attrs[BATCH], record["parameter_count"]
+            smallest[first] = min(size, smallest.get(first, size))
+    return {
+        trial.number
+        for trial, record in told
+        if record["parameter_count"] > smallest.get(trial.user_attrs.get(BATCH, -1), math.inf)
+    } | {
+        trial.number
+        for trial, record in told
+        if record["state"] == TrialState.PRUNED.value and record["score"] is None
+    }
+
+
+def _trained(
+    trial: FrozenTrial, record: Mapping[str, Any], outcome_of: Callable[[float], float]
+) -> Trained:
+    """A trial as an observation; one that was stopped early lies between what it was and could be.
+
+    The mean of the two outcomes is the log of the geometric mean of the two errors.
+    """
+    distributions: Any = trial.distributions  # of the three kinds that there are
+    configuration = Configuration(trial.params, distributions, record["parameter_count"])
+    score, projected = record["score"], record["projected_score"]
+    stopped = record["state"] == TrialState.PRUNED.value
+    if score is None:
+        value = WORST
+    elif stopped and projected is not None:
+        value = (outcome_of(score) + outcome_of(projected)) / 2
+    else:
+        value = outcome_of(score)
+    return Trained(
+        number=trial.number,
+        configuration=configuration,
+        reached=record["reached"],
+        outcome=max(value, 0.0) if record["reached"] else min(value, 0.0),
+        weight=PRUNED_WEIGHT if stopped or score is None else 1.0,
+        epochs=record["epochs"],
+    )
+
+
+def _key(values: Values) -> str:
+    return Configuration(values, {}, 0).key
