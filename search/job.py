@@ -300,7 +300,7 @@ def _grouping(settings: Settings, planned: Plan) -> dict[str, Any]:
     """What tells Optuna's engine which models can be trained together."""
     if settings.engine != "optuna" or planned.trainer == "fit":
         return {}
-    from .training.population.executor import Templates
+    from .training.population.templates import Templates
 
     return {"template": Templates(planned.pipeline, rows(planned.prepared.data.train[0]))}
 

@@ -95,7 +95,7 @@ class _Search:
         """Keep the workers busy while the budget lasts, a batch of proposals at a time."""
         idle = 0  # proposals in a row that needed no training
         while len(running) + workers.batch <= workers.size:
-            reserved = sum(trial.epoch_budget or 0 for trial in running.values())
+            reserved = sum(trial.epochs for trial in running.values())
             if self._spent(len(running), reserved):
                 return
             if not self.asked:
@@ -110,7 +110,7 @@ class _Search:
                     continue
                 idle = 0
                 limited = self._limited(trial, reserved)
-                reserved += limited.epoch_budget or 0
+                reserved += limited.epochs
                 running[workers.submit(limited)] = limited
             if idle >= HOPELESS:
                 self.end = f"{HOPELESS} proposals in a row needed no training"
@@ -157,11 +157,10 @@ class _Search:
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
     def _limited(self, trial: Trial, reserved: int) -> Trial:
-        """A run and its confirmation, as far as the epochs left allow."""
-        both = 2 * trial.epochs + trial.initial_epoch  # it is confirmed from its first epoch on
-        if self.budget.epochs is not None:
-            both = min(both, self.budget.epochs - self.epochs - reserved)
-        return replace(trial, epochs=min(trial.epochs, both), epoch_budget=both)
+        """As many epochs as are left."""
+        if self.budget.epochs is None:
+            return trial
+        return replace(trial, epochs=min(trial.epochs, self.budget.epochs - self.epochs - reserved))
 
     def _spent(self, running: int, reserved: int) -> bool:
         budget = self.budget

@@ -172,7 +172,7 @@ def _no_population(pipeline: Pipeline, rows: int) -> str:
     if importlib.util.find_spec("jax") is None:
         return "JAX is not installed"
     from .training.population.errors import Unsupported
-    from .training.population.executor import member_of
+    from .training.population.templates import member_of
 
     try:
         member_of(pipeline, {}, rows)

@@ -30,7 +30,6 @@ class Trial:
     trainable_parameter_count: int
     epochs: int  # at most, in one run
     seed: int
-    epoch_budget: int | None = None  # at most, a confirmation included
     error: str | None = None  # why it could not be built
     initial_epoch: int = 0  # trained already, by the trial that this one goes on from
     initial_weights: str | None = None  # file of the weights to begin with
@@ -48,11 +47,11 @@ class FinishedTrial:
     parameter_count: int
     trainable_parameter_count: int
     seed: int
-    reached: bool = False  # the search target, and confirmed with a second seed
+    reached: bool = False  # the search target
     score: float | None = None  # None: nothing was trained, or nothing finite came out
     projected_score: float | None = None  # what the last epoch could have brought, at best
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # one value an epoch
-    epochs: int = 0  # trained in all, the confirmation included
+    epochs: int = 0  # trained
     seconds: float = 0.0
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target

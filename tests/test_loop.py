@@ -98,7 +98,7 @@ def test_a_batch_is_asked_for_at_once_and_the_next_when_it_is_over():
 def test_a_budget_of_epochs_begins_as_many_of_a_batch_as_it_can_pay_for():
     workers = Answers(misses, size=4, batch=4)
     finished = run(Sizes([10, 20, 30, 40]), workers, budget=Budget(epochs=50))
-    assert [trial.epoch_budget for trial in workers.submitted] == [20, 20, 10, 20]
+    assert [trial.epochs for trial in workers.submitted] == [10, 10, 10, 10]
     assert len(finished) == 4
 
 
@@ -130,17 +130,13 @@ def test_trials_are_counted_when_trained_and_not_when_rejected():
 def test_no_epoch_is_trained_beyond_the_budget():
     workers = Answers(misses)
     run(Sizes([100, 200, 300, 400]), workers, budget=Budget(epochs=9))
-    assert [(trial.epochs, trial.epoch_budget) for trial in workers.submitted] == [
-        (9, 9),
-        (5, 5),
-        (1, 1),
-    ]
+    assert [trial.epochs for trial in workers.submitted] == [9, 5, 1]
 
 
 def test_parallel_trials_share_the_epochs_that_are_left():
     workers = Answers(misses, size=3)
-    run(Sizes([100, 200, 300]), workers, budget=Budget(epochs=30))
-    assert [trial.epoch_budget for trial in workers.submitted[:2]] == [20, 10]
+    run(Sizes([100, 200, 300]), workers, budget=Budget(epochs=15))
+    assert [trial.epochs for trial in workers.submitted[:2]] == [10, 5]
 
 
 def test_a_search_that_goes_on_counts_what_it_had():

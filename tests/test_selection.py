@@ -96,7 +96,7 @@ def test_a_ladder_is_sorted_and_its_candidates_are_its_smallest_at_rising_bars(d
         assert following.score > candidate.score
 
 
-def test_a_smaller_model_that_was_not_confirmed_is_not_selected():
+def test_a_smaller_model_that_did_not_reach_is_not_selected():
     ladder = select_accuracy([trial(0, 10, 0.99, reached=False), trial(1, 90, 0.95)])
     assert [rung.number for rung in ladder.candidates] == [1]
 

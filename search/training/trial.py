@@ -1,9 +1,9 @@
-"""One trial from start to end: train, confirm with a fresh seed, save what reached."""
+"""One trial from start to end: train, judge, save what reached."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from ..trials import FinishedTrial, Trial, TrialState, failed
 from ..trials import finished as finish
 from .fit import Run, fit, release
 
-Course = Generator["Request", Run, FinishedTrial]
 OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
 
 
@@ -27,39 +26,25 @@ class Task:
     models: Path  # folder for the models that reach
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A run that a trial needs: who trains it answers with a `Run`."""
-
-    seed: int
-    epochs: int  # at most
-    stops: Stops
-    initial_epoch: int = 0
-    initial_weights: str | None = None
-
-
 def run_trial(
     task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None = None
 ) -> FinishedTrial:
-    """Train a trial, and once more with a fresh seed where it reached; a failure is a value too."""
+    """Train a trial; a failure is a value too."""
     started = time.perf_counter()
-
-    def answer(request: Request) -> Run:
-        return fit(
+    try:
+        run = fit(
             task.pipeline,
             trial.hyperparameters,
             train=data.train,
             validation=data.validation,
-            epochs=request.epochs,
-            seed=request.seed,
-            stops=request.stops,
+            epochs=trial.epochs,
+            seed=trial.seed,
+            stops=stops_of(task, trial),
             on_epoch=on_epoch,
-            initial_epoch=request.initial_epoch,
-            initial_weights=request.initial_weights,
+            initial_epoch=trial.initial_epoch,
+            initial_weights=trial.initial_weights,
         )
-
-    try:
-        finished = _answered(course(task, trial), answer)
+        finished = conclude(task, trial, run)
     except Exception as error:
         finished = failed(trial, f"{type(error).__name__}: {error}")
     release()
@@ -67,60 +52,25 @@ def run_trial(
 
 
 def stops_of(task: Task, trial: Trial) -> Stops:
-    """The stops of each run of a trial."""
-    measured = metric(task.pipeline.metric)
+    """The stops of a trial's run."""
     return Stops(
-        metric=measured,
+        metric=metric(task.pipeline.metric),
         search_target=task.search_target,
         epochs=max(trial.initial_epoch + trial.epochs, trial.horizon or 0),
         trained=trial.initial_epoch,
     )
 
 
-def course(task: Task, trial: Trial) -> Course:
-    """The runs of one trial in turn: a first, and where it reached one to confirm it."""
+def conclude(task: Task, trial: Trial, run: Run) -> FinishedTrial:
+    """What became of a trial, its model saved where it reached."""
     stops = stops_of(task, trial)
-    first = yield Request(
-        seed=trial.seed,
-        epochs=trial.epochs,
-        stops=stops,
-        initial_epoch=trial.initial_epoch,
-        initial_weights=trial.initial_weights,
-    )
     if trial.weights_path is not None:
-        _save(first, Path(trial.weights_path))
-    if not _reached(first, stops):
-        return _ended(trial, first, stops)
-    most = trial.initial_epoch + trial.epochs
-    left = min(most, (trial.epoch_budget or trial.epochs + most) - first.epochs)
-    if left < 1:
-        return replace(
-            _ended(trial, first, stops), reason="no epoch was left to confirm it", reached=False
-        )
-    stops = replace(stops, trained=0)
-    second = yield Request(seed=trial.seed + 1, epochs=left, stops=stops)
-    history = {
-        **{f"first_{name}": values for name, values in first.history.items()},
-        **second.history,
-    }
-    finished = replace(
-        _ended(trial, second, stops), history=history, epochs=first.epochs + second.epochs
-    )
-    if not _reached(second, stops):
-        return replace(finished, reason=f"not confirmed with a second seed: {finished.reason}")
+        _save(run, Path(trial.weights_path))
+    ended = _ended(trial, run, stops)
+    if not _reached(run, stops):
+        return ended
     path = task.models / f"trial-{trial.number}.keras"
-    return replace(finished, reached=True, model_path=_save_model(second, path))
-
-
-def _answered(course: Course, answer: Callable[[Request], Run]) -> FinishedTrial:
-    """Train what a trial asks for until it has ended."""
-    try:
-        request = next(course)
-        while True:
-            request = course.send(answer(request))
-    except StopIteration as end:
-        finished: FinishedTrial = end.value
-        return finished
+    return replace(ended, reached=True, model_path=_save_model(run, path))
 
 
 def _reached(run: Run, stops: Stops) -> bool:

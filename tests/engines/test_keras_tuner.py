@@ -313,7 +313,7 @@ def test_below_the_target_the_nearer_is_better_and_at_it_the_smaller():
         worth(100, 0.96, True),
         worth(1000, 0.99, True),
         worth(10**9, 0.96, True),
-        worth(10, 0.96),  # reached once and not confirmed: just short of it
+        worth(10, 0.96),  # at the target for one epoch: just short of it
         worth(10, 0.949),
         worth(10, 0.6),
         worth(10, None),

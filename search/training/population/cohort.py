@@ -69,9 +69,9 @@ class Cohort:
         """Those under way."""
         return [lane for lane in self._lanes if lane is not None]
 
-    def add(self, lane: Lane, *, first: bool = False) -> None:
+    def add(self, lane: Lane) -> None:
         """Let a run wait for a free lane."""
-        (self._waiting.appendleft if first else self._waiting.append)(lane)
+        self._waiting.append(lane)
 
     def drop(self, unwanted: Callable[[Lane], bool]) -> list[Lane]:
         """Take out runs that are not wanted any more."""

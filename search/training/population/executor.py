@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,21 +13,21 @@ import jax
 import keras
 import numpy as np
 
-from ...building import as_hypermodel, as_hyperparameters, build
-from ...counting import first_rows, unallocated
+from ...building import as_hyperparameters, build
+from ...counting import first_rows
 from ...evaluation import arrays, predictions
 from ...metrics import metric
-from ...pipeline import Data, Pipeline
+from ...pipeline import Data
 from ...stopping import Stop
 from ...trials import FinishedTrial, Trial, TrialState, failed, finished, not_smaller, rejected
 from ..fit import Run
-from ..trial import Course, Request, Task, course, run_trial
-from ..users_fit import trains_itself
+from ..trial import Task, conclude, run_trial, stops_of
 from .cohort import Cohort, Lane, of_one_program, sized
 from .dataset import Dataset
 from .errors import Unsupported
 from .lowering import Member, Template, lower
 from .program import Program
+from .templates import member_of
 
 BATCH = 16  # trials that are proposed together
 COMPANY = 3  # members of a template that make compiling it worth while, where `fit` starts faster
@@ -41,9 +41,7 @@ OnEpoch = Callable[[int, float], bool]
 class _Trial:
     trial: Trial
     future: Future[FinishedTrial]
-    course: Course
     member: Member | None
-    epochs: int = 0  # trained so far
     seconds: float = 0.0  # its share of the time that its population took
 
 
@@ -77,12 +75,12 @@ class Population:
         self._batch: list[_Trial] = []
         self._work: Iterator[None] = iter(())
         self._best: Trial | None = None
-        self._noticed = False
+        self._noticed = self._time_is_up = False
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         """Take a trial into the batch; it is trained while its future is waited for."""
         future: Future[FinishedTrial] = Future()
-        self._batch.append(_Trial(trial, future, course(self._task, trial), self._member(trial)))
+        self._batch.append(_Trial(trial, future, self._member(trial)))
         return future
 
     def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
@@ -90,7 +88,7 @@ class Population:
         if self._batch:
             self._work, self._batch = self._train(self._batch), []
         while not (done := [future for future in running if future.done()]):
-            next(self._work)
+            next(self._work, None)
         return done
 
     def shutdown(self) -> None:
@@ -124,6 +122,7 @@ class Population:
         for template in [*groups]:
             if len(groups[template]) < _company():
                 alone += groups.pop(template)
+        self._time_is_up = False
         for group in groups.values():
             owners = {id(each.member): each for each in group}
             for part in of_one_program([each.member for each in group if each.member]):
@@ -133,8 +132,7 @@ class Population:
             yield
 
     def _train_alone(self, each: _Trial) -> None:
-        if self._is_beaten(each):
-            self._reject(each)
+        if self._is_needless(each):
             return
         started = time.perf_counter()
         ended = run_trial(self._task, each.trial, self._data, self._on_epoch)
@@ -154,19 +152,20 @@ class Population:
     def _population(self, group: list[_Trial]) -> Iterator[None]:
         cohort = Cohort(self._program([each.member for each in group]), self._labels, self._metric)
         for each in group:
-            cohort.add(self._lane(each, next(each.course)))
-        while True:
-            for lane in cohort.drop(lambda lane: self._is_beaten(lane.owner)):
-                lane.owner.epochs += len(lane.scores)
-                self._reject(lane.owner)
-                yield
-            if not any(cohort.runs):
-                return
+            if not self._is_needless(each):
+                cohort.add(self._lane(each))
+        while any(cohort.runs):
             for lane in self._advance(cohort):
-                request = self._answer(lane)
-                if request is not None:
-                    cohort.add(self._lane(lane.owner, request), first=True)
+                self._conclude(lane)
+            for lane in cohort.drop(lambda lane: self._is_beaten(lane.owner)):
+                self._reject(lane.owner, len(lane.scores))
             yield
+
+    def _lane(self, each: _Trial) -> Lane:
+        if each.member is None:
+            raise RuntimeError("This trial has no place in a population.")
+        trial = each.trial
+        return Lane(each, each.member, trial.seed, trial.epochs, stops_of(self._task, trial))
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
         """One epoch of all that is under way; the runs that have ended."""
@@ -175,28 +174,18 @@ class Population:
         took = [*cohort.active, *ended]
         for lane in took:
             lane.owner.seconds += (time.perf_counter() - started) / len(took)
-        if self._on_epoch(len(took[0].scores), took[0].scores[-1]):
-            ended += self._out_of_time(cohort)
+        self._time_is_up = self._on_epoch(len(took[0].scores), took[0].scores[-1])
+        if self._time_is_up:
+            for lane in cohort.drop(lambda lane: True):
+                lane.stop = Stop.OUT_OF_TIME
+                ended.append(lane)
         return ended
 
-    def _lane(self, each: _Trial, request: Request) -> Lane:
-        if each.member is None:
-            raise RuntimeError("This trial has no place in a population.")
-        return Lane(each, each.member, request.seed, request.epochs, request.stops)
-
-    def _out_of_time(self, cohort: Cohort) -> list[Lane]:
-        """End what is under way; what has not begun is not counted as tried."""
-        lanes = cohort.drop(lambda lane: True)
-        for lane in lanes:
-            lane.stop = Stop.OUT_OF_TIME
-            if not lane.scores:
-                self._finish(lane.owner, rejected(lane.owner.trial, Stop.OUT_OF_TIME.value))
-        return [lane for lane in lanes if lane.scores]
-
-    def _answer(self, lane: Lane) -> Request | None:
-        """Tell a trial how its run went: it asks for another, or it has finished."""
-        each: _Trial = lane.owner
-        each.epochs += len(lane.scores)
+    def _conclude(self, lane: Lane) -> None:
+        """A run has ended; one that had not begun is not counted as tried."""
+        trial: Trial = lane.owner.trial
+        if not lane.scores and self._is_needless(lane.owner):
+            return
         run = Run(
             history={"loss": lane.losses, "score": lane.scores},
             epochs=len(lane.scores),
@@ -204,13 +193,10 @@ class Population:
             model=lambda: self._extract(lane),
         )
         try:
-            return each.course.send(run)
-        except StopIteration as end:
-            self._finish(each, end.value)
+            ended = conclude(self._task, trial, run)
         except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            self._finish(each, failed(each.trial, problem, epochs=each.epochs))
-        return None
+            ended = failed(trial, f"{type(error).__name__}: {error}", epochs=run.epochs)
+        self._finish(lane.owner, ended)
 
     def _finish(self, each: _Trial, ended: FinishedTrial) -> None:
         best = self._best
@@ -218,15 +204,23 @@ class Population:
             self._best = each.trial
         each.future.set_result(replace(ended, seconds=each.seconds))
 
+    def _is_needless(self, each: _Trial) -> bool:
+        """Whether a trial that has not begun does not have to be trained; it is told so."""
+        if self._is_beaten(each):
+            self._reject(each)
+        elif self._time_is_up:
+            self._finish(each, rejected(each.trial, Stop.OUT_OF_TIME.value))
+        return each.future.done()
+
     def _is_beaten(self, each: _Trial) -> bool:
         """Whether a model that is not larger has reached meanwhile."""
         best = self._best
         return best is not None and each.trial.parameter_count >= best.parameter_count
 
-    def _reject(self, each: _Trial) -> None:
+    def _reject(self, each: _Trial, epochs: int = 0) -> None:
         if self._best is not None:
             reason = not_smaller(self._best)
-            beaten = finished(each.trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
+            beaten = finished(each.trial, TrialState.PRUNED, reason=reason, epochs=epochs)
             self._finish(each, beaten)
 
     def _program(self, members: list[Any]) -> Program:
@@ -264,42 +258,6 @@ class Population:
                 "use --trainer fit."
             )
         return model
-
-
-def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int) -> Member:
-    """A configuration's model as a member of a template, without allocating its weights.
-
-    Raises Unsupported where it cannot be one.
-    """
-    if trains_itself(as_hypermodel(pipeline.space)):
-        raise Unsupported("a fit of their own")
-    hp = as_hyperparameters(hyperparameters)
-    try:
-        with unallocated():
-            model = build(pipeline, hp)
-    except Exception as error:
-        raise Unsupported("weights that cannot be left unallocated") from error
-    return _lowered(pipeline, model, hp, rows)
-
-
-class Templates:
-    """Numbers the templates of a search's models; 0 is of all that `fit` has to train."""
-
-    def __init__(self, pipeline: Pipeline, rows: int) -> None:
-        self._pipeline, self._rows = pipeline, rows
-        self._numbers: dict[Template, int] = {}
-
-    def __call__(self, model: keras.Model, hp: Any) -> int:
-        try:
-            template = _lowered(self._pipeline, model, hp, self._rows).template
-        except Unsupported:
-            return 0
-        return self._numbers.setdefault(template, len(self._numbers) + 1)
-
-
-def _lowered(pipeline: Pipeline, model: keras.Model, hp: Any, rows: int) -> Member:
-    """The model as a member, with the batch size that its trial would train with."""
-    return lower(model, min(int(hp.values.get("batch_size", pipeline.batch_size)), rows))
 
 
 def _company() -> int:

@@ -55,7 +55,7 @@ def test_what_reached_is_an_ordinary_model_with_the_score_it_was_given(tmp_path)
     ended = train(searching, *(trial(n, units) for n, units in enumerate((3, 5, 9, 17))))
     winner = next(each for each in ended.values() if each.reached)
     assert winner.state is TrialState.COMPLETE
-    assert winner.epochs == len(winner.history["score"]) + len(winner.history["first_score"])
+    assert winner.epochs == len(winner.history["score"])
     model = restore(pipeline, winner, data.validation[0])
     assert model.count_params() == winner.parameter_count
     measured = score(model, data.validation, metric("accuracy"))

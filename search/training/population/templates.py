@@ -1,0 +1,51 @@
+"""Which template a configuration's model belongs to, known without allocating its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from ...building import as_hypermodel, as_hyperparameters, build
+from ...counting import unallocated
+from ...pipeline import Pipeline
+from ..users_fit import trains_itself
+from .errors import Unsupported
+from .lowering import Member, Template, lower
+
+
+def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int) -> Member:
+    """A configuration's model as a member of a template, without allocating its weights.
+
+    Raises Unsupported where it cannot be one.
+    """
+    if trains_itself(as_hypermodel(pipeline.space)):
+        raise Unsupported("a fit of their own")
+    hp = as_hyperparameters(hyperparameters)
+    try:
+        with unallocated():
+            model = build(pipeline, hp)
+    except Exception as error:
+        raise Unsupported("weights that cannot be left unallocated") from error
+    return _lowered(pipeline, model, hp, rows)
+
+
+class Templates:
+    """Numbers the templates of a search's models; 0 is of all that `fit` has to train."""
+
+    def __init__(self, pipeline: Pipeline, rows: int) -> None:
+        self._pipeline, self._rows = pipeline, rows
+        self._numbers: dict[Template, int] = {}
+
+    def __call__(self, model: keras.Model, hp: Any) -> int:
+        try:
+            template = _lowered(self._pipeline, model, hp, self._rows).template
+        except Unsupported:
+            return 0
+        return self._numbers.setdefault(template, len(self._numbers) + 1)
+
+
+def _lowered(pipeline: Pipeline, model: keras.Model, hp: Any, rows: int) -> Member:
+    """The model as a member, with the batch size that its trial would train with."""
+    return lower(model, min(int(hp.values.get("batch_size", pipeline.batch_size)), rows))
