@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from occam.search.selection import search_target
-from occam.search.stopping import Stop, Stops
-from occam.search.trials import FinishedTrial
+from occam.search.stopping import Stops
 from scipy.stats import friedmanchisquare, studentized_range
-
 from tables import MARGIN, SEEDS, Table
 
 NEAR = 1.1  # of the best known size

@@ -1,4 +1,4 @@
-"""Occam's own loop, engine, stops and confirmation on a table: only the training is replayed."""
+"""Occam's own loop, engine, stops and selection on a table: only the training is replayed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,12 @@ from occam.search.engines.optuna import Engine
 from occam.search.loop import Budget, run
 from occam.search.pipeline import Pipeline
 from occam.search.selection import search_target
+from occam.search.stopping import Stops
 from occam.search.training.fit import Run
-from occam.search.training.trial import Request, Task, course
+from occam.search.training.trial import Task, conclude, stops_of
 from occam.search.trials import FinishedTrial, Trial, TrialState, finished, not_smaller
-
-from tables import MARGIN, SEEDS, Table
+from tables import MARGIN, SEEDS, Pick, Table
 from tasks import key
-
-
-@dataclass(frozen=True)
-class Pick:
-    """What a tool would deliver after so many epochs."""
-
-    epochs: int
-    size: int
-    truth: float
 
 
 @dataclass(frozen=True)
@@ -45,16 +36,9 @@ class Weights:
 class Replayed:
     trial: Trial
     future: Future[FinishedTrial]
-    course: Any
-    request: Request
-    number: int
-    first_seed: int
-    epochs: int = 0  # in earlier runs
-    position: int = 0  # epochs of the run under way
-
-    @property
-    def seed(self) -> int:
-        return (self.first_seed + self.request.seed - self.trial.seed) % SEEDS
+    where: tuple[int, int]  # configuration, seed
+    stops: Stops
+    epochs: int = 0
 
 
 @dataclass
@@ -73,10 +57,10 @@ class Replay:
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         future: Future[FinishedTrial] = Future()
-        path = course(self.task, trial)
         number = self.table.index[key(dict(trial.hyperparameters))]
         seed = int(np.random.default_rng(trial.seed).integers(SEEDS))
-        self.running.append(Replayed(trial, future, path, next(path), number, seed))
+        stops = stops_of(self.task, trial)
+        self.running.append(Replayed(trial, future, (number, seed), stops))
         return future
 
     def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
@@ -90,38 +74,29 @@ class Replay:
         self.running = []
 
     def _advance(self, each: Replayed) -> None:
-        best = self.best
-        if best is not None and each.trial.parameter_count >= best.parameter_count:
-            trained, reason = each.epochs + each.position, not_smaller(best)
-            each.future.set_result(
-                finished(each.trial, TrialState.PRUNED, reason=reason, epochs=trained)
-            )
+        best, trial = self.best, each.trial
+        if best is not None and trial.parameter_count >= best.parameter_count:
+            reason = not_smaller(best)
+            ended = finished(trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
+            each.future.set_result(ended)
             return
-        each.position += 1
-        scores = self.table.validation[each.number, each.seed, : each.position].tolist()
-        stop = each.request.stops.decide(scores)
-        if stop is None and each.position < each.request.epochs:
+        each.epochs += 1
+        scores = self.table.validation[each.where][: each.epochs].tolist()
+        stop = each.stops.decide(scores)
+        if stop is None and each.epochs < trial.epochs:
             return
-        where = each.number, each.seed, each.position - 1
-        ended = Run(
-            history={"score": scores},
-            epochs=each.position,
-            stop=stop,
-            model=lambda: Weights(where),
-        )
-        each.epochs, each.position = each.epochs + each.position, 0
-        try:
-            each.request = each.course.send(ended)
-        except StopIteration as end:
-            if end.value.reached:
-                self.best = each.trial
-            each.future.set_result(end.value)
+        weights = Weights((*each.where, each.epochs - 1))
+        run = Run(history={"score": scores}, epochs=each.epochs, stop=stop, model=lambda: weights)
+        ended = conclude(self.task, trial, run)
+        if ended.reached:
+            self.best = trial
+        each.future.set_result(ended)
 
 
 def occam(
     table: Table, seed: int, epochs: int, *, sampler: str = "level-set", batch: int = 1
-) -> tuple[list[Pick], str]:
-    """Picks as the search went on, and why it ended."""
+) -> tuple[list[Pick], int]:
+    """Picks as the search went on, and the epochs that it spent in all."""
     measured, target = table.metric, table.target
     aim = search_target(measured, target, table.labels, MARGIN)
     pipeline = Pipeline(
@@ -133,7 +108,7 @@ def occam(
         name="table",
     )
     picks: list[Pick] = []
-    spent, ends = 0, []
+    spent = 0
 
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(
@@ -151,16 +126,18 @@ def occam(
         def note(trial: FinishedTrial) -> None:
             nonlocal spent
             spent += trial.epochs
-            if trial.reached and (not picks or trial.parameter_count < picks[-1].size):
+            if trial.reached and (not picks or trial.parameter_count < picks[-1][1]):
                 where = map(int, Path(trial.model_path).read_text(encoding="utf-8").split())
-                picks.append(Pick(spent, trial.parameter_count, float(table.truth[tuple(where)])))
+                picks.append((spent, trial.parameter_count, float(table.truth[tuple(where)])))
 
-        workers = Replay(table, Task(pipeline=pipeline, search_target=aim, models=Path(folder)), batch)
-        run(
-            engine,
-            workers,
-            budget=Budget(epochs=epochs),
-            on_finish=[note],
-            on_end=ends.append,
-        )
-    return picks, f"{spent} epochs: {ends[-1]}"
+        task = Task(pipeline=pipeline, search_target=aim, models=Path(folder))
+        run(engine, Replay(table, task, batch), budget=Budget(epochs=epochs), on_finish=[note])
+    return picks, spent
+
+
+OURS: dict[str, dict[str, Any]] = {
+    "Occam": {},
+    "Occam, batches of 16": {"batch": 16},
+    "random, Occam's stops": {"sampler": "random"},
+    "TPE, Occam's stops": {"sampler": "tpe"},
+}

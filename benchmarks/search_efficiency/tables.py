@@ -22,12 +22,12 @@ from occam.search.training.population.cohort import Cohort, Lane, of_one_program
 from occam.search.training.population.dataset import Dataset
 from occam.search.training.population.lowering import lower
 from occam.search.training.population.program import Program
-
 from tasks import Task, grid, key
 
 SEEDS = 3
 MARGIN = 2.0
 SHARE = 0.1  # of the configurations that reach the search target
+Pick = tuple[int, int, float]  # epochs spent, size, score on new rows
 
 
 @dataclass(frozen=True)

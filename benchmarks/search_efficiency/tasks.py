@@ -246,9 +246,7 @@ TASKS = {
             data=breast_cancer,
             build=partial(dense, shape=(30,), **LOGISTIC),
         ),
-        Task(
-            name="spirals", data=spirals, build=partial(dense, shape=(2,), **LOGISTIC)
-        ),
+        Task(name="spirals", data=spirals, build=partial(dense, shape=(2,), **LOGISTIC)),
         Task(
             name="friedman",
             data=friedman,
@@ -282,12 +280,10 @@ TASKS = {
         Task(
             name="churn",
             data=churn,
-            build=partial(dense, shape=(41,), **LOGISTIC),
+            build=partial(dense, shape=(26,), **LOGISTIC),
             epochs=30,
             needs_files=True,
         ),
-        Task(
-            name="reviews", data=reviews, build=text, epochs=30, needs_files=True
-        ),
+        Task(name="reviews", data=reviews, build=text, epochs=30, needs_files=True),
     )
 }

@@ -1,0 +1,87 @@
+"""Occam's search beside other tools': epochs, sizes, and whether the picks hold, on eleven tasks.
+
+    OCCAM_DATA=... python benchmarks/search_efficiency [--seeds 20] [--budget 60] [--workers 1]
+
+Tables of full learning curves are made first, once, under mlruns/benchmarks/; six tasks need no
+files. Every search is kept as a line of searches.jsonl there, so that an interrupted comparison
+goes on where it was. The report and its plots are written to --output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from replay import OURS
+from report import report
+from rivals import RIVALS
+from searches import KEPT, made, search  # first: it chooses Keras's backend
+from tasks import TASKS
+
+FEWER = {"Optuna GP": 5}  # seeds: it takes a second and more to propose a trial
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--budget", type=int, default=60, help="longest trainings a search costs")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, metavar="TASK")
+    parser.add_argument("--tools", nargs="*", choices=[*OURS, *RIVALS], metavar="TOOL")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    tables = {name: made(name) for name in options.tasks or available()}
+    log = KEPT / "searches.jsonl"
+    done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    known = {identity(each) for each in done}
+    tools = options.tools or [*OURS, *RIVALS]
+    wanted = [each for each in listed([*tables], tools, options) if identity(each) not in known]
+    # Forked workers would share the threads of the backend's.
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool, log.open("a") as file:
+        running = [pool.submit(search, each) for each in wanted]
+        for number, future in enumerate(as_completed(running), 1):
+            done.append(future.result())
+            file.write(json.dumps(done[-1]) + "\n")
+            file.flush()
+            print(f"\r{number} of {len(wanted)} searches", end="", file=sys.stderr)
+    kept = {identity(each) for each in listed([*tables], tools, options)}
+    report(tables, [each for each in done if identity(each) in kept], options.output)
+
+
+def listed(tasks: list[str], tools: list[str], options: Any) -> Iterator[dict[str, Any]]:
+    """Every search to be made: rivals by their own rule and by ours."""
+    for seed in range(options.seeds):
+        for task in tasks:
+            for tool in tools:
+                rules = ["ours"] if tool in OURS else ["own", "ours"]
+                for rule in rules if seed < FEWER.get(tool, options.seeds) else []:
+                    yield {
+                        "task": task,
+                        "tool": tool,
+                        "rule": rule,
+                        "seed": seed,
+                        "budget": options.budget,
+                    }
+
+
+def available() -> list[str]:
+    """Tasks whose data is there."""
+    if os.environ.get("OCCAM_DATA"):
+        return [*TASKS]
+    print("OCCAM_DATA is not set: only the tasks that need no files.", file=sys.stderr)
+    return [name for name, task in TASKS.items() if not task.needs_files]
+
+
+def identity(search: dict[str, Any]) -> str:
+    return json.dumps([search[name] for name in ("task", "tool", "rule", "seed", "budget")])
+
+
+if __name__ == "__main__":
+    main()
