@@ -65,11 +65,10 @@ lint: $(ready)  ## check style and types
 	@$(bin)/ruff check .
 	@$(bin)/mypy
 
-bench: $(ready)  ## measure overhead, memory, start-up, stops, populations
+bench: $(ready)  ## measure overhead, memory, start-up, populations
 	@$(bin)/python benchmarks/overhead.py
 	@$(bin)/python benchmarks/memory.py
 	@$(bin)/python benchmarks/startup.py
-	@$(bin)/python benchmarks/stops.py
 	@$(bin)/python benchmarks/throughput digits 256 20
 	@$(bin)/python benchmarks/throughput mnist 12 6
 

@@ -34,6 +34,7 @@ class Trial:
     initial_epoch: int = 0  # trained already, by the trial that this one goes on from
     initial_weights: str | None = None  # file of the weights to begin with
     weights_path: str | None = None  # file to keep the weights in, for a trial that goes on
+    exponent: float | None = None  # of its optimistic learning curve; None: the default
     horizon: int | None = None  # epochs that it may be trained in all its rounds, where more
 
 

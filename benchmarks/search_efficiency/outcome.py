@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from occam.search.selection import search_target
-from occam.search.stopping import Stops
+from occam.search.stopping import Stop, Stops
 from scipy.stats import friedmanchisquare, studentized_range
 from tables import MARGIN, SEEDS, Table
 
@@ -83,3 +83,30 @@ def mean_ranks(table: np.ndarray) -> tuple[np.ndarray, float, float]:
     q = studentized_range.ppf(0.95, tools, math.inf) / math.sqrt(2)
     p = float(friedmanchisquare(*table.T).pvalue)
     return ranks, p, float(q * math.sqrt(tools * (tools + 1) / (6 * tasks)))
+
+
+def stopped(table: Table, exponent: float) -> dict[str, float]:
+    """What the absolute stops save on all runs of a table, and what they end wrongly.
+
+    Returns `epochs`, the share of all epochs that is left; `reach`, the share of runs that would
+    reach; `cannot` and `plateau`, of these the share that either stop ends before.
+    """
+    measured, epochs = table.metric, table.task.epochs
+    aim = search_target(measured, table.target, table.labels, MARGIN)
+    stops = Stops(metric=measured, search_target=aim, epochs=epochs, exponent=exponent)
+    left, reach, lost = 0, 0, {Stop.CANNOT_REACH: 0, Stop.PLATEAU: 0}
+    curves = [curve for curve in table.validation.reshape(-1, epochs) if np.isfinite(curve).all()]
+    for curve in (each.tolist() for each in curves):
+        ends = ((end, stops.decide(curve[:end])) for end in range(1, epochs + 1))
+        end, stop = next(((end, stop) for end, stop in ends if stop), (epochs, None))
+        left += end
+        if any(stops.reached(curve[:end]) for end in range(2, epochs + 1)):
+            reach += 1
+            if stop in lost:
+                lost[stop] += 1
+    return {
+        "epochs": left / (len(curves) * epochs),
+        "reach": reach / len(curves),
+        "cannot": lost[Stop.CANNOT_REACH] / max(reach, 1),
+        "plateau": lost[Stop.PLATEAU] / max(reach, 1),
+    }

@@ -10,11 +10,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from outcome import Goal, at, epochs_to_goal, expected_epochs, goal, mean_ranks, quartiles
+from outcome import Goal, at, epochs_to_goal, expected_epochs, goal, mean_ranks, quartiles, stopped
 from tables import Table
 
 Searches = Sequence[dict[str, Any]]
 POINTS = 60  # of an anytime curve
+EXPONENTS = (0.55, 0.75, 1.0)  # of the optimistic learning curve
 RULES = {"own": "own rule", "ours": "Occam's rule"}
 
 
@@ -37,6 +38,8 @@ def report(tables: dict[str, Table], searches: Searches, folder: Path) -> None:
         *_summary(players, goals),
         "",
         *_by_task(players, goals),
+        "",
+        *_stops(tables),
         "",
         *_ranks(players, goals, folder / "ranks.png"),
         "",
@@ -102,6 +105,18 @@ def _by_task(players: dict[str, dict[str, list[Any]]], goals: dict[str, Goal]) -
         rows.sort(key=lambda row: _value(row[1]))
         text += [f"### {task}", "", *_table(titles, rows), ""]
     return text[:-1]
+
+
+def _stops(tables: dict[str, Table]) -> list[str]:
+    """What the absolute stops leave of the epochs of all runs, and what they end wrongly."""
+    rows = []
+    for name, table in tables.items():
+        for exponent in EXPONENTS:
+            shares = stopped(table, exponent)
+            rows.append([name, f"{exponent:g}", *(f"{share:.2f}" for share in shares.values())])
+    titles = ["task", "exponent", "epochs left", "would reach"]
+    titles += ["of these ended: cannot reach", "plateau"]
+    return ["### The absolute stops, on every run of a table", "", *_table(titles, rows)]
 
 
 def _scores(searches: Searches, goal: Goal) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Pool
 from ..shortfall import LEAST, shortfall
+from ..stopping import calibrated
 from ..studies import storage_of
 from ..trials import BATCH, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
 
@@ -93,9 +94,10 @@ class Engine:
         in full: so the search goes on as if nothing had happened.
         """
         again = [trial for reopen in self._interrupted if (trial := reopen()) is not None]
-        asked = [self._propose(trial) for trial in again]
         self._interrupted = []
-        first, size = self._batch(n, again=bool(asked))
+        first, size = self._batch(n, again=bool(again))
+        exponent = self._exponent(before=min([first, *(trial.number for trial in again)]))
+        asked = [self._propose(trial, exponent) for trial in again]
         if isinstance(self._study.sampler, LevelSetSampler):
             self._study.sampler.begin(first, size)
         while self._count() < first + size and not self._exhausted:
@@ -104,7 +106,7 @@ class Engine:
                 break
             if size > 1:
                 trial.set_user_attr(BATCH, first)
-            asked.append(self._propose(trial))  # the next one is chosen knowing its values
+            asked.append(self._propose(trial, exponent))  # the next is chosen knowing its values
         return asked
 
     def tell(self, finished: FinishedTrial) -> None:
@@ -235,7 +237,12 @@ class Engine:
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         return self._make_sampler(_seed(self._seed, number))
 
-    def _propose(self, trial: optuna.Trial) -> Trial:
+    def _exponent(self, *, before: int) -> float:
+        """What the curves that were finished before a batch say: the same after an interruption."""
+        known = (each for each in self.finished if each.number < before)
+        return calibrated(self._metric, (each.history.get("score", ()) for each in known))
+
+    def _propose(self, trial: optuna.Trial, exponent: float) -> Trial:
         hp = SuggestedHyperParameters(trial, grid=self._sampler_name == "grid")
         size, error = Count(0, 0), None
         try:
@@ -251,6 +258,7 @@ class Engine:
             epochs=self._pipeline.epochs,
             seed=_seed(self._seed, trial.number, 1),
             error=error,
+            exponent=exponent,
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:

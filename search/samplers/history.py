@@ -110,7 +110,7 @@ def _trained(
     stopped = record["state"] == TrialState.PRUNED.value
     if score is None:
         value = WORST
-    elif stopped and projected is not None:
+    elif projected is not None:
         value = (outcome_of(score) + outcome_of(projected)) / 2
     else:
         value = outcome_of(score)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
-from ..stopping import Stop, Stops, final_score
+from ..stopping import EXPONENT, Stop, Stops, final_score
 from ..trials import FinishedTrial, Trial, TrialState, failed
 from ..trials import finished as finish
 from .fit import Run, fit, release
@@ -58,6 +58,7 @@ def stops_of(task: Task, trial: Trial) -> Stops:
         search_target=task.search_target,
         epochs=max(trial.initial_epoch + trial.epochs, trial.horizon or 0),
         trained=trial.initial_epoch,
+        exponent=EXPONENT if trial.exponent is None else trial.exponent,
     )
 
 
