@@ -15,7 +15,7 @@ from .surrogate import probability
 EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 8, 0.3  # trials of a batch in one template, whose value is at least this share
 CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
-HOPE, PATIENT = 0.05, 20  # the search ends when a batch is expected to reach less, after so many
+LOOKED, HOPE, PATIENT = 16, 0.1, 24  # the search ends where so many are expected to reach less
 
 
 @dataclass
@@ -41,18 +41,18 @@ class Batch:
             self.likely = probability(self.mean, self.spread)
 
     def pick(
-        self, mates: list[Configuration], known: set[str], rng: np.random.Generator, size: int
+        self, mates: list[Configuration], known: set[str], rng: np.random.Generator
     ) -> Configuration | None:
         """The candidate with the highest expected gain an epoch, given what its mates may find.
 
-        None where so few of the `size` best are likely to reach that the search may end.
+        None where so few of the most likely ones will reach that the search may end.
         """
         free = np.array([each.key not in known for each in self.candidates], bool)
         if not free.any():
             return None
         history = self.history
-        enough = history.smallest < math.inf and len(history.trained) >= PATIENT * min(size, 4)
-        if enough and not mates and sum(sorted(self.likely)[-size:]) < HOPE:
+        enough = history.smallest < math.inf and len(history.trained) >= PATIENT
+        if enough and not mates and sum(sorted(self.likely)[-LOOKED:]) < HOPE:
             return None
         if rng.random() < EXPLORE:
             value = 1.96 * self.spread - np.abs(self.mean)

@@ -120,7 +120,7 @@ class LevelSetSampler(BaseSampler):
             return fresh[int(rng.integers(len(fresh)))] if fresh else None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
-        chosen = batch.pick(mates, known, rng, max(self._size, 1))
+        chosen = batch.pick(mates, known, rng)
         if chosen is not None and self._size > 1 and chosen.template not in batch.opened:
             batch.opened.add(chosen.template)
             near = self._pool.within(chosen, NEIGHBOURS, self._seed(number))

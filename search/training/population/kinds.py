@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from . import activations
@@ -17,6 +18,7 @@ from .errors import Unsupported
 
 Array = np.ndarray[Any, Any]
 Config = Mapping[str, Any]
+Static = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +163,20 @@ def dropped(call: Call, x: Any, shape: tuple[int, ...]) -> Any:
     rate = call.numbers["rate"]
     kept = jax.random.uniform(call.key(), shape) >= rate
     return x * kept / (1 - rate)
+
+
+def product(kernel: Any, x: Any) -> Any:
+    """Each row's and position's features times a kernel of (features, units)."""
+    return jnp.tensordot(kernel, x, axes=(0, 0))
+
+
+def biased(call: Call, y: Any) -> Any:
+    """Outputs with a layer's bias, where it has one."""
+    return y + lift(call.weights["bias"], y.ndim) if "bias" in call.weights else y
+
+
+def rate(config: Config, features: int) -> Described:
+    """A layer with nothing but a dropout rate."""
+    if not 0 <= config["rate"] < 1:
+        raise Unsupported(f"a dropout of {config['rate']}")
+    return Described(numbers={"rate": config["rate"]})

@@ -1,9 +1,9 @@
-"""The layers that a population trains, by Keras class: dense, convolutional, pooling, the rest."""
+"""The layers that a population trains, by Keras class; the recurrent ones are in their own file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import reduce
 from typing import Any
 
 import jax
@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from . import activations, windows
+from . import activations
+from .convolutional import CONVOLUTIONS
 from .errors import Unsupported
 from .kinds import (
     Array,
@@ -19,20 +20,18 @@ from .kinds import (
     Config,
     Described,
     Kind,
+    Static,
     Weight,
+    biased,
     dropped,
     lift,
     moves_zero,
     own_width,
+    product,
+    rate,
     weighted,
 )
-
-Static = Mapping[str, Any]
-
-
-def product(kernel: Any, x: Any) -> Any:
-    """Each row's and position's features times a kernel of (features, units)."""
-    return jnp.tensordot(kernel, x, axes=(0, 0))
+from .normalization import NORMALIZATIONS
 
 
 def _dense(config: Config, features: int) -> Described:
@@ -46,195 +45,11 @@ def _dense(config: Config, features: int) -> Described:
 
 
 def _apply_dense(call: Call, inputs: list[Any]) -> Any:
-    return call.activate(_biased(call, product(call.weights["kernel"], inputs[0])))
-
-
-def _biased(call: Call, y: Any) -> Any:
-    return y + lift(call.weights["bias"], y.ndim) if "bias" in call.weights else y
-
-
-def _windowed(config: Config) -> dict[str, Any]:
-    if config["padding"] not in ("valid", "same"):
-        raise Unsupported(f"padding {config['padding']}")
-    return {
-        "activation": activations.describe(config["activation"]),
-        "strides": tuple(config["strides"]),
-        "padding": config["padding"],
-        "dilation": tuple(config["dilation_rate"]),
-    }
-
-
-def _convolution(config: Config, features: int) -> Described:
-    static = _windowed(config)
-    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", "units"))]
-    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
-    widths = {"units": config["filters"]}
-    return Described(static=static, widths=widths, **weighted(config, weights))
-
-
-def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
-    options = (call.static[name] for name in ("strides", "padding", "dilation"))
-    return call.activate(
-        _biased(call, windows.convolve(inputs[0], call.weights["kernel"], *options))
-    )
-
-
-def _depthwise(config: Config, features: int) -> Described:
-    static = _windowed(config)
-    multiplier = config["depth_multiplier"]
-    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", multiplier))]
-    weights += [Weight(name="bias", axes=(f"in*{multiplier}",))] if config["use_bias"] else []
-    return Described(
-        static={**static, "multiplier": multiplier},
-        **weighted(config, weights, {"kernel": "depthwise"}),
-    )
-
-
-def _apply_depthwise(call: Call, inputs: list[Any]) -> Any:
-    options = (call.static[name] for name in ("strides", "padding", "dilation"))
-    y = windows.convolve_depthwise(inputs[0], call.weights["kernel"], *options)
-    return call.activate(_biased(call, y))
-
-
-def _each_repeated(
-    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    return np.repeat(inputs[0], static["multiplier"])
-
-
-def _separable(config: Config, features: int) -> Described:
-    static = _windowed(config)
-    multiplier, ones = config["depth_multiplier"], (1,) * len(config["kernel_size"])
-    weights = [
-        Weight(name="depthwise", axes=(*config["kernel_size"], "in", multiplier)),
-        Weight(name="pointwise", axes=(*ones, f"in*{multiplier}", "units")),
-    ]
-    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
-    widths = {"units": config["filters"]}
-    return Described(static=static, widths=widths, **weighted(config, weights))
-
-
-def _apply_separable(call: Call, inputs: list[Any]) -> Any:
-    options = (call.static[name] for name in ("strides", "padding", "dilation"))
-    y = windows.convolve_depthwise(inputs[0], call.weights["depthwise"], *options)
-    pointwise = call.weights["pointwise"]
-    return call.activate(_biased(call, product(pointwise.reshape(pointwise.shape[-2:]), y)))
-
-
-def _pooling(config: Config, features: int) -> Described:
-    static = {"size": tuple(config["pool_size"]), "strides": tuple(config["strides"])}
-    return Described(static={**static, "padding": config["padding"]})
-
-
-def _apply_pooling(average: bool) -> Callable[[Call, list[Any]], Any]:
-    def apply(call: Call, inputs: list[Any]) -> Any:
-        size, strides, padding = (call.static[name] for name in ("size", "strides", "padding"))
-        return windows.pool(inputs[0], size, strides, padding, average)
-
-    return apply
-
-
-def _apply_global(reduce_: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
-    return lambda call, inputs: reduce_(inputs[0], axis=tuple(range(1, inputs[0].ndim - 1)))
-
-
-def _normalization(config: Config, features: int) -> Described:
-    if config["axis"] not in (-1, [-1]):
-        raise Unsupported(f"a normalization over axis {config['axis']}")
-    names = [name for name, has in (("gamma", config["scale"]), ("beta", config["center"])) if has]
-    weights = [Weight(name=name, axes=("in",)) for name in names]
-    static = {"epsilon": config["epsilon"]}
-    if "momentum" in config:
-        static["momentum"] = config["momentum"]
-        statistics = ("moving_mean", "moving_variance")
-        weights += [Weight(name=name, axes=("in",), trainable=False) for name in statistics]
-    return Described(static=static, **weighted(config, weights))
-
-
-def _apply_batch_normalization(call: Call, inputs: list[Any]) -> Any:
-    x, momentum = inputs[0], call.static["momentum"]
-    statistics = ("moving_mean", "moving_variance")
-    old = [call.weights[name] for name in statistics]
-    if not call.training:
-        return _scaled(call, x, *(lift(each, x.ndim) for each in old))
-    gamma = call.weights.get("gamma", jnp.ones(len(x)))
-    beta = call.weights.get("beta", jnp.zeros(len(x)))
-    y, *now = normalize(x, gamma, beta, call.static["epsilon"])
-    for name, before, new in zip(statistics, old, now, strict=True):
-        call.updates[name] = before * momentum + new * (1 - momentum)
-    return y
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def normalize(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
-    """Batch normalization of (features, ..., rows), and the mean and variance of each feature.
-
-    Its gradient is written out: it takes half as many passes over the batch.
-    """
-    outputs: tuple[Any, Any, Any] = _normalized(x, gamma, beta, epsilon)[0]
-    return outputs
-
-
-def _normalized(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
-    rest = tuple(range(1, x.ndim))
-    mean = x.mean(rest)
-    apart = x - lift(mean, x.ndim)
-    variance = (apart * apart).mean(rest)
-    scale = jax.lax.rsqrt(variance + epsilon)
-    y = apart * lift(scale * gamma, x.ndim) + lift(beta, x.ndim)
-    return (y, mean, variance), (x, mean, scale, gamma)
-
-
-def _normalized_backward(epsilon: float, kept: Any, gradients: Any) -> Any:
-    """The statistics are only remembered, so that nothing flows back through them."""
-    x, mean, scale, gamma = kept
-    gradient = gradients[0]
-    rest = tuple(range(1, x.ndim))
-    count = x.size // len(x)
-    standard = (x - lift(mean, x.ndim)) * lift(scale, x.ndim)
-    of_beta = gradient.sum(rest)
-    of_gamma = (gradient * standard).sum(rest)
-    centred = gradient - lift(of_beta / count, x.ndim) - standard * lift(of_gamma / count, x.ndim)
-    return centred * lift(scale * gamma, x.ndim), of_gamma, of_beta
-
-
-normalize.defvjp(_normalized, _normalized_backward)
-
-
-def _apply_layer_normalization(call: Call, inputs: list[Any]) -> Any:
-    """Mean and variance over a row's true features."""
-    x = inputs[0]
-    if call.mask is None:
-        return _scaled(call, x, x.mean(0, keepdims=True), x.var(0, keepdims=True))
-    mask = lift(call.mask, x.ndim)
-    x = x * mask  # that nothing flows back into padding
-    mean = x.sum(0, keepdims=True) / mask.sum()
-    apart = (x - mean) * mask
-    variance = (apart**2).sum(0, keepdims=True) / mask.sum()
-    return _scaled(call, x, mean, variance) * mask
-
-
-def _scaled(call: Call, x: Any, mean: Any, variance: Any) -> Any:
-    scale = jax.lax.rsqrt(variance + call.static["epsilon"])
-    if "gamma" in call.weights:
-        scale = scale * lift(call.weights["gamma"], x.ndim)
-    y = (x - mean) * scale
-    return y + lift(call.weights["beta"], x.ndim) if "beta" in call.weights else y
-
-
-def _rate(config: Config, features: int) -> Described:
-    if not 0 <= config["rate"] < 1:
-        raise Unsupported(f"a dropout of {config['rate']}")
-    return Described(numbers={"rate": config["rate"]})
+    return call.activate(biased(call, product(call.weights["kernel"], inputs[0])))
 
 
 def _apply_dropout(call: Call, inputs: list[Any]) -> Any:
     return dropped(call, inputs[0], inputs[0].shape)
-
-
-def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:
-    shape = inputs[0].shape
-    return dropped(call, inputs[0], (shape[0], *(1,) * (len(shape) - 2), shape[-1]))
 
 
 def _apply_noise(call: Call, inputs: list[Any]) -> Any:
@@ -327,6 +142,8 @@ def _apply_repeat(call: Call, inputs: list[Any]) -> Any:
 
 
 LAYERS: dict[type, Kind] = {
+    **CONVOLUTIONS,
+    **NORMALIZATIONS,
     keras.layers.Dense: Kind(
         reads=frozenset({"units", "activation", "use_bias"}),
         describe=_dense,
@@ -334,19 +151,8 @@ LAYERS: dict[type, Kind] = {
         mask=own_width,
         masked=moves_zero,
     ),
-    keras.layers.BatchNormalization: Kind(
-        reads=frozenset({"axis", "epsilon", "momentum", "scale", "center"}),
-        describe=_normalization,
-        apply=_apply_batch_normalization,
-    ),
-    keras.layers.LayerNormalization: Kind(
-        reads=frozenset({"axis", "epsilon", "scale", "center"}),
-        describe=_normalization,
-        apply=_apply_layer_normalization,
-        masked=lambda static: True,
-    ),
     keras.layers.Dropout: Kind(
-        reads=frozenset({"rate", "seed"}), describe=_rate, apply=_apply_dropout
+        reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_dropout
     ),
     keras.layers.GaussianNoise: Kind(
         reads=frozenset({"stddev", "seed"}),
@@ -414,42 +220,3 @@ LAYERS: dict[type, Kind] = {
     keras.layers.Maximum: _merged(jnp.maximum),
     keras.layers.Minimum: _merged(jnp.minimum),
 }
-WINDOW = {"kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias"}
-for _rank in ("1D", "2D"):
-    LAYERS |= {
-        getattr(keras.layers, f"Conv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "filters"}),
-            describe=_convolution,
-            apply=_apply_convolution,
-            mask=own_width,
-            masked=moves_zero,
-        ),
-        getattr(keras.layers, f"DepthwiseConv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "depth_multiplier"}),
-            describe=_depthwise,
-            apply=_apply_depthwise,
-            mask=_each_repeated,
-            masked=moves_zero,
-        ),
-        getattr(keras.layers, f"SeparableConv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "filters", "depth_multiplier"}),
-            describe=_separable,
-            apply=_apply_separable,
-            mask=own_width,
-            masked=moves_zero,
-        ),
-        getattr(keras.layers, f"SpatialDropout{_rank}"): Kind(
-            reads=frozenset({"rate", "seed"}), describe=_rate, apply=_apply_spatial_dropout
-        ),
-    }
-    for _name, _average, _global in (("Average", True, jnp.mean), ("Max", False, jnp.max)):
-        LAYERS |= {
-            getattr(keras.layers, f"{_name}Pooling{_rank}"): Kind(
-                reads=frozenset({"pool_size", "strides", "padding"}),
-                describe=_pooling,
-                apply=_apply_pooling(_average),
-            ),
-            getattr(keras.layers, f"Global{_name}Pooling{_rank}"): Kind(
-                apply=_apply_global(_global)
-            ),
-        }

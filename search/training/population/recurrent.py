@@ -15,8 +15,8 @@ import numpy as np
 
 from . import activations
 from .errors import Unsupported
-from .kinds import Array, Call, Config, Described, Kind, Weight, lift, own_width, weighted
-from .layers import LAYERS, product
+from .kinds import Array, Call, Config, Described, Kind, Weight, lift, own_width, product, weighted
+from .layers import LAYERS
 
 Step = Callable[[Mapping[str, Any], Any, Any, Callable[[str, Any], Any]], tuple[Any, Any]]
 

@@ -1,0 +1,161 @@
+"""The convolutional and pooling layers that a population trains, by Keras class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from . import activations, windows
+from .errors import Unsupported
+from .kinds import (
+    Array,
+    Call,
+    Config,
+    Described,
+    Kind,
+    Static,
+    Weight,
+    biased,
+    dropped,
+    moves_zero,
+    own_width,
+    product,
+    rate,
+    weighted,
+)
+
+
+def _windowed(config: Config) -> dict[str, Any]:
+    if config["padding"] not in ("valid", "same"):
+        raise Unsupported(f"padding {config['padding']}")
+    return {
+        "activation": activations.describe(config["activation"]),
+        "strides": tuple(config["strides"]),
+        "padding": config["padding"],
+        "dilation": tuple(config["dilation_rate"]),
+    }
+
+
+def _convolution(config: Config, features: int) -> Described:
+    static = _windowed(config)
+    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", "units"))]
+    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
+    widths = {"units": config["filters"]}
+    return Described(static=static, widths=widths, **weighted(config, weights))
+
+
+def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
+    options = (call.static[name] for name in ("strides", "padding", "dilation"))
+    return call.activate(
+        biased(call, windows.convolve(inputs[0], call.weights["kernel"], *options))
+    )
+
+
+def _depthwise(config: Config, features: int) -> Described:
+    static = _windowed(config)
+    multiplier = config["depth_multiplier"]
+    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", multiplier))]
+    weights += [Weight(name="bias", axes=(f"in*{multiplier}",))] if config["use_bias"] else []
+    return Described(
+        static={**static, "multiplier": multiplier},
+        **weighted(config, weights, {"kernel": "depthwise"}),
+    )
+
+
+def _apply_depthwise(call: Call, inputs: list[Any]) -> Any:
+    options = (call.static[name] for name in ("strides", "padding", "dilation"))
+    y = windows.convolve_depthwise(inputs[0], call.weights["kernel"], *options)
+    return call.activate(biased(call, y))
+
+
+def _each_repeated(
+    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
+) -> Array:
+    return np.repeat(inputs[0], static["multiplier"])
+
+
+def _separable(config: Config, features: int) -> Described:
+    static = _windowed(config)
+    multiplier, ones = config["depth_multiplier"], (1,) * len(config["kernel_size"])
+    weights = [
+        Weight(name="depthwise", axes=(*config["kernel_size"], "in", multiplier)),
+        Weight(name="pointwise", axes=(*ones, f"in*{multiplier}", "units")),
+    ]
+    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
+    widths = {"units": config["filters"]}
+    return Described(static=static, widths=widths, **weighted(config, weights))
+
+
+def _apply_separable(call: Call, inputs: list[Any]) -> Any:
+    options = (call.static[name] for name in ("strides", "padding", "dilation"))
+    y = windows.convolve_depthwise(inputs[0], call.weights["depthwise"], *options)
+    pointwise = call.weights["pointwise"]
+    return call.activate(biased(call, product(pointwise.reshape(pointwise.shape[-2:]), y)))
+
+
+def _pooling(config: Config, features: int) -> Described:
+    static = {"size": tuple(config["pool_size"]), "strides": tuple(config["strides"])}
+    return Described(static={**static, "padding": config["padding"]})
+
+
+def _apply_pooling(average: bool) -> Callable[[Call, list[Any]], Any]:
+    def apply(call: Call, inputs: list[Any]) -> Any:
+        size, strides, padding = (call.static[name] for name in ("size", "strides", "padding"))
+        return windows.pool(inputs[0], size, strides, padding, average)
+
+    return apply
+
+
+def _apply_global(reduce_: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
+    return lambda call, inputs: reduce_(inputs[0], axis=tuple(range(1, inputs[0].ndim - 1)))
+
+
+def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:
+    shape = inputs[0].shape
+    return dropped(call, inputs[0], (shape[0], *(1,) * (len(shape) - 2), shape[-1]))
+
+
+WINDOW = {"kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias"}
+CONVOLUTIONS: dict[type, Kind] = {}
+for _rank in ("1D", "2D"):
+    CONVOLUTIONS |= {
+        getattr(keras.layers, f"Conv{_rank}"): Kind(
+            reads=frozenset({*WINDOW, "filters"}),
+            describe=_convolution,
+            apply=_apply_convolution,
+            mask=own_width,
+            masked=moves_zero,
+        ),
+        getattr(keras.layers, f"DepthwiseConv{_rank}"): Kind(
+            reads=frozenset({*WINDOW, "depth_multiplier"}),
+            describe=_depthwise,
+            apply=_apply_depthwise,
+            mask=_each_repeated,
+            masked=moves_zero,
+        ),
+        getattr(keras.layers, f"SeparableConv{_rank}"): Kind(
+            reads=frozenset({*WINDOW, "filters", "depth_multiplier"}),
+            describe=_separable,
+            apply=_apply_separable,
+            mask=own_width,
+            masked=moves_zero,
+        ),
+        getattr(keras.layers, f"SpatialDropout{_rank}"): Kind(
+            reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_spatial_dropout
+        ),
+    }
+    for _name, _average, _global in (("Average", True, jnp.mean), ("Max", False, jnp.max)):
+        CONVOLUTIONS |= {
+            getattr(keras.layers, f"{_name}Pooling{_rank}"): Kind(
+                reads=frozenset({"pool_size", "strides", "padding"}),
+                describe=_pooling,
+                apply=_apply_pooling(_average),
+            ),
+            getattr(keras.layers, f"Global{_name}Pooling{_rank}"): Kind(
+                apply=_apply_global(_global)
+            ),
+        }
