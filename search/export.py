@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from .evaluation import CHUNK, arrays
 from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
 from .metrics import metric
 from .packaging import FILES, unpacked
-from .pipeline import load
+from .pipeline import load, names
 from .preparation import prepare
 from .serving import activated
 from .store import connect, mlflow, quietly, reaching
@@ -63,7 +63,7 @@ def export(
         chosen = candidate(client, uri, pipeline, version.run_id if version else run_id)
         search = client.get_run(chosen.search)
         place = _download(chosen)
-    data = prepare(load(search.data.params.get("source", pipeline))).data
+    data = prepare(load(_source(search.data.params, pipeline))).data
     with tempfile.TemporaryDirectory() as made:
         parts = Path(made)
         found = _Exporter(chosen, place, data).export(formats, parts)
@@ -146,6 +146,16 @@ class _Exporter:
             return None
         shutil.copy(self.files["preprocessing"], folder)
         return FILES["preprocessing"]
+
+
+def _source(parameters: Mapping[str, str], pipeline: str) -> str:
+    """What a search loaded its pipeline by."""
+    if "source" not in parameters and pipeline not in names():
+        raise InputError(
+            f"The search of {pipeline!r} was made in Python, so its rows cannot be read again to "
+            "compare on: put `pipeline = Pipeline(...)` into a file and search that."
+        )
+    return parameters.get("source", pipeline)
 
 
 def _check(folder: Path) -> None:

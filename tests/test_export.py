@@ -138,3 +138,14 @@ def test_wrong_input_is_one_line_and_writes_nothing(champion, capsys, monkeypatc
     assert "does not exist" in refused(capsys, "halves", *there)
     Path("moved.py").rename("halves.py")
     assert not Path("nothing").exists()
+
+
+def test_a_search_that_was_made_in_python_has_no_rows_to_read_again(champion, capsys):
+    client = connect(default_uri())
+    client.delete_run(champion["mlflow"]["run_id"])  # MLflow never changes a parameter
+    copy = client.create_run(champion["mlflow"]["experiment_id"], tags={"metric": "accuracy"})
+    client.set_tag(copy.info.run_id, "target", "0.8")
+    run = champion["selected"]["run_id"]
+    client.set_tag(run, "mlflow.parentRunId", copy.info.run_id)
+    message = refused(capsys, "halves", "--run-id", run, "--output", "nothing")
+    assert "was made in Python, so its rows cannot be read again" in message
