@@ -94,11 +94,18 @@ class _Exporter:
 
     def export(self, formats: Sequence[str], folder: Path) -> Exported:
         problems = {name: obstacle(name, self.source) for name in formats or FORMATS}
-        left_out = [problem for problem in problems.values() if problem]
-        if formats and left_out:
-            raise InputError(left_out[0])
+        if formats and (refused := [each for each in problems.values() if each]):
+            raise InputError(refused[0])
         run = keras_run(self.source.model)
         self.expected = outputs(run, self.source.rows, CHUNK)
+        written: list[Measured] = []
+        for name in (name for name, problem in problems.items() if not problem):
+            try:
+                written.append(self._write(name, folder))
+            except InputError as error:  # its converter failed
+                if formats:
+                    raise
+                problems[name] = str(error)
         return exported.Exported(
             candidate=self.chosen,
             rows=len(self.labels),
@@ -107,22 +114,23 @@ class _Exporter:
             link=self.served.link,
             classes=list(self.served.classes),
             keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
-            formats=[
-                self._write(name, folder) for name, problem in problems.items() if not problem
-            ],
-            left_out=left_out,
+            formats=written,
+            left_out=[problem for problem in problems.values() if problem],
         )
 
     def _write(self, name: str, folder: Path) -> Measured:
         wanted: Format = FORMATS[name]
-        run = write(name, self.source, folder)
-        files = tuple(folder / file for file in wanted.files)
-        measured = self._measured(name, files, run, wanted.rows_at_once)
-        if wanted.exact and not measured.agrees:
-            raise OccamError(
-                f"Nothing is exported: the outputs of {name} differ from Keras's by up to "
-                f"{measured.difference:.3g}, of outputs up to {measured.scale:.3g}."
-            )
+        with tempfile.TemporaryDirectory() as apart:
+            run = write(name, self.source, Path(apart))
+            files = tuple(Path(apart, file) for file in wanted.files)
+            measured = self._measured(name, files, run, wanted.rows_at_once)
+            if wanted.exact and not measured.agrees:
+                raise OccamError(
+                    f"Nothing is exported: the outputs of {name} differ from Keras's by up to "
+                    f"{measured.difference:.3g}, of outputs up to {measured.scale:.3g}."
+                )
+            for file in files:
+                shutil.move(file, folder)
         return measured
 
     def _measured(

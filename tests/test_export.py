@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from occam.search import agreement
 from occam.search.cli import main
-from occam.search.formats import FORMATS
+from occam.search.formats import FORMATS, Source
 from occam.search.options import parser
 from occam.search.store import connect, default_uri, mlflow
 from tasks import blobs
@@ -125,6 +126,24 @@ def test_an_export_that_does_not_agree_is_not_written(champion, monkeypatch, cap
     assert main(["export", "halves", "--format", "onnx", "--output", "wrong"]) == 1
     assert "Nothing is exported: the outputs of onnx differ" in capsys.readouterr().err
     assert not Path("wrong").exists()
+
+
+def test_a_format_whose_converter_fails_is_left_out_unless_it_was_asked_for(
+    champion, monkeypatch, capsys
+):
+    def broken(source: Source, folder: Path) -> None:
+        (folder / "model.onnx").write_text("half of it")
+        raise RuntimeError("no such operation\nand many lines")
+
+    monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], write=broken))
+    message = "onnx cannot be made of this model: no such operation."
+    assert message in refused(capsys, "halves", "--format", "onnx", "--output", "less")
+    assert not Path("less").exists()
+    assert main(["export", "halves", "--output", "less"]) == 0
+    assert f"Left out: {message}" in capsys.readouterr().out
+    written = {path.name for path in Path("less").iterdir()}
+    assert "model.tflite" in written
+    assert "model.onnx" not in written
 
 
 def test_wrong_input_is_one_line_and_writes_nothing(champion, capsys, monkeypatch):
