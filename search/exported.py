@@ -108,7 +108,8 @@ def record(client: mlflow.MlflowClient, found: Exported, version: Any | None) ->
         return
     for each in found.formats:
         size, difference, score, time = _cells(each)
-        text = f"{size} bytes, largest difference {difference}, {score}, {time} a row"
+        name = found.candidate.metric
+        text = f"{size} bytes, largest difference {difference}, {name} {score}, {time} a row"
         client.set_model_version_tag(version.name, version.version, f"export.{each.format}", text)
 
 

@@ -109,6 +109,7 @@ def test_the_comparison_is_kept_in_mlflow(champion, exported):
     tags = client.get_model_version_by_alias("halves", "champion").tags
     (onnx,) = (each for each in exported["formats"] if each["format"] == "onnx")
     assert tags["export.onnx"].startswith(f"{onnx['size']:,} bytes, largest difference ")
+    assert f", accuracy {onnx['score']:.4f}, " in tags["export.onnx"]
 
 
 def test_a_run_is_exported_in_the_formats_asked_for(champion, capsys):
