@@ -8,7 +8,7 @@ ENGINE ?=
 ARGS ?=
 PORT ?= 5000
 PYTHON ?= python3
-EXTRAS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,tensorflow jax),dev
+EXTRAS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,tensorflow jax),onnx,docs,dev
 
 comma := ,
 empty :=
@@ -21,7 +21,7 @@ search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(T
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install search results ui promote test lint bench table clean
+.PHONY: help install search results ui promote test lint bench docs table clean
 
 help:  ## what can be made
 	@echo "make search       find the smallest model that holds the target"
@@ -72,9 +72,13 @@ bench: $(ready)  ## measure overhead, memory, start-up, populations
 	@$(bin)/python benchmarks/throughput digits 256 20
 	@$(bin)/python benchmarks/throughput mnist 12 6
 
+docs: $(ready)  ## build the documentation into site/, strictly
+	@$(bin)/sphinx-build --fail-on-warning --quiet docs site
+	@echo "Read site/index.html"
+
 table: $(ready)  ## search every pipeline, TRIALS=12 each, and write the table to mlruns/table.md
 	@$(bin)/python benchmarks/table.py $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 clean:  ## remove .venv and caches; mlruns/ stays
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,18 @@ def use_backend(name: str, *, gpus: str = "all") -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each model's tracing
 
 
+def installed() -> str:
+    """A backend that is there: TensorFlow where it is one of them."""
+    found = (name for name in BACKENDS if importlib.util.find_spec(name) is not None)
+    return next(found, BACKENDS[0])
+
+
+def one_core() -> None:
+    """Make TensorFlow compute with one thread, in this process, before it is imported."""
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[variable] = "1"
+
+
 def import_keras() -> None:
     """Import Keras, and hold back what its backend writes to the terminal while it starts."""
     with standard_error_held_back():

@@ -1,4 +1,4 @@
-"""The command line: `occam search | init | list | results | promote | rollback | predict`."""
+"""The command line: `occam search | init | list | results | promote | rollback | predict | ...`."""
 
 from __future__ import annotations
 
@@ -187,6 +187,29 @@ def _predict(options: argparse.Namespace) -> int:
     return HOLDS
 
 
+def _export(options: argparse.Namespace) -> int:
+    from .backend import import_keras, installed, one_core, use_backend
+    from .tracking import default_uri
+
+    one_core()
+    use_backend(installed(), gpus="none")
+    import_keras()
+    from . import exported
+    from .export import export
+
+    found = export(
+        options.tracking_uri or default_uri(),
+        options.pipeline,
+        formats=options.format or (),
+        folder=options.output,
+        alias=options.alias,
+        run_id=options.run_id,
+    )
+    exported.show(found, _console())
+    print(f"Wrote {options.output}")
+    return HOLDS
+
+
 def _ui(options: argparse.Namespace) -> int:
     from .review import review
     from .tracking import default_uri
@@ -242,6 +265,7 @@ COMMANDS = {
     "promote": _promote,
     "rollback": _rollback,
     "predict": _predict,
+    "export": _export,
     "ui": _ui,
 }
 

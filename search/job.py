@@ -118,6 +118,7 @@ class _Job:
     def _start(self) -> None:
         described = {
             **self._described(),
+            "source": self.settings.source,
             "data": self.plan.data_fingerprint,
             "trials": self.settings.trials,
             "epochs": self.settings.epochs,

@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     _add_promote(commands)
     _add_rollback(commands)
     _add_predict(commands)
+    _add_export(commands)
     _add_ui(commands)
     return top
 
@@ -128,6 +129,22 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
     command.add_argument("--tracking-uri", metavar="URI")
     command.set_defaults(run="predict")
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser("export", help="the champion for other runtimes")
+    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument(
+        "--format",
+        action="append",
+        choices=("keras", "json", "onnx", "tflite", "tflite-int8"),
+        help="may be given several times; default: all that the model and this machine allow",
+    )
+    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder")
+    command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
+    command.add_argument("--alias", default="champion")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="export")
 
 
 def _add_ui(commands: Any) -> None:

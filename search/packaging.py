@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import keras
@@ -26,7 +26,11 @@ from .errors import InputError
 from .provenance import distribution, version
 from .store import mlflow, one_line, quietly
 
+if TYPE_CHECKING:
+    from .serving import ServedModel
+
 SERVING = Path(__file__).with_name("serving.py")
+FILES = {"model": "model.keras", "facts": "facts.json", "preprocessing": "preprocessing.pkl"}
 REQUIRED = ("mlflow", "keras", "numpy", "pandas", "cloudpickle", "scikit-learn", "h5py")
 
 
@@ -65,6 +69,16 @@ def log_model(
     return f"models:/{model.model_id}"
 
 
+def unpacked(files: Mapping[str, Path]) -> ServedModel:
+    """The model as it is served, from the files that it was packed in, by their names in FILES."""
+    from .serving import ServedModel
+
+    paths = {name: str(path) for name, path in files.items()}
+    served = ServedModel()
+    served.load_context(mlflow.pyfunc.PythonModelContext(artifacts=paths, model_config=None))
+    return served
+
+
 def requirements() -> list[str]:
     """What a served model needs, at the versions that it was trained with."""
     packages = (*REQUIRED, distribution(keras.backend.backend()))
@@ -91,8 +105,7 @@ def _files(
     with zipfile.ZipFile(keras_file) as archive:
         config = json.loads(archive.read("config.json"))
     facts = {**facts, "link": _link(config) if classifier else "none"}
-    names = {"model": "model.keras", "facts": "facts.json", "preprocessing": "preprocessing.pkl"}
-    files = {name: folder / file for name, file in names.items()}
+    files = {name: folder / file for name, file in FILES.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
     own = _custom_objects({**config, "compile_config": None})  # it is served without a loss
@@ -168,13 +181,8 @@ def _by_value(modules: Iterator[ModuleType]) -> Iterator[None]:
 
 def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
     """The table that the packed model makes of the sample: what cannot be served fails here."""
-    from .serving import ServedModel
-
-    served = ServedModel()
-    paths = {name: str(path) for name, path in files.items()}
     try:
-        served.load_context(mlflow.pyfunc.PythonModelContext(artifacts=paths, model_config=None))
-        return served.predict(None, sample)
+        return unpacked(files).predict(None, sample)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"This model cannot be served: {one_line(error)}. Build it of Keras's own layers or "

@@ -6,6 +6,7 @@ import importlib.util
 import math
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -49,6 +50,14 @@ class Settings:
     fresh: bool = False
     tracking_uri: str | None = None
     quiet: bool = False
+
+    @property
+    def source(self) -> str | None:
+        """What `load` finds the pipeline by, from any folder; None for one made in Python."""
+        given = self.pipeline
+        if isinstance(given, Pipeline):
+            return None
+        return str(Path(given).resolve()) if given.endswith(".py") else given
 
 
 @dataclass(frozen=True, kw_only=True)

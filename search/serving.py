@@ -71,6 +71,16 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         return pd.DataFrame({f"prediction_{i}": flat[:, i] for i in range(flat.shape[1])})
 
 
+def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
+    """Probabilities, where the outputs are logits."""
+    if link == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-outputs)))
+    if link == "softmax":
+        outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        return np.asarray(outputs / outputs.sum(axis=-1, keepdims=True))
+    return outputs
+
+
 def _array(values: Any) -> np.ndarray[Any, Any]:
     array = np.asarray(values)
     return np.asarray(array, dtype="float32") if array.dtype.kind == "f" else array
@@ -78,11 +88,7 @@ def _array(values: Any) -> np.ndarray[Any, Any]:
 
 def _probabilities(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
     """Of every class: one output is the probability of the second of two."""
-    if link == "sigmoid":
-        outputs = 1 / (1 + np.exp(-outputs))
-    if link == "softmax":
-        outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        outputs = outputs / outputs.sum(axis=-1, keepdims=True)
+    outputs = activated(outputs, link)
     if outputs.ndim == 1:
         outputs = outputs[:, np.newaxis]
     if outputs.shape[-1] == 1:

@@ -41,6 +41,7 @@ def test_make_alone_prints_help():
         "test",
         "lint",
         "bench",
+        "docs",
         "table",
         "clean",
     ):
@@ -77,6 +78,6 @@ def test_the_extras_that_make_installs_exist():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert {"tensorflow", "cuda", "jax", "torch", "ray", "onnx", "dev"} <= set(
+    assert {"tensorflow", "cuda", "jax", "torch", "ray", "onnx", "docs", "dev"} <= set(
         project["optional-dependencies"]
     )
