@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from occam.search.metrics import metric
-from occam.search.stopping import GRACE, PATIENCE, Stop, Stops, final_score
+from occam.search.stopping import (
+    EXPONENT,
+    FLAT,
+    GRACE,
+    PATIENCE,
+    STEEP,
+    Stop,
+    Stops,
+    calibrated,
+    final_score,
+)
 
+ACCURACY = metric("accuracy")
 curves = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40)
 
 
@@ -70,3 +81,34 @@ def test_errors_stop_as_scores_do(errors):
 def test_the_final_score_is_the_mean_of_the_last_two_epochs():
     assert final_score([0.1, 0.99, 0.8, 0.9]) == pytest.approx(0.85)
     assert final_score([0.7]) == 0.7
+
+
+def falling(exponent: float, epochs: int = 20) -> list[float]:
+    return [1 - 0.5 * epoch**-exponent for epoch in range(1, epochs + 1)]
+
+
+def test_few_curves_leave_the_exponent_at_its_default():
+    assert calibrated(ACCURACY, []) == EXPONENT
+    assert calibrated(ACCURACY, [falling(0.2)]) == EXPONENT
+    assert calibrated(ACCURACY, [falling(0.2, epochs=5)] * 30) == EXPONENT
+
+
+@given(st.lists(st.floats(0.05, 3.0), min_size=2, max_size=40))
+def test_the_exponent_follows_the_steeper_curves_within_bounds(exponents):
+    exponent = calibrated(ACCURACY, map(falling, exponents))
+    assert FLAT <= exponent <= STEEP
+    assert exponent <= max(EXPONENT, 1.05 * max(exponents))
+    steeper = calibrated(ACCURACY, [falling(each + 0.5) for each in exponents])
+    assert steeper >= exponent
+
+
+def test_a_slow_search_gives_its_runs_more_time():
+    slow = [falling(1.2)] * 20
+    fast = [falling(0.3)] * 20
+    run = [0.5, 0.6, 0.7, 0.75]
+    patient, strict = (
+        Stops(metric=ACCURACY, search_target=0.95, epochs=20, exponent=calibrated(ACCURACY, each))
+        for each in (slow, fast)
+    )
+    assert patient.decide(run) is None
+    assert strict.decide(run) is Stop.CANNOT_REACH
