@@ -115,10 +115,10 @@ def convolutional(hp: Any, *, shape: tuple[int, ...], filters: range) -> Any:
 def text(hp: Any) -> Any:
     """A small embedding, read as a bag of words or by a convolution."""
     reader = hp.Choice("reader", ["bag", "convolution"])
-    size = whole(hp, "embedding", range(1, 9))
+    size = whole(hp, "embedding", range(1, 8, 2))
     stack: list[Any] = [keras.Input((WORDS,), dtype="int32"), keras.layers.Embedding(KNOWN, size)]
     if reader == "convolution":
-        filters = whole(hp, "filters", range(2, 9, 2))
+        filters = whole(hp, "filters", range(2, 9, 3))
         stack.append(keras.layers.Conv1D(filters, 3, activation="relu"))
     stack.append(keras.layers.GlobalAveragePooling1D())
     units = hp.Choice("units", [0, 4, 8])  # of a hidden layer, if any
@@ -132,7 +132,7 @@ def recurrent(hp: Any) -> Any:
     layers = hp.Choice("layers", [1, 2])
     stack: list[Any] = [keras.Input((STEPS, 1))]
     for index in range(layers):
-        units = whole(hp, f"units_{index}", range(2, 17, 2 + 2 * index))
+        units = whole(hp, f"units_{index}", range(2, 17, 4 + 2 * index))
         more = index + 1 < layers
         stack.append(getattr(keras.layers, cell)(units, return_sequences=more))
     return compiled(hp, [*stack, keras.layers.Dense(1)])
@@ -204,7 +204,7 @@ def reviews() -> tuple[Rows, Rows, Rows]:
     x, y = np.asarray(data.train[0])[:, -WORDS:], np.asarray(data.train[1])
     truth = np.asarray(data.test[0])[:10000, -WORDS:], np.asarray(data.test[1])[:10000]
     x, known = np.minimum(x, KNOWN - 1), np.minimum(truth[0], KNOWN - 1)
-    return (x[:3000], y[:3000]), (x[3000:6000], y[3000:6000]), (known, truth[1])
+    return (x[:1500], y[:1500]), (x[1500:4500], y[1500:4500]), (known, truth[1])
 
 
 def split(x: np.ndarray, y: np.ndarray, train: int, validation: int) -> tuple[Rows, Rows, Rows]:
@@ -223,10 +223,10 @@ def _halved(x: np.ndarray) -> np.ndarray:
     return x.mean(axis=(2, 4))[..., None]
 
 
-STEPS, WORDS, KNOWN = 12, 100, 500
+STEPS, WORDS, KNOWN = 12, 60, 300
 SOFTMAX = {"outputs": 10, "end": "softmax", "widths": WIDE}
 LOGISTIC = {"outputs": 1, "end": "sigmoid", "widths": NARROW}
-SMALL_IMAGES = {"shape": (14, 14, 1), "filters": range(4, 17, 4)}
+SMALL_IMAGES = {"shape": (14, 14, 1), "filters": range(4, 17, 6)}
 
 TASKS = {
     task.name: task
@@ -265,7 +265,7 @@ TASKS = {
             name="mnist convolutional",
             data=partial(images, "mnist_cnn"),
             build=partial(convolutional, **SMALL_IMAGES),
-            epochs=25,
+            epochs=20,
             batch_size=64,
             needs_files=True,
         ),
@@ -273,7 +273,7 @@ TASKS = {
             name="fashion convolutional",
             data=partial(images, "fashion_mnist"),
             build=partial(convolutional, **SMALL_IMAGES),
-            epochs=25,
+            epochs=20,
             batch_size=64,
             needs_files=True,
         ),
