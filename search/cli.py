@@ -1,4 +1,4 @@
-"""The command line: `occam search | init | list | results | promote | rollback | predict`."""
+"""The command line: what each command of `options.parser` does, and its exit code."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "\nInterrupted: all that finished is kept, the same command goes on.", file=sys.stderr
         )
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what is printed has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return HOLDS
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
@@ -148,11 +151,78 @@ def _samplers(engine: str) -> list[str]:
 
 def _results(options: argparse.Namespace) -> int:
     from . import report
-    from .tracking import default_uri, last_search
+    from .reading import find, kept
+    from .report.formats import formatted, ladder
+    from .store import connect, reaching, summary
+    from .tracking import default_uri
 
-    summary = last_search(options.tracking_uri or default_uri(), options.pipeline)
-    report.show(summary, _console())
-    return HOLDS if report.holds(summary) else NOT_HELD
+    if options.compare:
+        return _compare(options)
+    uri = options.tracking_uri or default_uri()
+    client = connect(uri)
+    with reaching(uri):
+        run = find(client, options.pipeline)
+        found, record = summary(run), kept(run)
+    if options.format == "json":
+        print(json.dumps(found, indent=2))
+    elif options.format:
+        print(formatted(ladder(found), options.format))
+    else:
+        report.show(found, _console(), record=record)
+    return HOLDS if report.holds(found) else NOT_HELD
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .reading import find
+    from .report.compare import compared, show_compared
+    from .report.formats import formatted
+    from .store import connect, reaching, summary
+    from .tracking import default_uri
+
+    if options.pipeline:
+        raise InputError("--compare takes its two names itself: leave out PIPELINE.")
+    uri = options.tracking_uri or default_uri()
+    client = connect(uri)
+    with reaching(uri):
+        found = [summary(find(client, name)) for name in options.compare]
+    if options.format:
+        print(formatted(compared(found), options.format))
+    else:
+        show_compared(found, _console())
+    return HOLDS
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .reading import find, read
+    from .report.page import page
+    from .store import connect, reaching
+    from .tracking import default_uri
+
+    uri, output = options.tracking_uri or default_uri(), options.output
+    if output.is_dir() or not output.resolve().parent.is_dir():
+        raise InputError(f"--output {output} cannot be written: give the name of a file.")
+    client = connect(uri)
+    with reaching(uri):
+        found, record = read(client, find(client, options.pipeline))
+    output.write_text(page(found, record), encoding="utf-8")
+    print(f"Wrote {output}: open it in a browser.")
+    return HOLDS
+
+
+def _champions(options: argparse.Namespace) -> int:
+    from .champions import champions, show
+    from .tracking import default_uri
+
+    found = champions(options.tracking_uri or default_uri(), options.pipeline)
+    show(found, _console())
+    return HOLDS
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from .dashboard import dashboard
+
+    dashboard(options.name, storage=options.storage, port=options.port)
+    return HOLDS
 
 
 def _promote(options: argparse.Namespace) -> int:
@@ -165,6 +235,7 @@ def _promote(options: argparse.Namespace) -> int:
         run_id=options.run_id,
         alias=options.alias,
         force=options.force,
+        dry_run=options.dry_run,
     )
     print(promotion.text)
     return HOLDS
@@ -239,10 +310,13 @@ COMMANDS = {
     "list": _list,
     "init": _init,
     "results": _results,
+    "report": _report,
     "promote": _promote,
     "rollback": _rollback,
+    "champions": _champions,
     "predict": _predict,
     "ui": _ui,
+    "dashboard": _dashboard,
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,16 @@ import numpy as np
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from . import loop, report
+from . import loop, provenance, report
 from .building import restore
 from .carrying import carry_over, depends, set_aside
 from .counting import first_rows
 from .earlier import teach
 from .errors import InputError
 from .evaluation import predictions, rows
+from .fingerprint import of_rows
+from .held_out import FILE as HELD_OUT
+from .held_out import HeldOut
 from .plan import Plan, Settings, plan
 from .preparation import without_test
 from .progress import SearchProgress
@@ -42,6 +46,7 @@ UNSERVED = (
     "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
     "give them a get_config(). Its weights are kept."
 )
+UNREPORTED = "The report could not be made ({}): all else is recorded; `occam report` tries again."
 REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
 
@@ -109,8 +114,9 @@ class _Job:
             margin=self.settings.margin,
         )
         summary = self._summary(trials, ladder, self._open_gate(ladder), self._models(ladder))
-        self.tracker.finish(summary)
-        self._draw(ladder, summary)
+        model = self._selected(ladder, summary)
+        self.tracker.finish(summary, *self._review(trials, summary, model))
+        self._draw(summary, model)
         if not self.settings.quiet:
             report.show(summary, self.console, best=_best(trials, self.plan))
         return summary
@@ -174,20 +180,34 @@ class _Job:
         seen = [TestResult.from_record(record) for record in self.engine.recall("test", [])]
         inputs, labels = self.data.test
 
+        labels = np.asarray(labels)
+        split = of_rows(self.plan.prepared.raw.test)
+
         def predict_test(trial: FinishedTrial) -> Any:
-            return predictions(restore(self.plan.pipeline, trial, inputs), inputs)
+            predicted = predictions(restore(self.plan.pipeline, trial, inputs), inputs)
+            kept = HeldOut.of(split, labels, predicted, self.plan.metric)
+            kept.save(self._held_out(trial.number))
+            return predicted
 
         results = gate(
             ladder,
             predict_test,
-            np.asarray(labels),
+            labels,
             metric=self.plan.metric,
             target=self.plan.pipeline.target,
             seen=seen,
         )
         opened = {result.trial: result for result in [*seen, *results]}
         self.engine.remember("test", [result.record() for result in opened.values()])
+        for trial in ladder.candidates[: len(results)]:
+            if not self._held_out(trial.number).exists():  # a search of an older version has none
+                predict_test(trial)
+            self.tracker.log_file(trial.number, self._held_out(trial.number))
         return results
+
+    def _held_out(self, number: int) -> Path:
+        """Where a trial's answers on the test split are kept."""
+        return self.folder / "test" / str(number) / HELD_OUT
 
     def _models(self, ladder: Ladder) -> dict[int, str]:
         """Log each model of the ladder, once."""
@@ -205,19 +225,58 @@ class _Job:
                 self.engine.remember(f"models of {self.tracker.run_id}", uris)
         return {int(number): uri for number, uri in uris.items()}
 
-    def _draw(self, ladder: Ladder, summary: report.Summary) -> None:
+    def _selected(self, ladder: Ladder, summary: report.Summary) -> Any:
+        """The selected model, trained; None where there is none."""
+        selected = summary["selected"] or {"trial": None}
+        trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
+        return trial and restore(self.plan.pipeline, trial, self.data.validation[0])
+
+    def _draw(self, summary: report.Summary, model: Any) -> None:
         """A picture of the selected model's predictions, on the search's run."""
         from .pictures import ROWS, picture
 
-        selected = summary["selected"] or {"trial": None}
-        trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
-        if trial is None:
+        if model is None:
             return
         inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
-        model = restore(self.plan.pipeline, trial, inputs)
         classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
         figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
         self.tracker.log_figure(figure, "picture.png")
+
+    def _review(
+        self, trials: list[FinishedTrial], summary: report.Summary, model: Any
+    ) -> tuple[report.Record, dict[str, bytes]]:
+        """What the report is drawn from, and its files; a search that is done is not lost to it."""
+        from .report.files import files
+        from .report.layers import layers
+        from .report.record import record
+
+        try:
+            found = record(
+                summary,
+                trials,
+                self.tracker.run_ids(),
+                baselines=[asdict(each) for each in self.plan.baselines],
+                champion=self.tracker.champion(),
+                layers=layers(model) if model is not None else [],
+                predictions=self._predicted(summary),
+                provenance=provenance.record(self.settings.backend, self.plan.data_fingerprint),
+            )
+            return found, files(summary, found)
+        except Exception as error:
+            problem = " ".join(f"{type(error).__name__}: {error}".split())
+            self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
+            return {}, {}
+
+    def _predicted(self, summary: report.Summary) -> dict[str, Any] | None:
+        """What the selected model predicts on the test rows, as the gate has kept it."""
+        from .report.predictions import predictions as drawn
+
+        path = self._held_out((summary["selected"] or {"trial": -1})["trial"])
+        if not path.exists():
+            return None
+        kept = HeldOut.load(path)
+        inputs = first_rows(self.data.validation[0], 1)
+        return drawn(kept, inputs, self.plan.metric, self.plan.pipeline.classes)
 
     def _summary(
         self,
