@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from .errors import InputError
 from .review import HOST, check_free
-from .studies import reading_only
 
 STUDIES = Path("mlruns", "studies")
 STUDY = "study.journal"
@@ -20,15 +21,36 @@ def dashboard(name: str | None, *, storage: str | None, port: int) -> None:
         storage: Optuna storage URL, where the search was given one.
     """
     check_free(port, "occam dashboard --port 8081")
+    journal = None if storage else _journal(name)
     try:
         import optuna_dashboard
     except ImportError as error:
         raise InputError(
             "Optuna's dashboard is not installed: pip install 'occam[dashboard]'."
         ) from error
-    source = storage or reading_only(_journal(name))
-    print(f"Optuna's dashboard is at http://{HOST}:{port}/dashboard\nStop with Ctrl-C.", flush=True)
-    optuna_dashboard.run_server(source, host=HOST, port=port)
+    from .studies import reading_only
+
+    app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage)
+    address = f"http://{HOST}:{port}/dashboard{'/studies/0' if journal else ''}"
+    with make_server(HOST, port, app, _Server, _Quiet) as server:
+        print(f"Optuna's dashboard is at {address}\nStop with Ctrl-C.", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A page asks for several things at once."""
+
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    """Without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
 
 
 def _journal(name: str | None) -> Path:

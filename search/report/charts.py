@@ -24,7 +24,9 @@ def size_score(summary: Values, scores: Sequence[float]) -> Spec:
     y = alt.Y("score:Q", title=f"validation {summary['metric']}").scale(domain=domain, clamp=True)
     x = alt.X("parameter_count:Q", title="parameters").scale(type="log", nice=False, padding=12)
     trials = alt.Chart(alt.NamedData("trials")).transform_filter("isValid(datum.score)")
-    points = trials.mark_point(filled=True, size=48, opacity=0.75, cursor="pointer").encode(
+    points = trials.mark_point(
+        filled=True, size=48, opacity=0.75, cursor="pointer", aria=False
+    ).encode(
         x=x,
         y=y,
         color=_outcome(),
@@ -34,6 +36,7 @@ def size_score(summary: Values, scores: Sequence[float]) -> Spec:
     )
     ladder = alt.Chart(alt.NamedData("ladder")).mark_line(interpolate="step-after", opacity=0.5)
     winner = alt.Chart(alt.NamedData("selected")).mark_point(size=260, strokeWidth=2.5)
+    answer = [ladder.encode(x=x, y=y), points, winner.encode(x=x, y=y)]
     lines = alt.Chart(alt.NamedData("targets")).mark_rule(strokeDash=[6, 4])
     names = alt.Chart(alt.NamedData("targets")).mark_text(align="left", dx=4, dy=-6)
     here = {"x": alt.value(0), "y": alt.Y("score:Q").scale(domain=domain, clamp=True)}
@@ -41,9 +44,7 @@ def size_score(summary: Values, scores: Sequence[float]) -> Spec:
         alt.layer(
             lines.encode(y=here["y"]),
             names.encode(**here, text="name:N"),
-            ladder.encode(x=x, y=y),
-            points,
-            winner.encode(x=x, y=y),
+            *(answer if summary["ladder"] else [points]),
         ),
         TALL,
     )
@@ -59,8 +60,8 @@ def incumbents(unit: str, title: str) -> Spec:
     return _spec(chart.mark_line(interpolate="step-after", point={"size": 50}), LOW)
 
 
-def importances() -> Spec:
-    """Shares of the variance of score and of size that each hyperparameter explains."""
+def importances(hyperparameters: int) -> Spec:
+    """Shares of the variance of score and of size that each of so many explains."""
     chart = alt.Chart(alt.NamedData("importances")).encode(
         x=alt.X("share:Q", title="share of the variance explained").axis(format="%", tickCount=8),
         y=alt.Y("hyperparameter:N", title=None, sort=None),
@@ -68,7 +69,7 @@ def importances() -> Spec:
         color=alt.Color("of:N", title="of the", sort=["score", "size"]).legend(orient="top"),
         tooltip=["hyperparameter:N", "of:N", alt.Tooltip("share:Q", format=".1%")],
     )
-    return _spec(chart.mark_bar(), alt.Step(11))
+    return _spec(chart.mark_bar(), 24 * hyperparameters)
 
 
 def slices(summary: Values, scores: Sequence[float], *, numeric: bool, log: bool) -> Spec:
@@ -76,7 +77,7 @@ def slices(summary: Values, scores: Sequence[float], *, numeric: bool, log: bool
     kind = "Q" if numeric else "N"
     x = alt.X(f"value:{kind}", title=None)
     chart = alt.Chart(alt.NamedData("slice")).encode(
-        x=x.scale(type="log" if log else "linear", zero=False) if numeric else x,
+        x=x.scale(type="log") if log else x.scale(zero=False) if numeric else x,
         y=alt.Y("score:Q", title=f"validation {summary['metric']}").scale(
             domain=_score_domain(summary, scores), clamp=True
         ),
@@ -86,7 +87,9 @@ def slices(summary: Values, scores: Sequence[float], *, numeric: bool, log: bool
     )
     if not numeric:
         chart = chart.encode(xOffset="jitter:Q")
-    return _spec(chart.mark_point(filled=True, size=36, opacity=0.7, cursor="pointer"), LOW)
+    return _spec(
+        chart.mark_point(filled=True, size=36, opacity=0.7, cursor="pointer", aria=False), LOW
+    )
 
 
 def parallel(axes: Sequence[str]) -> Spec:
@@ -95,7 +98,7 @@ def parallel(axes: Sequence[str]) -> Spec:
     x = alt.X("axis:N", title=None, sort=list(axes)).axis(
         orient="top", labelAngle=0, labelLimit=104, domain=False, offset=6
     )
-    lines = base.mark_line(opacity=0.45, strokeWidth=1.3, cursor="pointer").encode(
+    lines = base.mark_line(opacity=0.45, strokeWidth=1.3, cursor="pointer", aria=False).encode(
         x=x,
         y=_place("place"),
         detail="trial:N",
@@ -138,7 +141,7 @@ def budget() -> Spec:
         order=alt.Order("index:Q"),
         tooltip=["outcome:N", "of:N", alt.Tooltip("amount:Q", format=",")],
     )
-    return _spec(chart.mark_bar(), alt.Step(44))
+    return _spec(chart.mark_bar(), 3 * 44)
 
 
 def confusion(classes: Sequence[str]) -> Spec:
@@ -153,7 +156,7 @@ def confusion(classes: Sequence[str]) -> Spec:
     )
     numbers = base.transform_filter("datum.rows > 0").mark_text(fontSize=11)
     dark = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#57606a"))
-    return _spec(alt.layer(squares, numbers.encode(text="rows:Q", color=dark)), alt.Step(26))
+    return _spec(alt.layer(squares, numbers.encode(text="rows:Q", color=dark)), 26 * len(classes))
 
 
 def residuals(metric: str) -> Spec:
@@ -184,7 +187,7 @@ def _score_domain(summary: Values, scores: Sequence[float]) -> list[float]:
     return sorted([sign * (low - room), sign * (top + room)])
 
 
-def _spec(chart: Any, height: Any, **properties: Any) -> Spec:
-    spec: Spec = chart.properties(width="container", height=height, **properties).to_dict()
+def _spec(chart: Any, height: int) -> Spec:
+    spec: Spec = chart.properties(width="container", height=height).to_dict()
     spec.pop("config", None)  # colours are the page's own, which knows light and dark
     return spec

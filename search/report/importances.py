@@ -15,7 +15,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-TRIALS = 400  # the newest of them: a forest of more takes longer than it tells
+TRIALS = 300  # the newest of them: a forest of more takes longer than it tells
 FEWEST = 10  # trials that importances can be told from
 ABSENT = "not used"
 
@@ -45,7 +45,7 @@ def importances(rows: Sequence[Row]) -> dict[str, float]:
             for values, value in rows
         ]
     )
-    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=32, seed=0)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: round(float(share), 4) for name, share in shares.items()}
 

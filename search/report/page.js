@@ -42,7 +42,7 @@ function link(trial) {
   return `${server}/#/experiments/${data.experiment}/runs/${trial.run_id}?workflowType=machine_learning`;
 }
 
-function open(trial) {
+function visit(trial) {
   if (trial.run_id && !framed) window.open(link(trial), "_blank", "noopener");
   else describe(trial);
 }
@@ -244,7 +244,7 @@ async function draw(place) {
   view.addEventListener("click", (event, item) => {
     const datum = Array.isArray(item?.datum) ? item.datum[0] : item?.datum;
     const trial = datum && byNumber.get(datum.trial);
-    if (trial) open(trial);
+    if (trial) visit(trial);
   });
 }
 

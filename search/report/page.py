@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,6 @@ def page(summary: Summary, record: Record) -> str:
         record: as `record.record` makes it, or only its `trials`, of an older search.
     """
     import jinja2
-    import vl_convert
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_text("page.html"))
@@ -48,7 +48,7 @@ def page(summary: Summary, record: Record) -> str:
         sections=sections(summary, record),
         style=_raw(_text("page.css")),
         script=_raw(_text("page.js")),
-        vega=_raw(vl_convert.javascript_bundle(EMBED)),
+        vega=_raw(_vega()),
         data=_raw(_json(_data(summary, record))),
     )
 
@@ -72,11 +72,12 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
 def _charts(summary: Summary, record: Record) -> dict[str, Any]:
     at = record["trials"]["columns"].index("score")
     scores = [row[at] for row in record["trials"]["rows"] if row[at] is not None]
+    rows = tables(summary, record)["importances"]
     found = {
         "size_score": charts.size_score(summary, scores),
         "incumbents_epochs": charts.incumbents("epochs_trained", "epochs trained"),
         "incumbents_seconds": charts.incumbents("seconds", "seconds of training"),
-        "importances": charts.importances(),
+        "importances": charts.importances(len(rows) // 2),
         "parallel": charts.parallel([axis["title"] for axis in axes(record)]),
         "curves": charts.curves(summary),
         "budget": charts.budget(),
@@ -96,6 +97,13 @@ def _slices(summary: Summary, scores: list[float]) -> dict[str, Any]:
         name: charts.slices(summary, scores, numeric=numeric, log=log)
         for name, (numeric, log) in kinds.items()
     }
+
+
+@cache
+def _vega() -> str:
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle(EMBED))
 
 
 def _text(name: str) -> str:
