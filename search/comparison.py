@@ -12,7 +12,7 @@ from .metrics import Array, Metric
 from .selection import CONFIDENCE, clopper_pearson
 
 ALPHA = 1 - CONFIDENCE
-DRAWS = 2000  # of a bootstrap
+DRAWS = 1000  # of a bootstrap
 
 
 @dataclass(frozen=True, kw_only=True)

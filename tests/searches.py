@@ -78,8 +78,19 @@ def _trial(number: int, rng: np.random.Generator) -> FinishedTrial:
     )
 
 
-def search(number: int, *, verdict: Verdict = Verdict.HOLDS, **changes: Any) -> tuple[Any, Any]:
-    """Summary and record of a search of so many trials, of which the smallest that reached wins."""
+def search(
+    number: int,
+    *,
+    runs: dict[int, str] | None = None,
+    at: dict[str, str] | None = None,
+    **changes: Any,
+) -> tuple[Any, Any]:
+    """Summary and record of a search of so many trials, of which the smallest that reached wins.
+
+    Args:
+        runs: the MLflow run of each trial.
+        at: where the search itself is, in MLflow.
+    """
     from occam.search.metrics import metric
 
     found = trials(number)
@@ -93,10 +104,10 @@ def search(number: int, *, verdict: Verdict = Verdict.HOLDS, **changes: Any) -> 
             rows=400,
             lower_bound=0.899,
             opened=1,
-            verdict=verdict,
+            verdict=Verdict.HOLDS,
         )
     ]
-    runs = {each.number: f"{each.number:032x}" for each in found}
+    runs = runs or {each.number: f"{each.number:032x}" for each in found}
     summary = summarise({**SETTINGS, **changes}, found, ladder, results, runs, {})
-    summary["mlflow"] = AT
+    summary["mlflow"] = at or AT
     return summary, record(summary, found, runs, **PARTS)
