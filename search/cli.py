@@ -150,62 +150,25 @@ def _samplers(engine: str) -> list[str]:
 
 
 def _results(options: argparse.Namespace) -> int:
-    from . import report
-    from .reading import find, kept
-    from .report.formats import formatted, ladder
-    from .store import connect, reaching, summary
+    from . import report, showing
     from .tracking import default_uri
 
-    if options.compare:
-        return _compare(options)
-    uri = options.tracking_uri or default_uri()
-    client = connect(uri)
-    with reaching(uri):
-        run = find(client, options.pipeline)
-        found, record = summary(run), kept(run)
-    if options.format == "json":
-        print(json.dumps(found, indent=2))
-    elif options.format:
-        print(formatted(ladder(found), options.format))
-    else:
-        report.show(found, _console(), record=record)
-    return HOLDS if report.holds(found) else NOT_HELD
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from .reading import find
-    from .report.compare import compared, show_compared
-    from .report.formats import formatted
-    from .store import connect, reaching, summary
-    from .tracking import default_uri
-
+    uri, kind = options.tracking_uri or default_uri(), options.format
+    if not options.compare:
+        found = showing.results(uri, options.pipeline, kind, _console())
+        return HOLDS if report.holds(found) else NOT_HELD
     if options.pipeline:
         raise InputError("--compare takes its two names itself: leave out PIPELINE.")
-    uri = options.tracking_uri or default_uri()
-    client = connect(uri)
-    with reaching(uri):
-        found = [summary(find(client, name)) for name in options.compare]
-    if options.format:
-        print(formatted(compared(found), options.format))
-    else:
-        show_compared(found, _console())
+    showing.comparison(uri, options.compare, kind, _console())
     return HOLDS
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .reading import find, read
-    from .report.page import page
-    from .store import connect, reaching
+    from .showing import write
     from .tracking import default_uri
 
-    uri, output = options.tracking_uri or default_uri(), options.output
-    if output.is_dir() or not output.resolve().parent.is_dir():
-        raise InputError(f"--output {output} cannot be written: give the name of a file.")
-    client = connect(uri)
-    with reaching(uri):
-        found, record = read(client, find(client, options.pipeline))
-    output.write_text(page(found, record), encoding="utf-8")
-    print(f"Wrote {output}: open it in a browser.")
+    write(options.tracking_uri or default_uri(), options.pipeline, options.output)
+    print(f"Wrote {options.output}: open it in a browser.")
     return HOLDS
 
 

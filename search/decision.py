@@ -65,7 +65,7 @@ class Decision:
     def markdown(self, forced: str = "") -> str:
         """The description of the version."""
         facts = self.reasons()
-        lines = [f"**{self.candidate.parameter_count:,} parameters.** {facts[0]}", *facts[1:]]
+        lines = list(facts)  # the table of versions shows the beginning, as plain text
         if forced:
             lines.append(f"Promoted by force, though {forced}")
         lines.append(f"Made {self.alias} by {registry.user()} on {registry.now()}.")

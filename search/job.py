@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from . import loop, provenance, report
+from . import loop, report
 from .building import restore
 from .carrying import carry_over, depends, set_aside
 from .counting import first_rows
@@ -245,38 +244,17 @@ class _Job:
     def _review(
         self, trials: list[FinishedTrial], summary: report.Summary, model: Any
     ) -> tuple[report.Record, dict[str, bytes]]:
-        """What the report is drawn from, and its files; a search that is done is not lost to it."""
-        from .report.files import files
-        from .report.layers import layers
-        from .report.record import record
+        """The report and what it is drawn from; a search that is done is not lost to it."""
+        from .reporting import reported
 
+        selected = summary["selected"]
+        rows = self._held_out(selected["trial"]) if selected else None
         try:
-            found = record(
-                summary,
-                trials,
-                self.tracker.run_ids(),
-                baselines=[asdict(each) for each in self.plan.baselines],
-                champion=self.tracker.champion(),
-                layers=layers(model) if model is not None else [],
-                predictions=self._predicted(summary),
-                provenance=provenance.record(self.settings.backend, self.plan.data_fingerprint),
-            )
-            return found, files(summary, found)
+            return reported(self.plan, self.tracker, trials, summary, model=model, held_out=rows)
         except Exception as error:
             problem = " ".join(f"{type(error).__name__}: {error}".split())
             self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
             return {}, {}
-
-    def _predicted(self, summary: report.Summary) -> dict[str, Any] | None:
-        """What the selected model predicts on the test rows, as the gate has kept it."""
-        from .report.predictions import predictions as drawn
-
-        path = self._held_out((summary["selected"] or {"trial": -1})["trial"])
-        if not path.exists():
-            return None
-        kept = HeldOut.load(path)
-        inputs = first_rows(self.data.validation[0], 1)
-        return drawn(kept, inputs, self.plan.metric, self.plan.pipeline.classes)
 
     def _summary(
         self,

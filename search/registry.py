@@ -38,6 +38,7 @@ def champion(client: mlflow.MlflowClient, name: str) -> dict[str, Any] | None:
     count, score = (version.tags.get(tag) for tag in ("parameter_count", "test_score"))
     return {
         "version": str(version.version),
+        "run_id": version.run_id,
         "parameter_count": int(count) if count else None,
         "test_score": float(score) if score else None,
     }

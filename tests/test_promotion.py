@@ -390,7 +390,7 @@ def test_the_registry_says_what_each_model_is(uri, pipeline, search):
     model = client.get_registered_model(pipeline)
     assert "is version 2: **800 parameters**, test 0.9600, holds." in model.description
     assert model.tags["parameter_count"] == "800"
-    assert version(uri, pipeline, "2").description.startswith("**800 parameters.** Trial 0")
+    assert version(uri, pipeline, "2").description.startswith("Trial 0, 800 parameters, test")
     rollback(uri, pipeline)
     model = client.get_registered_model(pipeline)
     assert "is version 1: **900 parameters**" in model.description

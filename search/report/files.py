@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 PICTURE = "size_score.png"
-WIDTH = 760  # pixels, twice as many in the file
+WIDTH = 620  # pixels: MLflow shows it as large as it is
+COLOURS = ["#0969da", "#8c959f", "#9a6700", "#cf222e", "#d0d7de"]  # of outcomes, as on the page
 
 
 def files(summary: Summary, found: Record) -> dict[str, bytes]:
@@ -36,7 +37,8 @@ def picture(summary: Summary, found: Record) -> bytes:
     trials = [{**each, "tip": ""} for each in trials if each["score"] is not None]
     spec = charts.size_score(summary, [each["score"] for each in trials])
     spec |= {"width": WIDTH, "background": "white", "datasets": _drawn(summary, found, trials)}
-    return bytes(vl_convert.vegalite_to_png(spec, scale=1.5))
+    spec["config"] = {"range": {"category": COLOURS}, "line": {"color": COLOURS[0]}}
+    return bytes(vl_convert.vegalite_to_png(spec))
 
 
 def _drawn(summary: Summary, found: Record, trials: list[dict[str, Any]]) -> dict[str, Any]:

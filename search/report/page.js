@@ -2,6 +2,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const SHOWN = 100; // rows of the table of trials, until more are asked for
+const TOLD = 10; // hyperparameters of a trial that is pointed at: the most important that vary
 const LINES = 200; // of the parallel coordinates
 
 // ---- trials ---------------------------------------------------------------------------------
@@ -12,11 +13,12 @@ const trials = rows.map((row) => {
   trial.hyperparameters = Object.fromEntries(values.filter(([, value]) => value !== null));
   trial.reached = trial.outcome === "reached" ? 1 : 0;
   trial.text = values.filter(([, value]) => value !== null).map((pair) => pair.join(" ")).join(", ");
+  const told = Object.keys(data.slices).filter((name) => name in trial.hyperparameters).slice(0, TOLD);
   trial.tip = {
     title: `trial ${trial.trial}: ${number(trial.parameter_count)} parameters, ` +
       (trial.score === null ? trial.outcome : trial.score.toFixed(4)),
     ...(trial.reason ? { why: trial.reason } : {}),
-    ...trial.hyperparameters,
+    ...Object.fromEntries(told.map((name) => [name, trial.hyperparameters[name]])),
   };
   return trial;
 });

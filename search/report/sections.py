@@ -42,9 +42,9 @@ def _size_score(summary: Values, record: Values) -> Section:
         "title": "Size against score",
         "charts": ["size_score"],
         "caption": (
-            "Every trial that was trained: point at one for its hyperparameters, click for its "
-            "run. The line joins the models that reached, the ring marks the selected one; scores "
-            "far below the targets are drawn at the edge."
+            "Every trial that was trained: point at one for its main hyperparameters, click for "
+            "its run. The line joins the models that reached, the ring marks the selected one; "
+            "scores far below the targets are drawn at the edge."
         ),
         "table": {"columns": columns, "rows": rows, "linked": True} if rows else None,
     }

@@ -44,7 +44,9 @@ def sizes(summary: Values, record: Values) -> list[str]:
     champion = record.get("champion")
     if champion and champion.get("parameter_count"):
         name = f"the present champion, version {champion['version']}"
-        lines.append(times(champion["parameter_count"], count, name))
+        same = champion.get("run_id") == summary["selected"].get("run_id")
+        other = times(champion["parameter_count"], count, name)
+        lines.append(f"it is {name}" if same else other)
     return lines
 
 
