@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from flask import Response
-from mlflow.server import app as flask_app
-from mlflow.server.fastapi_app import app as app
 
 from .report.page import FILE
 from .review import REVIEW
@@ -24,6 +23,16 @@ const seen = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1";
 if (localStorage.getItem(seen) === null) localStorage.setItem(seen, "true");
 location.replace({path});
 </script>"""
+
+
+def app() -> Any:
+    """MLflow's server, with our pages; made in the process that serves it, as it takes a while."""
+    from mlflow.server import app as flask_app
+    from mlflow.server.fastapi_app import app as server
+
+    flask_app.add_url_rule("/review", view_func=review)
+    flask_app.add_url_rule("/report/<run_id>", view_func=report)
+    return server
 
 
 def review() -> Response:
@@ -44,7 +53,3 @@ def report(run_id: str) -> Response:
     page = Response(text, mimetype="text/html")
     page.headers["Content-Security-Policy"] = SANDBOX  # it cannot act on MLflow's behalf
     return page
-
-
-flask_app.add_url_rule("/review", view_func=review)
-flask_app.add_url_rule("/report/<run_id>", view_func=report)
