@@ -21,7 +21,7 @@ search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(T
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install search results ui promote test lint bench docs table clean
+.PHONY: help install search results ui dashboard promote test lint bench docs table clean
 
 help:  ## what can be made
 	@echo "make search       find the smallest model that holds the target"
@@ -53,6 +53,9 @@ results: $(ready)  ## the ladder and the verdict of the last search
 
 ui: $(ready)  ## review in MLflow, on PORT=5000
 	@$(bin)/occam ui --port $(PORT) $(ARGS)
+
+dashboard: $(ready)  ## Optuna's dashboard on the last search's study, on PORT=5000
+	@$(bin)/occam dashboard --port $(PORT) $(ARGS)
 
 promote: $(ready)  ## register the selected model as champion
 	@$(bin)/occam promote $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)

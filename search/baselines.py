@@ -29,6 +29,7 @@ class Baseline:
     name: str
     score: float
     trained: bool  # it has weights
+    parameter_count: int = 0  # of those weights
 
 
 def baselines(data: Data, metric: Metric, *, chronological: bool = False) -> list[Baseline]:
@@ -127,7 +128,8 @@ def _linear(data: Data, metric: Metric) -> Baseline | None:
         rows = (others.reshape(len(others), -1) - mean) / scale
         predictions = _predicted(model, rows, metric)
     score = metric.measure(np.asarray(truth), predictions)
-    return Baseline(name="linear model", score=score, trained=True)
+    count = int(np.size(model.coef_) + np.size(model.intercept_))
+    return Baseline(name="linear model", score=score, trained=True, parameter_count=count)
 
 
 def _model(metric: Metric) -> Any:

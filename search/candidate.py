@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .child_runs import TRIAL
+from .comparison import Comparison
 from .errors import InputError, OccamError
 from .metrics import metric
 from .store import SEARCH, last_search, mlflow, summary
@@ -35,6 +36,7 @@ class Candidate:
     lower_bound: float
     verdict: str
     model_uri: str | None
+    data: str = ""  # fingerprint of all its rows
 
     def describe(self) -> str:
         """The model in one clause."""
@@ -46,8 +48,9 @@ class Candidate:
     def tags(self) -> dict[str, str]:
         """What the registry keeps beside the version."""
         names = ("target", "metric", "parameter_count", "test_score", "lower_bound", "verdict")
-        values = {name: getattr(self, name) for name in (*names, "search", "trial")}
-        return {name: str(value) for name, value in values.items() if value == value}  # not NaN
+        values = {name: getattr(self, name) for name in (*names, "search", "trial", "data")}
+        known = {name: value for name, value in values.items() if value == value}  # not NaN
+        return {name: str(value) for name, value in known.items() if value != ""}
 
 
 def candidate(
@@ -80,8 +83,15 @@ def unproven(candidate: Candidate) -> str:
     return ""
 
 
-def not_better(candidate: Candidate, champion: Mapping[str, str]) -> str:
-    """Why the champion stays; empty where the candidate is to replace it."""
+def not_better(
+    candidate: Candidate, champion: Mapping[str, str], rows: Comparison | None = None
+) -> str:
+    """Why the champion stays; empty where the candidate is to replace it.
+
+    Args:
+        champion: tags of its version.
+        rows: how both do on the same test rows, where that is known.
+    """
     if missing := [name for name in COMPARED if name not in champion]:
         return f"the present version has no {', '.join(missing)} to be compared with."
     if champion["metric"] != candidate.metric:
@@ -92,14 +102,41 @@ def not_better(candidate: Candidate, champion: Mapping[str, str]) -> str:
     count, old_count = candidate.parameter_count, int(champion["parameter_count"])
     if not measured.reaches(new, target):
         return f"its test {candidate.metric} {new:.4f} does not reach the champion's {target:g}."
-    if not measured.reaches(old, candidate.target) or count < old_count:
+    if not measured.reaches(old, candidate.target):
         return ""
+    if count < old_count:
+        return _inferior(rows, spare(candidate, champion))
     if count == old_count and measured.better(new, old):
-        return ""
+        return _no_better(rows)
     return (
         f"the champion holds this target too with {old_count:,} parameters and test "
         f"{candidate.metric} {old:.4f}; this model has {count:,} and {new:.4f}."
     )
+
+
+def spare(candidate: Candidate, champion: Mapping[str, str]) -> float:
+    """By how much the champion is better than the target: what a smaller model may lose."""
+    measured = metric(candidate.metric)
+    return max(
+        measured.error(candidate.target) - measured.error(float(champion["test_score"])), 0.0
+    )
+
+
+def _inferior(rows: Comparison | None, tolerance: float) -> str:
+    """A smaller model may be worse, as long as that cannot cost it the target."""
+    if rows is None or not rows.is_worse() or rows.not_inferior(tolerance):
+        return ""
+    return (
+        f"it is smaller and shown to be worse: {rows.describe()}, where the champion has "
+        f"{tolerance:.4f} to spare."
+    )
+
+
+def _no_better(rows: Comparison | None) -> str:
+    """A model of the same size has to be shown to be better, where that can be tested."""
+    if rows is None or rows.is_better():
+        return ""
+    return f"it is as small and not shown to be better: {rows.describe()}."
 
 
 def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run:
@@ -137,4 +174,5 @@ def _of_trial(client: mlflow.MlflowClient, run_id: str) -> Candidate:
         lower_bound=metrics.get("lower_bound", math.nan),
         verdict=tags.get("verdict", "not opened"),
         model_uri=tags.get(MODEL),
+        data=search.data.params.get("data", ""),
     )

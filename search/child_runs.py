@@ -41,7 +41,7 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
     start = end - round(finished.seconds * 1000)
     return ChildRun(
         number=finished.number,
-        name=run_name(finished.number, finished.parameter_count),
+        name=run_name(finished.number, finished.parameter_count, _shown_score(finished)),
         status="FAILED" if finished.state is TrialState.FAIL else "FINISHED",
         start_time=start,
         end_time=end,
@@ -51,9 +51,14 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
     )
 
 
-def run_name(number: int, parameter_count: int) -> str:
-    """Name of a trial's run: "trial 12 · 784"."""
-    return f"trial {number} · {parameter_count:,}"
+def run_name(number: int, parameter_count: int, score: float | None = None) -> str:
+    """Name of a trial's run: "trial 12 · 784", with the score of one that reached."""
+    name = f"trial {number} · {parameter_count:,}"
+    return name if score is None else f"{name} · {score:.3f}"
+
+
+def _shown_score(finished: FinishedTrial) -> float | None:
+    return finished.score if finished.reached else None
 
 
 def key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `occam search | init | list | results | promote | rollback | predict | ...`."""
+"""The command line: what each command of `options.parser` does, and its exit code."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "\nInterrupted: all that finished is kept, the same command goes on.", file=sys.stderr
         )
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what is printed has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return HOLDS
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
@@ -147,12 +150,42 @@ def _samplers(engine: str) -> list[str]:
 
 
 def _results(options: argparse.Namespace) -> int:
-    from . import report
-    from .tracking import default_uri, last_search
+    from . import report, showing
+    from .tracking import default_uri
 
-    summary = last_search(options.tracking_uri or default_uri(), options.pipeline)
-    report.show(summary, _console())
-    return HOLDS if report.holds(summary) else NOT_HELD
+    uri, kind = options.tracking_uri or default_uri(), options.format
+    if not options.compare:
+        found = showing.results(uri, options.pipeline, kind, _console())
+        return HOLDS if report.holds(found) else NOT_HELD
+    if options.pipeline:
+        raise InputError("--compare takes its two names itself: leave out PIPELINE.")
+    showing.comparison(uri, options.compare, kind, _console())
+    return HOLDS
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .showing import write
+    from .tracking import default_uri
+
+    write(options.tracking_uri or default_uri(), options.pipeline, options.output)
+    print(f"Wrote {options.output}: open it in a browser.")
+    return HOLDS
+
+
+def _champions(options: argparse.Namespace) -> int:
+    from .champions import champions, show
+    from .tracking import default_uri
+
+    found = champions(options.tracking_uri or default_uri(), options.pipeline)
+    show(found, _console())
+    return HOLDS
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from .dashboard import dashboard
+
+    dashboard(options.name, storage=options.storage, port=options.port)
+    return HOLDS
 
 
 def _promote(options: argparse.Namespace) -> int:
@@ -165,6 +198,7 @@ def _promote(options: argparse.Namespace) -> int:
         run_id=options.run_id,
         alias=options.alias,
         force=options.force,
+        dry_run=options.dry_run,
     )
     print(promotion.text)
     return HOLDS
@@ -262,11 +296,14 @@ COMMANDS = {
     "list": _list,
     "init": _init,
     "results": _results,
+    "report": _report,
     "promote": _promote,
     "rollback": _rollback,
+    "champions": _champions,
     "predict": _predict,
     "export": _export,
     "ui": _ui,
+    "dashboard": _dashboard,
 }
 
 if __name__ == "__main__":

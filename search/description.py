@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .metrics import metric
+from .report import words
 
 Summary = Mapping[str, Any]
 
+REPORT, PICTURE = "report.html", "size_score.png"  # artifacts of the search's run
+MODE = "?workflowType=machine_learning"  # MLflow opens as a tool for language models otherwise
 VIEW = "occam"  # key of the saved view, part of its address
 TITLE = "Smallest models that reached the target"
 RUNGS_SHOWN = 20  # a description holds 8,000 characters
@@ -37,25 +39,29 @@ def run_name(verdict: str, parameter_count: float, test_score: float, *, selecte
     return f"{label} · {parameter_count:,.0f} · {test_score:.3f}"
 
 
-def banner(summary: Summary) -> str:
+def banner(summary: Summary, has_report: bool = False) -> str:
     """The answer above the table of an experiment's runs."""
+    link = f" [Report]({_artifact(summary, REPORT)})" if has_report else ""
     if summary["selected"] is None:
-        return f"{headline(summary).capitalize()}."
+        return f"{headline(summary).capitalize()}.{link}"
     test = summary["selected"]["test"]
-    return f"**{headline(summary)}**: test {test['score']:.4f}, {test['verdict']}."
+    return f"**{headline(summary)}**: test {test['score']:.4f}, {test['verdict']}.{link}"
 
 
-def markdown(summary: Summary) -> str:
-    """The description of a search: its answer, its ladder and what to type next."""
-    selected = summary["selected"]
-    sections = [f"## {headline(summary)}"]
-    if selected is not None:
-        sections.append(_claim(summary, selected))
-    else:
-        sections.append(_shortfall(summary))
+def markdown(summary: Summary, record: Summary | None = None) -> str:
+    """The description of a search: its answer, its ladder and what to type next.
+
+    Args:
+        record: of the report, which is linked and whose first chart is shown where there is one.
+    """
+    link = f"[**The full report**]({_artifact(summary, REPORT)}). " if record else ""
+    sections = [f"## {headline(summary)}", f"{link}{words.claim(summary)}"]
+    if record:
+        lines = [f"- {line}" for line in words.sizes(summary, record)]
+        sections += ["\n".join(lines), _picture(summary)] if lines else [_picture(summary)]
     if summary["ladder"]:
         sections += ["### Every model that reached the search target", _ladder(summary)]
-    sections += [_spent(summary), "### Next", _next(summary)]
+    sections += [words.spent(summary), "### Next", _next(summary)]
     return "\n\n".join(sections)
 
 
@@ -80,29 +86,18 @@ def view_tag(run_id: str) -> tuple[str, str]:
 
 def view_path(experiment_id: str) -> str:
     """Where MLflow shows that view, below the address of its server."""
-    return (
-        f"/#/experiments/{experiment_id}/runs"
-        f"?workflowType=machine_learning&viewStateShareKey={VIEW}"
-    )
+    return f"/#/experiments/{experiment_id}/runs{MODE}&viewStateShareKey={VIEW}"
 
 
-def _claim(summary: Summary, selected: Mapping[str, Any]) -> str:
-    test = selected["test"]
-    bound = "at least" if metric(summary["metric"]).higher_is_better else "at most"
-    right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
-    return (
-        f"Trial {selected['trial']}: validation {selected['validation']:.4f}, "
-        f"**test {test['score']:.4f}** on {test['rows']:,} untouched rows{right}; {bound} "
-        f"{test['lower_bound']:.4f} with 95 % confidence. Verdict: **{test['verdict']}** "
-        f"({test['opened']} opened)."
-    )
+def _picture(summary: Summary) -> str:
+    """An artifact as an image: MLflow's own server sends it by this address."""
+    run = summary["mlflow"]["run_id"]
+    return f"![Size against score](get-artifact?path={PICTURE}&run_uuid={run})"
 
 
-def _shortfall(summary: Summary) -> str:
-    return (
-        f"The search target, with its margin on {summary['rows']['validation']:,} validation "
-        f"rows, was {summary['search_target']:.4f}."
-    )
+def _artifact(summary: Summary, name: str) -> str:
+    at = summary["mlflow"]
+    return f"#/experiments/{at['experiment_id']}/runs/{at['run_id']}/artifacts/{name}{MODE}"
 
 
 def _ladder(summary: Summary) -> str:
@@ -128,16 +123,7 @@ def _link(summary: Summary, rung: Mapping[str, Any]) -> str:
     experiment = summary["mlflow"]["experiment_id"]
     if not rung["run_id"]:
         return str(rung["trial"])
-    return f"[{rung['trial']}](#/experiments/{experiment}/runs/{rung['run_id']})"
-
-
-def _spent(summary: Summary) -> str:
-    counts = summary["trials"]
-    return (
-        f"{counts['complete']:,} trials complete, {counts['pruned']:,} stopped early, "
-        f"{counts['rejected']:,} rejected untrained, {counts['fail']:,} failed; "
-        f"{summary['epochs_trained']:,} epochs in {summary['seconds']:.0f} s."
-    )
+    return f"[{rung['trial']}](#/experiments/{experiment}/runs/{rung['run_id']}{MODE})"
 
 
 def _next(summary: Summary) -> str:

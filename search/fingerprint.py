@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 def of_data(data: Data) -> str:
     """Fingerprint of all rows of the three splits, as the models take them."""
+    return of_rows([data.train, data.validation, data.test])
+
+
+def of_rows(rows: Any) -> str:
+    """Fingerprint of arrays or data frames, or of any nest of them."""
     digest = hashlib.blake2b(digest_size=8)
-    for leaf in keras.tree.flatten([data.train, data.validation, data.test]):
+    for leaf in keras.tree.flatten(rows):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(array.tobytes() if array.dtype != object else repr(array.tolist()).encode())

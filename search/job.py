@@ -21,6 +21,9 @@ from .counting import first_rows
 from .earlier import teach
 from .errors import InputError
 from .evaluation import predictions, rows
+from .fingerprint import of_rows
+from .held_out import FILE as HELD_OUT
+from .held_out import HeldOut
 from .plan import Plan, Settings, plan
 from .preparation import without_test
 from .progress import SearchProgress
@@ -42,6 +45,7 @@ UNSERVED = (
     "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
     "give them a get_config(). Its weights are kept."
 )
+UNREPORTED = "The report could not be made ({}): all else is recorded; `occam report` tries again."
 REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
 
@@ -109,8 +113,9 @@ class _Job:
             margin=self.settings.margin,
         )
         summary = self._summary(trials, ladder, self._open_gate(ladder), self._models(ladder))
-        self.tracker.finish(summary)
-        self._draw(ladder, summary)
+        model = self._selected(ladder, summary)
+        self.tracker.finish(summary, *self._review(trials, summary, model))
+        self._draw(summary, model)
         if not self.settings.quiet:
             report.show(summary, self.console, best=_best(trials, self.plan))
         return summary
@@ -175,20 +180,34 @@ class _Job:
         seen = [TestResult.from_record(record) for record in self.engine.recall("test", [])]
         inputs, labels = self.data.test
 
+        labels = np.asarray(labels)
+        split = of_rows(self.plan.prepared.raw.test)
+
         def predict_test(trial: FinishedTrial) -> Any:
-            return predictions(restore(self.plan.pipeline, trial, inputs), inputs)
+            predicted = predictions(restore(self.plan.pipeline, trial, inputs), inputs)
+            kept = HeldOut.of(split, labels, predicted, self.plan.metric)
+            kept.save(self._held_out(trial.number))
+            return predicted
 
         results = gate(
             ladder,
             predict_test,
-            np.asarray(labels),
+            labels,
             metric=self.plan.metric,
             target=self.plan.pipeline.target,
             seen=seen,
         )
         opened = {result.trial: result for result in [*seen, *results]}
         self.engine.remember("test", [result.record() for result in opened.values()])
+        for trial in ladder.candidates[: len(results)]:
+            if not self._held_out(trial.number).exists():  # a search of an older version has none
+                predict_test(trial)
+            self.tracker.log_file(trial.number, self._held_out(trial.number))
         return results
+
+    def _held_out(self, number: int) -> Path:
+        """Where a trial's answers on the test split are kept."""
+        return self.folder / "test" / str(number) / HELD_OUT
 
     def _models(self, ladder: Ladder) -> dict[int, str]:
         """Log each model of the ladder, once."""
@@ -206,19 +225,37 @@ class _Job:
                 self.engine.remember(f"models of {self.tracker.run_id}", uris)
         return {int(number): uri for number, uri in uris.items()}
 
-    def _draw(self, ladder: Ladder, summary: report.Summary) -> None:
+    def _selected(self, ladder: Ladder, summary: report.Summary) -> Any:
+        """The selected model, trained; None where there is none."""
+        selected = summary["selected"] or {"trial": None}
+        trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
+        return trial and restore(self.plan.pipeline, trial, self.data.validation[0])
+
+    def _draw(self, summary: report.Summary, model: Any) -> None:
         """A picture of the selected model's predictions, on the search's run."""
         from .pictures import ROWS, picture
 
-        selected = summary["selected"] or {"trial": None}
-        trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
-        if trial is None:
+        if model is None:
             return
         inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
-        model = restore(self.plan.pipeline, trial, inputs)
         classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
         figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
         self.tracker.log_figure(figure, "picture.png")
+
+    def _review(
+        self, trials: list[FinishedTrial], summary: report.Summary, model: Any
+    ) -> tuple[report.Record, dict[str, bytes]]:
+        """The report and what it is drawn from; a search that is done is not lost to it."""
+        from .reporting import reported
+
+        selected = summary["selected"]
+        rows = self._held_out(selected["trial"]) if selected else None
+        try:
+            return reported(self.plan, self.tracker, trials, summary, model=model, held_out=rows)
+        except Exception as error:
+            problem = " ".join(f"{type(error).__name__}: {error}".split())
+            self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
+            return {}, {}
 
     def _summary(
         self,

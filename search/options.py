@@ -10,6 +10,8 @@ from typing import Any
 WRONG_INPUT = 2  # exit code, here and for all that is wrong with what was given
 BACKENDS = ("tensorflow", "jax", "torch")
 TRIALS = 100
+FORMATS = ("csv", "json", "markdown")
+SEARCH = "or the name of a search or its run ID; default: the last search"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,11 +24,14 @@ def parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_init(commands)
     _add_results(commands)
+    _add_report(commands)
     _add_promote(commands)
     _add_rollback(commands)
+    _add_champions(commands)
     _add_predict(commands)
     _add_export(commands)
     _add_ui(commands)
+    _add_dashboard(commands)
     return top
 
 
@@ -100,9 +105,27 @@ def _add_init(commands: Any) -> None:
 
 def _add_results(commands: Any) -> None:
     command = commands.add_parser("results", help="the ladder and the verdict of the last search")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
+    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help=SEARCH)
+    command.add_argument(
+        "--compare", nargs=2, metavar=("NAME", "NAME"), help="two searches beside each other"
+    )
+    command.add_argument("--format", choices=FORMATS, help="for other programs")
     command.add_argument("--tracking-uri", metavar="URI")
     command.set_defaults(run="results")
+
+
+def _add_report(commands: Any) -> None:
+    command = commands.add_parser("report", help="write the report of a search as one HTML file")
+    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help=SEARCH)
+    command.add_argument(
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="default: %(default)s",
+    )
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="report")
 
 
 def _add_promote(commands: Any) -> None:
@@ -111,6 +134,7 @@ def _add_promote(commands: Any) -> None:
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
+    command.add_argument("--dry-run", action="store_true", help="only say what would change, why")
     command.add_argument("--tracking-uri", metavar="URI")
     command.set_defaults(run="promote")
 
@@ -120,6 +144,21 @@ def _add_rollback(commands: Any) -> None:
     command.add_argument("pipeline", metavar="PIPELINE")
     command.add_argument("--tracking-uri", metavar="URI")
     command.set_defaults(run="rollback")
+
+
+def _add_champions(commands: Any) -> None:
+    command = commands.add_parser("champions", help="who is and was champion, since when and why")
+    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="default: all")
+    command.add_argument("--tracking-uri", metavar="URI")
+    command.set_defaults(run="champions")
+
+
+def _add_dashboard(commands: Any) -> None:
+    command = commands.add_parser("dashboard", help="Optuna's dashboard on the study of a search")
+    command.add_argument("name", nargs="?", metavar="NAME", help="of the search; default: the last")
+    command.add_argument("--storage", metavar="URL", help="that the search was given, if any")
+    command.add_argument("--port", type=_positive(int), default=8080, help="default %(default)s")
+    command.set_defaults(run="dashboard")
 
 
 def _add_predict(commands: Any) -> None:

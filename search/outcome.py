@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from . import child_runs, description
@@ -13,8 +15,27 @@ from .store import SUMMARY, mlflow
 Summary = Mapping[str, Any]
 
 
-def record(client: mlflow.MlflowClient, experiment_id: str, run_id: str, summary: Summary) -> None:
-    """Write the summary, what it says in words and numbers, and which trials saw the test split."""
+def keep(client: mlflow.MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Keep files among the artifacts of a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.write_bytes(content)
+            client.log_artifact(run_id, str(path))
+
+
+def record(
+    client: mlflow.MlflowClient,
+    experiment_id: str,
+    run_id: str,
+    summary: Summary,
+    found: Mapping[str, Any],
+) -> None:
+    """Write the summary, what it says in words and numbers, and which trials saw the test split.
+
+    Args:
+        found: the record of the report; empty where there is none.
+    """
     selected = summary["selected"]
     client.log_text(run_id, json.dumps(summary, indent=2) + "\n", SUMMARY)
     _unmark(client, experiment_id, run_id)
@@ -22,12 +43,12 @@ def record(client: mlflow.MlflowClient, experiment_id: str, run_id: str, summary
         _mark(client, model, selected=model is selected)
     tags = {
         "verdict": selected["test"]["verdict"] if selected else "none",
-        "mlflow.note.content": description.markdown(summary),
+        "mlflow.note.content": description.markdown(summary, found),
     }
     _log(client, run_id, _numbers(summary), tags)
     client.log_batch(run_id, metrics=_incumbents(client, run_id, summary))
     client.update_run(run_id, name=description.headline(summary))
-    banner = description.banner(summary)
+    banner = description.banner(summary, bool(found))
     client.set_experiment_tag(experiment_id, "mlflow.note.content", banner)
 
 

@@ -32,8 +32,8 @@ def picture(
         return _confusion(
             label_indices(labels, predictions), class_indices(predictions), list(classes)
         )
-    if _side(predictions):
-        return _images(labels, predictions, same=np.size(inputs) == np.size(labels))
+    if side(predictions):
+        return drawn_images(labels, predictions, same=np.size(inputs) == np.size(labels))
     return _scatter(np.asarray(labels), np.asarray(predictions), metric.name)
 
 
@@ -62,21 +62,26 @@ def _confusion(truth: Array, predicted: Array, classes: list[str]) -> Figure:
     return figure
 
 
-def _side(predictions: Array) -> int:
-    """Of square grey images in rows of pixels; 0 where the rows are none."""
+def side(predictions: Array) -> int:
+    """Side of square grey images in rows of pixels; 0 where the rows are none."""
     values = math.prod(predictions.shape[1:])
-    side = math.isqrt(values)
-    return side if side * side == values and side >= 8 else 0
+    length = math.isqrt(values)
+    return length if length * length == values and length >= 8 else 0
 
 
-def _images(labels: Array, predictions: Array, *, same: bool) -> Figure:
-    side = _side(predictions)
+def drawn_images(labels: Array, predictions: Array, *, same: bool) -> Figure:
+    """Some images of both, in two rows.
+
+    Args:
+        same: the predictions are reconstructions of the labels, not generated like them.
+    """
+    length = side(predictions)
     figure = _figure(1.2 * SHOWN, 2.8)
     titles = ("inputs", "reconstructions") if same else ("real", "generated")
     grid = figure.subplots(2, SHOWN)
     for row, values, title in zip(grid, (labels, predictions), titles, strict=True):
         for axes, image in zip(row, np.asarray(values)[:SHOWN], strict=False):
-            axes.imshow(image.reshape(side, side), cmap="gray", vmin=0, vmax=1)
+            axes.imshow(image.reshape(length, length), cmap="gray", vmin=0, vmax=1)
         for axes in row:
             axes.set(xticks=[], yticks=[])
         row[0].set_ylabel(title)

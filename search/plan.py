@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from . import engines, fingerprint
-from .baselines import baselines, described, modest_target
+from .baselines import Baseline, baselines, described, modest_target
 from .building import as_hyperparameters, build
 from .carrying import Depends
 from .checks import check_labels
@@ -75,6 +75,7 @@ class Plan:
     warning: str  # what so few rows cannot show; empty where they are enough
     trainer: str  # fit or population
     notes: tuple[str, ...]  # what was found in the data, and what needs no search
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def labels(self) -> Array:
@@ -99,7 +100,7 @@ def plan(settings: Settings) -> Plan:
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
     space, extra = _check_space(pipeline, prepared, measured)
-    pipeline, notes = _compared(pipeline, prepared, measured, settings.margin)
+    pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
     trainer = _trainer(settings, pipeline, prepared)
     depends = _depends(settings, pipeline, data, trainer)
@@ -116,13 +117,14 @@ def plan(settings: Settings) -> Plan:
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
         notes=(*pipeline.notes, *notes),
+        baselines=tuple(found),
     )
 
 
 def _compared(
     pipeline: Pipeline, prepared: Prepared, measured: Metric, margin: float
-) -> tuple[Pipeline, list[str]]:
-    """What needs no search, in words; it sets the target where none is given."""
+) -> tuple[Pipeline, list[Baseline], list[str]]:
+    """What needs no search, as values and in words; it sets the target where none is given."""
     found = baselines(prepared.data, measured, chronological=pipeline.chronological)
     notes = []
     if math.isnan(pipeline.target):
@@ -130,7 +132,7 @@ def _compared(
         target = modest_target(found, measured, labels, margin)
         pipeline = replace(pipeline, target=target)
         notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
-    return pipeline, notes + described(found, measured, pipeline.target)
+    return pipeline, found, notes + described(found, measured, pipeline.target)
 
 
 def _check_space(

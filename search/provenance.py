@@ -28,6 +28,19 @@ def facts(backend: str | None) -> dict[str, str]:
     }
 
 
+def record(backend: str | None, data: str) -> dict[str, object]:
+    """The same by name, for a report.
+
+    Args:
+        data: fingerprint of the data.
+    """
+    found = facts(backend)
+    prefix = "version."
+    versions = {name.removeprefix(prefix): each for name, each in found.items() if prefix in name}
+    python = {"python": found["python"]}
+    return {"command": found["command"], "data": data, "versions": python | versions}
+
+
 def distribution(backend: str) -> str:
     """The package that the library Keras computes with was installed from."""
     return next((name for name in BACKENDS[backend] if version(name)), backend)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import webbrowser
 from types import FrameType
 from urllib.error import URLError
 
@@ -17,6 +18,7 @@ from .errors import InputError, OccamError
 from .store import connect, newest_search, reaching
 
 HOST = "127.0.0.1"
+REVIEW = "OCCAM_REVIEW"  # environment variable: the path of the pages that `/review` opens
 SECONDS_TO_START = 120  # MLflow's server needs about 10 on an idle machine
 
 
@@ -29,14 +31,15 @@ def review(uri: str, port: int) -> None:
     if uri.startswith(("http://", "https://")):
         print(f"Review the newest search at {uri.rstrip('/')}{path}")
         return
-    _check_free(port)
+    check_free(port, "make ui PORT=5001")
     address = f"http://{HOST}:{port}"
     print(f"Starting MLflow at {address} ...", flush=True)
-    server = subprocess.Popen(_command(uri, port), env=_environment())
+    server = subprocess.Popen(_command(uri, port), env=_environment(uri, path))
     previous = signal.signal(signal.SIGTERM, _leave)
     try:
         _wait(server, address)
-        print(f"Review the newest search at {address}{path}\nStop with Ctrl-C.", flush=True)
+        print(f"Review the newest search at {address}/review\nStop with Ctrl-C.", flush=True)
+        _open(f"{address}/review")
         server.wait()
     except KeyboardInterrupt:
         print()
@@ -54,7 +57,12 @@ def review_path(uri: str) -> str:
     return "/" if run is None else description.view_path(run.info.experiment_id)
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int, other: str) -> None:
+    """Refuse a port that is in use, or that there is not.
+
+    Args:
+        other: the command that takes another port.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,23 +70,32 @@ def _check_free(port: int) -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or "there is no such port"
             raise InputError(
-                f"Port {port} cannot be used: {reason}. Give another: `make ui PORT=5001`."
+                f"Port {port} cannot be used: {reason}. Give another: `{other}`."
             ) from error
 
 
 def _command(uri: str, port: int) -> list[str]:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    command += ["--host", HOST, "--port", str(port), "--workers", "1"]
+    command += ["--host", HOST, "--port", str(port), "--workers", "1", "--app-name", "occam"]
     return [*command, "--uvicorn-opts", "--log-level warning"]
 
 
-def _environment() -> dict[str, str]:
+def _environment(uri: str, path: str) -> dict[str, str]:
     """One reader needs no job runner; deprecations inside MLflow are not for our users."""
     return {
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",
+        "MLFLOW_TRACKING_URI": uri,
+        REVIEW: path,
     }
+
+
+def _open(address: str) -> None:
+    """Show it in the browser of a person who sits at this machine."""
+    desktop = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY")
+    if sys.stdout.isatty() and (desktop or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(address)
 
 
 def _wait(server: subprocess.Popen[bytes], address: str) -> None:

@@ -71,6 +71,18 @@ def storage_of(storage: Path | str) -> optuna.storages.BaseStorage | str:
     return optuna.storages.JournalStorage(_Journal(str(storage)))
 
 
+class _ReadOnly(_Journal):
+    """A journal that another process may be writing: what a reader would note down is dropped."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        return None
+
+
+def reading_only(journal: Path) -> optuna.storages.BaseStorage:
+    """The study of a search, also while it runs; nothing can be changed through it."""
+    return optuna.storages.JournalStorage(_ReadOnly(str(journal)))
+
+
 def _mend(journal: Path) -> None:
     """Drop a last line that a killed process wrote by half, and its lock."""
     for lock in journal.parent.glob(f"{journal.name}.lock*"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import child_runs, description, outcome, provenance
+from . import child_runs, description, outcome, provenance, registry
 from .child_runs import ChildRun, child_run, key, text
 from .errors import InputError
 from .metrics import metric
@@ -110,6 +110,11 @@ class Tracker:
             self._write()
         return set(self._runs)
 
+    def run_ids(self) -> dict[int, str]:
+        """The child run of each trial."""
+        self.logged()
+        return dict(self._runs)
+
     def run_id_of(self, number: int) -> str | None:
         """The child run of a trial."""
         with reaching(self.uri):
@@ -155,11 +160,32 @@ class Tracker:
         with reaching(self.uri):
             self._client.log_figure(self.run_id, figure, name)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Record the answer of the search where a reviewer looks for it."""
+    def log_file(self, number: int, path: Path) -> None:
+        """Keep a file among the artifacts of a trial's run."""
+        with reaching(self.uri):
+            self._client.log_artifact(self.run_id_of(number), str(path))
+
+    def champion(self) -> dict[str, Any] | None:
+        """Version, size and test score of the pipeline's present champion."""
+        with reaching(self.uri):
+            return registry.champion(self._client, self._experiment.name)
+
+    def finish(
+        self,
+        summary: Mapping[str, Any],
+        record: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Record the answer of the search where a reviewer looks for it.
+
+        Args:
+            record: what the report shows beside the summary.
+            files: by name, for the artifacts of the search's run.
+        """
         with reaching(self.uri):
             self._write()
-            outcome.record(self._client, self.experiment_id, self.run_id, summary)
+            outcome.keep(self._client, self.run_id, files or {})
+            outcome.record(self._client, self.experiment_id, self.run_id, summary, record or {})
             self._client.set_tag(self.run_id, ACTIVE, now())
             self._client.set_terminated(self.run_id)
 

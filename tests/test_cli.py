@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from occam.search.cli import main
+from occam.search.held_out import HeldOut
+from occam.search.studies import reading_only
 from tasks import blobs
+from werkzeug.test import Client
 
 KEYS = {
     *("pipeline", "metric", "target", "search_target", "margin", "engine", "sampler", "trainer"),
@@ -248,3 +254,85 @@ def test_what_should_not_happen_is_one_line_too_unless_asked(workplace, monkeypa
     monkeypatch.setenv("OCCAM_TRACEBACK", "1")
     with pytest.raises(RuntimeError):
         occam("search", "digits")
+
+
+def test_results_are_shown_with_a_plot_and_in_each_format(searched, monkeypatch, capsys):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    name, smallest = first["mlflow"]["run_id"], first["ladder"][0]
+    assert occam("results", name) == 0
+    printed = capsys.readouterr().out
+    assert "● reached" in printed
+    assert "than the linear model" in printed
+    assert occam("results", name, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["ladder"] == first["ladder"]
+    assert occam("results", name, "--format", "csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "trial,parameter_count,validation,test,lower_bound,verdict,run_id"
+    assert lines[1].startswith(f"{smallest['trial']},{smallest['parameter_count']},")
+    assert len(lines) == 1 + len(first["ladder"])
+    assert occam("results", name, "--format", "markdown") == 0
+    assert capsys.readouterr().out.startswith("| trial | parameter_count | validation |")
+
+
+def test_two_searches_are_compared(searched, monkeypatch, capsys):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    assert occam("results", "--compare", first["mlflow"]["run_id"], first["mlflow"]["run_id"]) == 0
+    printed = capsys.readouterr().out
+    count = first["selected"]["parameter_count"]
+    assert f"Both hold accuracy 0.9 with {count:,} parameters." in printed
+    assert (
+        occam("results", "--compare", first["mlflow"]["run_id"], "blobs", "--format", "json") == 0
+    )
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["parameters"] == count
+    assert occam("results", "--compare", "blobs", "nothing") == 2
+    assert occam("results", "blobs", "--compare", "blobs", "blobs") == 2
+
+
+def test_the_report_is_written_again_also_of_a_search_that_kept_no_record(
+    searched, monkeypatch, capsys
+):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    assert occam("report", first["mlflow"]["run_id"], "--output", "one.html") == 0
+    assert "Wrote one.html" in capsys.readouterr().out
+    kept = Path("mlruns", "artifacts", first["mlflow"]["run_id"], "artifacts", "record.json")
+    text = kept.read_text()
+    kept.unlink()
+    assert occam("report", first["mlflow"]["run_id"], "--output", "two.html") == 0
+    kept.write_text(text)
+    one, two = (embedded(Path(name)) for name in ("one.html", "two.html"))
+    assert one["trials"]["rows"] == two["trials"]["rows"]
+    assert one["tables"]["curves"] == two["tables"]["curves"]
+    assert occam("report", "--output", "nowhere/report.html") == 2
+
+
+def embedded(page: Path) -> dict[str, Any]:
+    text = page.read_text()
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_test_rows_of_what_was_opened_are_kept(searched, monkeypatch):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    run = first["selected"]["run_id"]
+    kept = HeldOut.load(Path("mlruns", "artifacts", run, "artifacts", "test_rows.npz"))
+    assert np.sum(kept.labels == kept.predictions) == first["selected"]["test"]["correct"]
+
+
+def test_optunas_dashboard_reads_a_study_and_changes_nothing(searched, monkeypatch, capsys):
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    journal = Path("mlruns", "studies", first["name"], "study.journal")
+    before = journal.read_bytes()
+    client = Client(dashboard.wsgi(reading_only(journal)))
+    studies = client.get("/api/studies").get_json()["study_summaries"]
+    assert [each["study_name"] for each in studies] == [first["name"]]
+    detail = client.get("/api/studies/0?after=0").get_json()
+    assert detail["trials"]
+    assert journal.read_bytes() == before
+    assert occam("dashboard", "nothing") == 2
+    assert f"it has {first['name']}" in capsys.readouterr().err

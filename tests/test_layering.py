@@ -15,10 +15,16 @@ HOMES = {
     "optuna": {
         "search/engines/optuna.py",
         "search/hyperparameters.py",
+        "search/report/importances.py",
         "search/samplers",
         "search/studies.py",
     },
-    "mlflow": {"search/store.py", "search/child_runs.py", "search/serving.py"},
+    "mlflow": {
+        "search/store.py",
+        "search/child_runs.py",
+        "search/pages.py",
+        "search/serving.py",
+    },
 }
 
 

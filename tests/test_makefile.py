@@ -37,6 +37,7 @@ def test_make_alone_prints_help():
         "install",
         "results",
         "ui",
+        "dashboard",
         "promote",
         "test",
         "lint",

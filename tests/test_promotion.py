@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,15 @@ import keras
 import numpy as np
 import pytest
 from occam.search.candidate import Candidate, Refused, not_better
+from occam.search.champions import champions, show
 from occam.search.errors import InputError, OccamError
+from occam.search.held_out import FILE, HeldOut
+from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
 from occam.search.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
+from rich.console import Console
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,8 +65,10 @@ def pipeline(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def search(uri: str, keras_file: Path, pipeline: str) -> Search:
+def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
     """Runs through a finished search: trial 0 is selected, trial 1 never saw the test split."""
+
+    folder = tmp_path
 
     def run(
         count: int = 784,
@@ -71,12 +78,18 @@ def search(uri: str, keras_file: Path, pipeline: str) -> Search:
         metric: str = "accuracy",
         verdict: str = "holds",
         selects: bool = True,
+        wrong: int | None = None,
     ) -> Tracker:
         tracker = Tracker(uri, pipeline=pipeline, search="any", fresh=True)
         tracker.start({"metric": metric, "target": target}, data=None)
         trial = replace(TRIAL, parameter_count=count, model_path=str(keras_file))
         for each in (trial, replace(trial, number=1)):
             tracker.log(each)
+        if wrong is not None:  # of 100 test rows, the first
+            answers = np.where(np.arange(100) < wrong, 1, 0)
+            kept = HeldOut.of("rows", np.zeros(100), answers, measured("accuracy"))
+            kept.save(folder / FILE)
+            tracker.log_file(0, folder / FILE)
         tracker.log_model(trial, transform=None, sample=np.zeros((2, 2)), classes=())
         test = {"score": score, "correct": 96, "rows": 100, "lower_bound": score - 0.01}
         model = {
@@ -99,6 +112,7 @@ def search(uri: str, keras_file: Path, pipeline: str) -> Search:
                 "selected": model if selects else None,
                 "ladder": [],
                 "incumbents": [],
+                "mlflow": {"experiment_id": tracker.experiment_id, "run_id": tracker.run_id},
             }
         )
         return tracker
@@ -328,6 +342,93 @@ def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search
         promote(uri, None, run_id=unfinished)
     with pytest.raises(InputError, match="Trial 1 has no logged model: only trials on the ladder"):
         promote(uri, None, run_id=tracker.run_id_of(1), force=True)
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(uri, pipeline, search):
+    search(900, wrong=3)
+    promote(uri, pipeline)
+    search(800, wrong=4)
+    promotion = promote(uri, pipeline, dry_run=True)
+    assert promotion.version == ""
+    assert "alias champion: version 1 -> this version" in promotion.text
+    assert "alias previous: -> version 1" in promotion.text
+    assert "11 % smaller than the champion, version 1 (900)." in promotion.text
+    assert "On the same 100 test rows the champion alone has 1 right" in promotion.text
+    assert aliases(uri, pipeline) == {"champion": "1"}
+    assert len(connect(uri).search_model_versions(f"name = '{pipeline}'")) == 1
+    search(901)
+    with pytest.raises(Refused, match="holds this target too with 900 parameters"):
+        promote(uri, pipeline, dry_run=True)
+
+
+def test_a_smaller_model_that_is_shown_to_be_worse_is_refused(uri, pipeline, search):
+    search(900, 0.99, wrong=1)
+    promote(uri, pipeline)
+    search(800, 0.95, wrong=9)
+    with pytest.raises(Refused, match=r"shown to be worse: on the same 100 test rows .* has 8 rig"):
+        promote(uri, pipeline)
+    promote(uri, pipeline, force=True)
+    description = version(uri, pipeline, "2").description
+    assert "Promoted by force, though it is smaller and shown to be worse" in description
+    assert "McNemar exact" in description
+
+
+def test_a_model_of_the_same_size_has_to_be_shown_to_be_better(uri, pipeline, search):
+    search(900, 0.96, wrong=4)
+    promote(uri, pipeline)
+    search(900, 0.97, wrong=3)
+    with pytest.raises(Refused, match="as small and not shown to be better: on the same 100"):
+        promote(uri, pipeline)
+
+
+def test_the_registry_says_what_each_model_is(uri, pipeline, search):
+    search(900)
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline)
+    client = connect(uri)
+    model = client.get_registered_model(pipeline)
+    assert "is version 2: **800 parameters**, test 0.9600, holds." in model.description
+    assert model.tags["parameter_count"] == "800"
+    assert version(uri, pipeline, "2").description.startswith("Trial 0, 800 parameters, test")
+    rollback(uri, pipeline)
+    model = client.get_registered_model(pipeline)
+    assert "is version 1: **900 parameters**" in model.description
+
+
+def test_the_history_of_champions_is_kept_and_shown(uri, pipeline, search, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
+    search(900)
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline, alias="challenger")
+    assert aliases(uri, pipeline) == {"champion": "1", "challenger": "2"}
+    promote(uri, pipeline)
+    assert aliases(uri, pipeline) == {"champion": "2", "previous": "1"}
+    rollback(uri, pipeline)
+    found = champions(uri, pipeline)[0]
+    moves = [(each["alias"], each["version"], each["by"]) for each in found.history]
+    assert moves == [
+        ("champion", "1", "ada"),
+        ("challenger", "2", "ada"),
+        ("champion", "2", "ada"),
+        ("champion", "1", "ada"),
+    ]
+    console = Console(width=200, record=True, quiet=False, file=io.StringIO())
+    show(champions(uri, pipeline), console)
+    said = console.export_text()
+    assert "rolled back from version 2" in said
+    assert "11 % smaller than the champion, version 1 (900)." in said
+    with pytest.raises(InputError, match="'nothing' has no champion"):
+        champions(uri, "nothing")
+
+
+def test_a_challenger_need_not_be_better(uri, pipeline, search):
+    search(700)
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline, alias="challenger")
+    assert aliases(uri, pipeline) == {"champion": "1", "challenger": "2"}
 
 
 def test_a_refusal_is_no_input_error():

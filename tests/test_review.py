@@ -10,11 +10,16 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
+from urllib.error import HTTPError
 
 import pytest
-from occam.search import description
+import searches
+from occam.search import description, registry
 from occam.search.errors import InputError
+from occam.search.report.files import files
 from occam.search.review import review
+from occam.search.store import connect
 from occam.search.tracking import Tracker, last_search
 from occam.search.trials import FinishedTrial, TrialState
 
@@ -86,7 +91,8 @@ def test_the_description_says_the_answer_first():
 
 def test_the_ladder_of_a_description_links_to_its_runs_and_stays_short():
     text = description.markdown(SUMMARY)
-    assert "| [2](#/experiments/7/runs/run2)&emsp;| 502&emsp;| 4.5000&emsp;| 4.2000&emsp;" in text
+    assert "| [2](#/experiments/7/runs/run2?workflowType=machine_learning)&emsp;| 502&emsp;" in text
+    assert "| 502&emsp;| 4.5000&emsp;| 4.2000&emsp;" in text
     assert "[20](" in text
     assert "[21](" not in text
     assert "and 10 larger ones." in text
@@ -152,14 +158,14 @@ def page(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.slow
 def test_the_printed_address_is_served_until_stopped(tracker, page):
-    assert f"/experiments/{tracker.experiment_id}/runs" in page
+    assert page.endswith("/review")
     with urllib.request.urlopen(page, timeout=20) as answer:
-        assert answer.status == 200
+        assert f"/experiments/{tracker.experiment_id}/runs" in answer.read().decode()
 
 
 @pytest.mark.slow
 def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
-    uri = page.partition("/#")[0]
+    uri = page.removesuffix("/review")
     tracker = Tracker(uri, pipeline="remote", search="s")
     tracker.start({"metric": "accuracy", "target": 0.95}, data=None)
     for number in range(3):
@@ -171,3 +177,99 @@ def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
     assert Tracker(uri, pipeline="remote", search="s").logged() == {0, 1, 2}
     review(uri, 1)
     assert f"at {uri}/#/experiments/{tracker.experiment_id}/runs" in capsys.readouterr().out
+
+
+NUMBER = 40  # trials of the search that is looked at
+OWN_404 = "/ajax-api/2.0/mlflow/users/current"  # MLflow asks its own server for what it lacks
+
+
+@pytest.fixture(scope="module")
+def reviewed(tracker: Tracker) -> dict[str, Any]:
+    """The summary of the search, which has ended, with a report and a champion."""
+    for each in searches.trials(NUMBER):
+        tracker.log(each)
+    at = {"tracking_uri": tracker.uri, "experiment_id": tracker.experiment_id}
+    runs, at = tracker.run_ids(), {**at, "run_id": tracker.run_id}
+    summary, record = searches.search(NUMBER, runs=runs, at=at)
+    tracker.finish(summary, record, files(summary, record))
+    client = connect(tracker.uri)
+    client.create_registered_model("digits")
+    tags = {"parameter_count": "784", "metric": "accuracy", "target": "0.9", "verdict": "holds"}
+    source = client.get_run(tracker.run_id).info.artifact_uri
+    client.create_model_version("digits", source, tags=tags)
+    client.set_registered_model_alias("digits", "champion", "1")
+    registry.describe(client, "digits", "1")
+    return summary
+
+
+@pytest.fixture
+def tab(browser: Any, page: str, reviewed: dict[str, Any]) -> Iterator[Any]:
+    """A page of the browser on the review; errors on its console fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab, errors = context.new_page(), []
+    tab.on("console", lambda said: errors.append(said) if said.type == "error" else None)
+    tab.on("pageerror", lambda error: errors.append(error))
+    tab.goto(page)
+    yield tab
+    urls = [error.location["url"] if hasattr(error, "location") else str(error) for error in errors]
+    context.close()
+    assert [url for url in urls if OWN_404 not in url] == []
+
+
+def run_page(tracker: Tracker, page: str, path: str = "") -> str:
+    address = page.removesuffix("/review")
+    run = f"#/experiments/{tracker.experiment_id}/runs/{tracker.run_id}"
+    return f"{address}/{run}{path}?workflowType=machine_learning"
+
+
+@pytest.mark.slow
+def test_the_review_opens_on_the_winners_smallest_first(tab, reviewed):
+    tab.wait_for_selector("text=smallest ·")
+    names = [each.inner_text() for each in tab.query_selector_all("[role=row] a[href*='/runs/']")]
+    sizes = [int(name.split(" · ")[1].replace(",", "")) for name in names if " · " in name]
+    assert sizes == sorted(sizes)
+    assert len(sizes) == len(reviewed["ladder"]), "only those that reached"
+    for column in ("parameter_count", "score", "test_score", "verdict"):
+        assert tab.is_visible(f"[role=columnheader] >> text={column}")
+    assert tab.is_visible("text=hold accuracy 0.9")
+    assert not tab.is_visible("[placeholder='Ask a question...']"), "MLflow's assistant"
+    tab.click("text=smallest ·")
+    tab.wait_for_selector("h1:has-text('smallest'), h2:has-text('smallest')")
+    assert reviewed["selected"]["run_id"] in tab.url
+
+
+@pytest.mark.slow
+def test_the_run_of_a_search_describes_its_answer_with_a_picture(tab, tracker, page):
+    tab.goto(run_page(tracker, page))
+    tab.wait_for_selector("text=untouched rows")
+    picture = tab.wait_for_selector("img[src*='size_score.png']", state="attached")
+    tab.wait_for_function("image => image.complete && image.naturalWidth > 500", arg=picture)
+
+
+@pytest.mark.slow
+def test_the_report_works_in_the_sandbox_of_the_artifact_viewer(tab, tracker, page, reviewed):
+    tab.goto(run_page(tracker, page, "/artifacts/report.html"))
+    frame = tab.wait_for_selector("iframe").content_frame()
+    frame.wait_for_selector("[data-chart=size_score] svg")
+    frame.click(f"a[data-trial='{reviewed['selected']['trial']}'] >> nth=0")
+    address = frame.input_value("#run-address")
+    assert address.startswith(page.removesuffix("review"))
+    assert reviewed["selected"]["run_id"] in address
+
+
+@pytest.mark.slow
+def test_the_report_on_a_page_of_its_own_leads_to_the_runs(tab, tracker, page, reviewed):
+    tab.goto(page.replace("/review", f"/report/{tracker.run_id}"))
+    tab.wait_for_selector("[data-chart=size_score] svg")
+    with tab.context.expect_page() as other:
+        tab.click(f"a[data-trial='{reviewed['selected']['trial']}'] >> nth=0")
+    other.value.wait_for_selector("h1:has-text('smallest'), h2:has-text('smallest')")
+    with pytest.raises(HTTPError, match="404"):
+        urllib.request.urlopen(page.replace("/review", "/report/none"), timeout=20)
+
+
+@pytest.mark.slow
+def test_the_registered_model_says_what_it_is(tab, page):
+    tab.goto(page.replace("/review", "/#/models/digits"))
+    tab.wait_for_selector("text=784 parameters")
+    assert tab.is_visible("text=champion")

@@ -97,7 +97,7 @@ def summary_of(tracker: Tracker, selected: int | None, verdict: str = "certified
 def test_a_trial_becomes_a_child_run_with_its_numbers(tracker):
     tracker.log(TRIAL)
     run = child(tracker)
-    assert run.info.run_name == "trial 0 · 784"
+    assert run.info.run_name == "trial 0 · 784 · 0.975"
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time == 2000
     assert run.data.metrics["parameter_count"] == 784

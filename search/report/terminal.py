@@ -1,103 +1,32 @@
-"""What a search found, as the JSON of the contract and as a table for people."""
+"""What a search found, on a terminal: a table, a plot of characters, and words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .selection import TestResult, Verdict
-from .trials import FinishedTrial, TrialState
+from . import words
+from .plot import plot
+from .summary import Summary, holds
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .selection import Ladder
-
-Summary = dict[str, Any]
-
-
-def summarise(
-    settings: Mapping[str, Any],
-    trials: Sequence[FinishedTrial],
-    ladder: Ladder,
-    results: Sequence[TestResult],
-    run_ids: Mapping[int, str],
-    model_uris: Mapping[int, str],
-) -> Summary:
-    """The contract's JSON: `settings` are its leading keys, the rest comes from the trials."""
-    states = {state.value.lower(): 0 for state in TrialState}
-    for trial in trials:
-        states[trial.state.value.lower()] += 1
-    return {
-        **settings,
-        "epochs_trained": sum(trial.epochs for trial in trials),
-        "trials": states,
-        "selected": _selected(ladder, results, run_ids, model_uris),
-        "ladder": [
-            {
-                "trial": rung.number,
-                "parameter_count": rung.parameter_count,
-                "validation": rung.score,
-                "run_id": run_ids.get(rung.number),
-            }
-            for rung in ladder.rungs
-        ],
-        "incumbents": incumbents(trials),
-    }
+    from ..trials import FinishedTrial
+    from .record import Record
 
 
-def incumbents(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
-    """How the smallest model that has reached fell, over epochs and seconds of training."""
-    steps: list[dict[str, Any]] = []
-    epochs, seconds = 0, 0.0
-    for trial in trials:
-        epochs, seconds = epochs + trial.epochs, seconds + trial.seconds
-        if trial.reached and (not steps or trial.parameter_count < steps[-1]["parameter_count"]):
-            steps.append(
-                {
-                    "epochs_trained": epochs,
-                    "seconds": round(seconds, 3),
-                    "parameter_count": trial.parameter_count,
-                    "trial": trial.number,
-                }
-            )
-    return steps
-
-
-def holds(summary: Summary) -> bool:
-    """Whether a model was selected that holds the target on the test split."""
-    selected = summary["selected"]
-    return selected is not None and selected["test"]["verdict"] != Verdict.NOT_HELD.value
-
-
-def _selected(
-    ladder: Ladder,
-    results: Sequence[TestResult],
-    run_ids: Mapping[int, str],
-    model_uris: Mapping[int, str],
-) -> dict[str, Any] | None:
-    if not results:
-        return None
-    result = results[-1]
-    trial = next(rung for rung in ladder.rungs if rung.number == result.trial)
-    test = {key: value for key, value in result.record().items() if key != "trial"}
-    return {
-        "trial": trial.number,
-        "parameter_count": trial.parameter_count,
-        "trainable_parameter_count": trial.trainable_parameter_count,
-        "hyperparameters": dict(trial.hyperparameters),
-        "validation": trial.score,
-        "test": test,
-        "run_id": run_ids.get(trial.number),
-        "model_uri": model_uris.get(trial.number),
-    }
-
-
-def show(summary: Summary, console: Console, *, best: FinishedTrial | None = None) -> None:
+def show(
+    summary: Summary,
+    console: Console,
+    *,
+    best: FinishedTrial | None = None,
+    record: Record | None = None,
+) -> None:
     """Print the ladder, the verdict and what to type next.
 
     Args:
         best: the trial with the best score, told where none reached the search target.
+        record: what the report shows beside the summary: it adds a plot and comparisons.
     """
     from rich.table import Table
 
@@ -119,18 +48,24 @@ def show(summary: Summary, console: Console, *, best: FinishedTrial | None = Non
                 _test_cell(summary, rung["trial"]),
             )
         console.print(table)
-    for line in conclusion(summary, best):
-        console.print(line, highlight=False, soft_wrap=True)
+    for line in [*_drawn(summary, record), *conclusion(summary, best)]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _drawn(summary: Summary, record: Record | None) -> list[str]:
+    if record is None:
+        return []
+    at = {name: place for place, name in enumerate(record["trials"]["columns"])}
+    rows = record["trials"]["rows"]
+    missed = [row for row in rows if row[at["outcome"]] != "reached" and row[at["score"]]]
+    points = [(row[at["parameter_count"]], row[at["score"]]) for row in missed]
+    sizes = [f"{line[0].upper()}{line[1:]}." for line in words.sizes(summary, record)]
+    return [*plot([summary], points), *sizes]
 
 
 def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]:
     """The answer in words: what won and what to type next, or why nothing did."""
-    counts = summary["trials"]
-    spent = (
-        f"{counts['complete']} trials complete, {counts['pruned']} stopped early, "
-        f"{counts['rejected']} rejected untrained, {counts['fail']} failed; "
-        f"{summary['epochs_trained']:,} epochs in {summary['seconds']:.0f} s."
-    )
+    spent = words.spent(summary)
     selected = summary["selected"]
     if selected is None:
         return [spent, *_nothing(summary, best)]
@@ -155,7 +90,7 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
 
 def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
     """Why nothing was selected: how far the best came, and what chance could have done."""
-    from .metrics import metric
+    from ..metrics import metric
 
     lines = [f"No model reached the search target: {summary['metric']} {_bar(summary)}."]
     rows, margin = summary["rows"]["validation"], summary["margin"]

@@ -1,0 +1,9 @@
+"""What a search found: as JSON, in words, on a terminal and as a page."""
+
+from .record import Record as Record
+from .summary import Summary as Summary
+from .summary import holds as holds
+from .summary import incumbents as incumbents
+from .summary import summarise as summarise
+from .terminal import conclusion as conclusion
+from .terminal import show as show

@@ -1,0 +1,83 @@
+"""Two searches or more beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .plot import plot
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Values = Mapping[str, Any]
+
+ASKED = ("pipeline", "metric", "target", "margin", "engine", "sampler", "trainer", "seed")
+
+
+def compared(summaries: Sequence[Values]) -> list[dict[str, Any]]:
+    """A row a search: what was asked, what it found, what it cost."""
+    return [_row(summary) for summary in summaries]
+
+
+def show_compared(summaries: Sequence[Values], console: Console) -> None:
+    """Print the searches as columns, the ladders as a plot, and which model is smaller."""
+    from rich.table import Table
+
+    rows = compared(summaries)
+    table = Table()
+    table.add_column("")
+    for row in rows:
+        table.add_column(str(row["name"]), justify="right")
+    for name in rows[0]:
+        if name != "name":
+            table.add_row(name.replace("_", " "), *(_cell(row[name]) for row in rows))
+    console.print(table)
+    for line in (*plot(summaries), conclusion(summaries)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def conclusion(summaries: Sequence[Values]) -> str:
+    """Which search has the smaller model, where they can be compared."""
+    rows = [row for row in compared(summaries) if row["verdict"] not in (None, "not held")]
+    first = summaries[0]
+    asked = [(each["pipeline"], each["metric"], each["target"]) for each in summaries]
+    if len(set(asked)) > 1:
+        return "They were asked for different things: sizes say little about which is better."
+    goal = f"{first['metric']} {first['target']:g}"
+    if not rows:
+        return f"None of them has a model that holds {goal}."
+    best = min(rows, key=lambda row: row["parameters"])
+    others = [row["parameters"] for row in rows if row is not best]
+    if others and others[0] == best["parameters"]:
+        return f"Both hold {goal} with {best['parameters']:,} parameters."
+    beyond = f", {others[0] / best['parameters']:.2f} times smaller" if others else ""
+    return f"{best['name']} holds {goal} with {best['parameters']:,} parameters{beyond}."
+
+
+def _row(summary: Values) -> dict[str, Any]:
+    selected = summary["selected"] or {"test": {}}
+    test, trials = selected["test"], summary["trials"]
+    return {
+        "name": summary.get("name") or summary["pipeline"],
+        **{name: summary.get(name) for name in ASKED},
+        "parameters": selected.get("parameter_count"),
+        "validation": selected.get("validation"),
+        "test": test.get("score"),
+        "lower_bound": test.get("lower_bound"),
+        "verdict": test.get("verdict"),
+        "opened": test.get("opened"),
+        "trials_trained": trials["complete"] + trials["pruned"],
+        "trials_rejected": trials["rejected"],
+        "trials_failed": trials["fail"],
+        "epochs_trained": summary["epochs_trained"],
+        "seconds": summary["seconds"],
+    }
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if value < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,133 @@
+"""The page that a reviewer reads: one HTML file that needs no network and no server."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..description import headline
+from . import charts
+from .sections import sections
+from .tables import axes, slices, tables
+from .words import claim, higher, sizes
+
+if TYPE_CHECKING:
+    from .record import Record
+    from .summary import Summary
+
+FILE = "report.html"  # among the artifacts of the search's run
+EMBED = "window.vegaEmbed = vegaEmbed;"  # what the page uses of Vega
+FOLDER = Path(__file__).parent
+
+
+def page(summary: Summary, record: Record) -> str:
+    """The report of a search; what the record lacks is left out.
+
+    Args:
+        record: as `record.record` makes it, or only its `trials`, of an older search.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_text("page.html"))
+    selected = summary["selected"]
+    held = selected is not None and selected["test"]["verdict"] != "not held"
+    return template.render(
+        title=f"{summary['pipeline']}: {headline(summary)}",
+        headline=headline(summary),
+        summary=summary,
+        selected=selected,
+        higher=higher(summary),
+        verdict_class="good" if held else "bad",
+        claim=claim(summary).replace("**", ""),
+        sizes=[f"{line[0].upper()}{line[1:]}." for line in sizes(summary, record)],
+        sections=sections(summary, record),
+        style=_raw(_text("page.css")),
+        script=_raw(_text("page.js")),
+        vega=_raw(_vega()),
+        data=_raw(_json(_data(summary, record))),
+    )
+
+
+def _data(summary: Summary, record: Record) -> dict[str, Any]:
+    """What the script draws: tables, and charts that name them."""
+    at = summary.get("mlflow", {})
+    uri = str(at.get("tracking_uri", ""))
+    return {
+        "trials": record["trials"],
+        "tables": tables(summary, record),
+        "charts": _charts(summary, record),
+        "slices": slices(record),
+        "axes": axes(record),
+        "experiment": at.get("experiment_id"),
+        "server": uri.rstrip("/") if uri.startswith("http") and "@" not in uri else None,
+        "sign": 1 if higher(summary) else -1,
+    }
+
+
+def _charts(summary: Summary, record: Record) -> dict[str, Any]:
+    at = record["trials"]["columns"].index("score")
+    scores = [row[at] for row in record["trials"]["rows"] if row[at] is not None]
+    rows = tables(summary, record)["importances"]
+    found = {
+        "size_score": charts.size_score(summary, scores),
+        "incumbents_epochs": charts.incumbents("epochs_trained", "epochs trained"),
+        "incumbents_seconds": charts.incumbents("seconds", "seconds of training"),
+        "importances": charts.importances(len(rows) // 2),
+        "parallel": charts.parallel([axis["title"] for axis in axes(record)]),
+        "curves": charts.curves(summary),
+        "budget": charts.budget(),
+        **_slices(summary, scores),
+    }
+    predictions = record.get("predictions") or {"kind": None}
+    if predictions["kind"] == "classes":
+        found["confusion"] = charts.confusion(predictions["names"])
+    elif predictions["kind"] == "numbers":
+        found["residuals"] = charts.residuals(summary["metric"])
+    return found
+
+
+def _slices(summary: Summary, scores: list[float]) -> dict[str, Any]:
+    kinds = {"linear": (True, False), "log": (True, True), "choice": (False, False)}
+    return {
+        name: charts.slices(summary, scores, numeric=numeric, log=log)
+        for name, (numeric, log) in kinds.items()
+    }
+
+
+@cache
+def _vega() -> str:
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle(EMBED))
+
+
+def _text(name: str) -> str:
+    return FOLDER.joinpath(name).read_text(encoding="utf-8")
+
+
+def _raw(text: str) -> Any:
+    """Text of ours that goes into a script or style element as it is."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script element that it is in, whatever names and texts it holds."""
+    return json.dumps(_finite(value), separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity and no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | Iterator):
+        return [_finite(each) for each in value]
+    return value

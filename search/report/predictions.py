@@ -1,0 +1,62 @@
+"""What the selected model predicts on the test split, as values that a page can draw."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..pictures import drawn_images, side
+
+if TYPE_CHECKING:
+    from ..held_out import HeldOut
+    from ..metrics import Metric
+
+POINTS = 1500  # of a scatter plot
+CLASSES = 40  # in a confusion matrix
+
+
+def predictions(
+    rows: HeldOut, inputs: Any, metric: Metric, classes: Sequence[str]
+) -> dict[str, Any] | None:
+    """Counts of a confusion matrix, points of truth and prediction, or images.
+
+    Args:
+        inputs: a few rows of them, whose size tells reconstructed images from generated ones.
+    """
+    labels, predicted = rows.labels, rows.predictions
+    if metric.needs_classes:
+        return _confusion(labels, predicted, classes)
+    if side(predicted):
+        same = np.size(inputs) // max(len(inputs), 1) == labels.size // max(len(labels), 1)
+        return _images(labels, predicted, same=same)
+    if labels.size != predicted.size:
+        return None
+    points = np.stack([labels.reshape(-1), predicted.reshape(-1)], axis=1)[:POINTS]
+    return {"kind": "numbers", "points": points.astype(float).round(6).tolist()}
+
+
+def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str, Any] | None:
+    if predicted.dtype.kind == "f":  # probabilities of class 1
+        labels, predicted = labels.reshape(-1), predicted.reshape(-1) > 0.5
+    labels, predicted = labels.astype(int), predicted.astype(int)
+    size = max(int(labels.max()), int(predicted.max()), len(classes) - 1) + 1
+    if size > CLASSES:
+        return None
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (labels, predicted), 1)
+    names = [*map(str, classes)] or [str(number) for number in range(size)]
+    return {"kind": "classes", "names": names, "counts": counts.tolist()}
+
+
+def _images(labels: Any, predicted: Any, *, same: bool) -> dict[str, Any]:
+    picture = io.BytesIO()
+    drawn_images(labels, predicted, same=same).savefig(picture, format="png", dpi=110)
+    return {
+        "kind": "images",
+        "png": base64.b64encode(picture.getvalue()).decode(),
+        "alt": "Reconstructions below their originals" if same else "Generated below real ones",
+    }

@@ -1,0 +1,128 @@
+"""What the page of a search is drawn from, beside its JSON: plain values, kept with its run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..trials import FinishedTrial, TrialState
+
+if TYPE_CHECKING:
+    from .summary import Summary
+
+Record = dict[str, Any]
+
+FILE = "record.json"  # among the artifacts of the search's run
+TRIALS = 5000  # on the page, at most: those that were trained before those that were not
+CURVES = 12  # of the ladder, the smallest
+COLUMNS = (
+    "trial",
+    "outcome",
+    "parameter_count",
+    "score",
+    "epochs",
+    "seconds",
+    "reason",
+    "run_id",
+)
+OUTCOMES = ("reached", "stopped early", "complete", "failed", "rejected")  # of a trial, in words
+_STATES = {
+    TrialState.PRUNED: "stopped early",
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.REJECTED: "rejected",
+}
+
+
+def record(
+    summary: Summary,
+    trials: Sequence[FinishedTrial],
+    run_ids: Mapping[int, str],
+    **parts: Any,
+) -> Record:
+    """All that the page shows beside the summary.
+
+    Args:
+        parts: `baselines`, `champion`, `layers`, `predictions` and `provenance`, each of which may
+            be left out: the page then leaves out what it would show of it.
+    """
+    from .importances import importances  # imports Optuna
+
+    trials = sorted(trials, key=lambda each: each.number)
+    shown = sorted(trials, key=lambda each: each.state is TrialState.REJECTED)[:TRIALS]
+    scored = [each for each in trials if each.score is not None and each.epochs]
+    sizes = [(each.hyperparameters, math.log10(max(each.parameter_count, 1))) for each in trials]
+    return {
+        "trials": table(shown, run_ids),
+        "left_out": len(trials) - len(shown),
+        "spent": spent(trials),
+        "largest": max((each.parameter_count for each in trials), default=0),
+        "curves": _curves(summary, trials),
+        "importances": {
+            "score": importances([(each.hyperparameters, each.score or 0.0) for each in scored]),
+            "size": importances(sizes),
+        },
+        **parts,
+    }
+
+
+def table(trials: Iterable[FinishedTrial], run_ids: Mapping[int, str]) -> dict[str, Any]:
+    """The trials by number: names of columns, and one list a trial; hyperparameters come last."""
+    trials = sorted(trials, key=lambda each: each.number)
+    names = list(dict.fromkeys(name for each in trials for name in each.hyperparameters))
+    rows = [
+        [
+            each.number,
+            outcome(each),
+            each.parameter_count,
+            _rounded(each.score, 6),
+            each.epochs,
+            _rounded(each.seconds, 2),
+            each.reason,
+            run_ids.get(each.number, ""),
+            *(_rounded(each.hyperparameters.get(name), 9) for name in names),
+        ]
+        for each in trials
+    ]
+    return {"columns": list(COLUMNS), "hyperparameters": names, "rows": rows}
+
+
+def outcome(trial: FinishedTrial) -> str:
+    """What became of a trial, as the page says it."""
+    return "reached" if trial.reached else _STATES[trial.state]
+
+
+def spent(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
+    """Trials, epochs and seconds that went into each outcome."""
+    found = {name: {"trials": 0, "epochs": 0, "seconds": 0.0} for name in OUTCOMES}
+    for trial in trials:
+        part = found[outcome(trial)]
+        part["trials"] += 1
+        part["epochs"] += trial.epochs
+        part["seconds"] += trial.seconds
+    return [
+        {"outcome": name, **part, "seconds": round(part["seconds"], 1)}
+        for name, part in found.items()
+    ]
+
+
+def _curves(summary: Summary, trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
+    """Scores of the ladder's models, epoch by epoch, in the run that was kept."""
+    known = {each.number: each for each in trials}
+    rungs = [known[rung["trial"]] for rung in summary["ladder"][:CURVES] if rung["trial"] in known]
+    return [
+        {
+            "trial": each.number,
+            "parameter_count": each.parameter_count,
+            "scores": [_rounded(score, 6) for score in each.history.get("score", ())],
+        }
+        for each in rungs
+    ]
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """Shorter numbers; None for those that JSON does not know."""
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None

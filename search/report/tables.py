@@ -1,0 +1,164 @@
+"""The tables that the charts of the page draw, made of a summary and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Values = Mapping[str, Any]
+Table = list[dict[str, Any]]
+
+MOST_IMPORTANT = 6  # hyperparameters among the parallel coordinates
+SHOWN = 15  # hyperparameters in the chart of importances
+
+
+def tables(summary: Values, record: Values) -> dict[str, Table]:
+    """Rows by the names that the charts give their data."""
+    return {
+        "ladder": [_point(rung, rung["validation"]) for rung in summary["ladder"]],
+        "selected": _selected(summary),
+        "targets": _targets(summary),
+        "incumbents": _incumbents(summary, record),
+        "importances": _importances(record),
+        "curves": _curves(record),
+        "spent": _spent(record),
+        **_predictions(record),
+    }
+
+
+def axes(record: Values) -> Table:
+    """Of the parallel coordinates: the most important hyperparameters, size and score."""
+    found = record.get("importances") or {}
+    ranked = [*_ranked(found.get("score", {})), *_ranked(found.get("size", {}))]
+    names = list(dict.fromkeys([*ranked, *record["trials"]["hyperparameters"]]))
+    chosen = [name for name in names if len(_values(record, name)) > 1][:MOST_IMPORTANT]
+    shown = [*chosen, "parameter_count", "score"]
+    return [axis for name in shown if (axis := _axis(record, name)) is not None]
+
+
+def slices(record: Values) -> dict[str, str]:
+    """Which chart shows each hyperparameter that was varied: linear, log or choice."""
+    kinds = {}
+    for name in record["trials"]["hyperparameters"]:
+        axis = _axis(record, name)
+        if axis is not None and len(_values(record, name)) > 1:
+            kinds[name] = "choice" if "choices" in axis else "log" if axis["log"] else "linear"
+    ranked = _ranked((record.get("importances") or {}).get("score", {}))
+    return {name: kinds[name] for name in dict.fromkeys([*ranked, *kinds]) if name in kinds}
+
+
+def _axis(record: Values, name: str) -> dict[str, Any] | None:
+    from .importances import logarithmic  # imports Optuna
+
+    values = _values(record, name)
+    axis: dict[str, Any] = {"name": name, "title": "parameters" if "count" in name else name}
+    if not values:
+        return None
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
+        return {**axis, "choices": sorted({_as_script(each) for each in values})}
+    return {**axis, "low": min(values), "high": max(values), "log": logarithmic(values)}
+
+
+def _as_script(value: Any) -> str:
+    """As JavaScript's `String` writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _values(record: Values, name: str) -> list[Any]:
+    """What a column of the trials that have a score holds, without repetition."""
+    trials = record["trials"]
+    names = [*trials["columns"], *trials["hyperparameters"]]
+    at, score = names.index(name), names.index("score")
+    seen = (row[at] for row in trials["rows"] if row[score] is not None and row[at] is not None)
+    return list(dict.fromkeys(seen))
+
+
+def _ranked(shares: Mapping[str, float]) -> list[str]:
+    return sorted(shares, key=lambda name: -shares[name])
+
+
+def _point(model: Values, score: float) -> dict[str, Any]:
+    return {
+        "trial": model["trial"],
+        "parameter_count": model["parameter_count"],
+        "score": score,
+    }
+
+
+def _selected(summary: Values) -> Table:
+    selected = summary["selected"]
+    return [] if selected is None else [_point(selected, selected["validation"])]
+
+
+def _targets(summary: Values) -> Table:
+    target, search = summary["target"], summary["search_target"]
+    lines = [{"score": target, "name": f"target {target:g}"}]
+    if search != target:
+        lines.append({"score": search, "name": f"search target {search:.4f}"})
+    return lines
+
+
+def _incumbents(summary: Values, record: Values) -> Table:
+    """The last step reaches to the end of all training."""
+    steps = [dict(each) for each in summary["incumbents"]]
+    if steps:
+        seconds = sum(part["seconds"] for part in record.get("spent") or [])
+        end = {"epochs_trained": summary["epochs_trained"], "seconds": seconds}
+        steps.append(steps[-1] | {key: max(steps[-1][key], end[key]) for key in end})
+    return steps
+
+
+def _importances(record: Values) -> Table:
+    found = record.get("importances") or {}
+    score, size = found.get("score", {}), found.get("size", {})
+    shares = {name: max(score.get(name, 0), size.get(name, 0)) for name in {**score, **size}}
+    return [
+        {"hyperparameter": name, "of": of, "share": part.get(name, 0)}
+        for name in _ranked(shares)[:SHOWN]
+        for of, part in (("score", score), ("size", size))
+    ]
+
+
+def _curves(record: Values) -> Table:
+    return [
+        {
+            "trial": curve["trial"],
+            "model": f"{curve['parameter_count']:,}",
+            "epoch": epoch,
+            "score": score,
+        }
+        for curve in record.get("curves") or []
+        for epoch, score in enumerate(curve["scores"], start=1)
+        if score is not None
+    ]
+
+
+def _spent(record: Values) -> Table:
+    return [
+        {"outcome": part["outcome"], "of": of, "amount": part[of], "index": index}
+        for index, part in enumerate(record.get("spent") or [])
+        for of in ("trials", "epochs", "seconds")
+    ]
+
+
+def _predictions(record: Values) -> dict[str, Table]:
+    found = record.get("predictions") or {"kind": None}
+    if found["kind"] == "numbers":
+        points = found["points"]
+        rows = [{"true": t, "predicted": p, "residual": round(p - t, 6)} for t, p in points]
+        return {"residuals": rows}
+    if found["kind"] != "classes":
+        return {}
+    names = found["names"]
+    return {
+        "confusion": [
+            {
+                "true": names[true],
+                "predicted": names[predicted],
+                "rows": rows,
+                "share": round(rows / max(sum(counts), 1), 4),
+            }
+            for true, counts in enumerate(found["counts"])
+            for predicted, rows in enumerate(counts)
+        ]
+    }

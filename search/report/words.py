@@ -1,0 +1,81 @@
+"""The answer in words: how small the model is, against what, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..metrics import metric
+
+Values = Mapping[str, Any]
+
+
+def claim(summary: Values) -> str:
+    """What the test split says of the selected model; what was missing where there is none."""
+    selected = summary["selected"]
+    if selected is None:
+        return (
+            f"The search target, with its margin on {summary['rows']['validation']:,} validation "
+            f"rows, was {summary['search_target']:.4f}."
+        )
+    test = selected["test"]
+    bound = "at least" if higher(summary) else "at most"
+    right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
+    return (
+        f"Trial {selected['trial']}: validation {selected['validation']:.4f}, "
+        f"**test {test['score']:.4f}** on {test['rows']:,} untouched rows{right}; {bound} "
+        f"{test['lower_bound']:.4f} with 95 % confidence. Verdict: **{test['verdict']}** "
+        f"({test['opened']} opened)."
+    )
+
+
+def sizes(summary: Values, record: Values) -> list[str]:
+    """The selected size against the largest model tried, the baseline and the champion."""
+    if summary["selected"] is None:
+        return []
+    count = int(summary["selected"]["parameter_count"])
+    lines = []
+    if record.get("largest", 0) > count:
+        lines.append(times(record["largest"], count, "the largest model tried"))
+    for each in record.get("baselines") or []:
+        if each.get("parameter_count"):
+            text = times(each["parameter_count"], count, f"the {each['name']}")
+            lines.append(f"{text}, which scores {each['score']:.4f} on validation rows")
+    champion = record.get("champion")
+    if champion and champion.get("parameter_count"):
+        name = f"the present champion, version {champion['version']}"
+        same = champion.get("run_id") == summary["selected"].get("run_id")
+        other = times(champion["parameter_count"], count, name)
+        lines.append(f"it is {name}" if same else other)
+    return lines
+
+
+def times(other: int, count: int, name: str) -> str:
+    """How `count` parameters compare with those of another: "5.0 times smaller than X (3,694)"."""
+    if other == count:
+        return f"as small as {name} ({other:,})"
+    change = "smaller" if count < other else "larger"
+    ratio = max(other, count) / max(min(other, count), 1)
+    if ratio < 1.995:
+        amount = f"{100 * abs(other - count) / max(other, 1):.0f} %"
+    else:
+        amount = f"{ratio:,.1f} times"
+    return f"{amount} {change} than {name} ({other:,})"
+
+
+def higher(summary: Values) -> bool:
+    """Whether more is better; a metric that cannot be loaded here goes by its target."""
+    try:
+        return metric(summary["metric"]).higher_is_better
+    except Exception:  # a function of the user's own, in a folder that is not here
+        return bool(summary["search_target"] >= summary["target"])
+
+
+def spent(summary: Values) -> str:
+    """Trials by state, epochs and seconds."""
+    counts = summary["trials"]
+    return (
+        f"{counts['complete']:,} trials complete, {counts['pruned']:,} stopped early, "
+        f"{counts['rejected']:,} rejected untrained, {counts['fail']:,} failed; "
+        f"{summary['epochs_trained']:,} epochs in {summary['seconds']:.0f} s."
+    )

@@ -1,0 +1,189 @@
+"""The report opens from disk in a browser, and can be read, filtered and pointed at there."""
+
+from __future__ import annotations
+
+import copy
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from occam.search.report.page import page
+from searches import search
+
+TRIALS = 2000
+SECONDS = 3.0  # until the first chart of 2,000 trials is drawn
+BYTES = 5_000_000
+POINTS = "[data-chart=size_score] .role-mark.mark-symbol >> nth=0"
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a search of 2,000 trials."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page(*search(TRIALS)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    """Summary and record of a search of a few trials."""
+    return search(60)
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Any]:
+    """A page of the browser; an error or a warning on its console fails the test."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme="light")
+    tab, said = context.new_page(), []
+    tab.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    yield tab
+    context.close()
+    assert said == []
+
+
+def opened(tab: Any, path: Path) -> Any:
+    tab.goto(path.as_uri())
+    tab.wait_for_selector("[data-chart=size_score] svg")
+    return tab
+
+
+def everything(tab: Any) -> None:
+    """Scroll through the page until each chart is drawn."""
+    for place in tab.query_selector_all("[data-chart]"):
+        place.scroll_into_view_if_needed()
+        place.wait_for_selector("svg")
+
+
+def test_two_thousand_trials_open_in_three_seconds_and_weigh_little(tab, report):
+    assert report.stat().st_size < BYTES
+    started = time.monotonic()
+    opened(tab, report)
+    assert time.monotonic() - started < SECONDS
+
+
+def test_the_answer_comes_first(tab, report):
+    opened(tab, report)
+    assert re.fullmatch(r"[\d,]+ parameters hold accuracy 0.9", tab.inner_text("h1"))
+    head = tab.inner_text("header")
+    assert "test 0.9250 on 400 untouched rows, 370 right; at least 0.8990 with 95 %" in head
+    assert re.search(r"times smaller than the largest model tried \(\d", head)
+    assert "than the linear model (650), which scores 0.9100" in head
+    assert "than the present champion, version 3 (2,000)." in head
+
+
+def test_every_chart_is_drawn_and_has_words_for_those_who_do_not_see_it(tab, report):
+    opened(tab, report)
+    everything(tab)
+    assert len(tab.query_selector_all("[data-chart]")) == 9
+    for place in tab.query_selector_all("[data-chart]"):
+        words = place.get_attribute("aria-label")
+        assert len(words) > 40
+    levels = tab.eval_on_selector_all("h1, h2", "all => all.map(each => each.tagName)")
+    assert levels[0] == "H1"
+    assert levels.count("H1") == 1
+
+
+def point(tab: Any, number: int = 0) -> Any:
+    """One of the trials in the first chart, one that reached: those are drawn last."""
+    return tab.query_selector_all(f"{POINTS} >> path")[-1 - number]
+
+
+def test_pointing_at_a_trial_shows_its_hyperparameters(tab, report):
+    opened(tab, report)
+    point(tab).hover(force=True)
+    tip = tab.wait_for_selector("#vg-tooltip-element.visible")
+    assert "learning_rate" in tip.inner_text()
+    assert re.search(r"trial \d+: [\d,]+ parameters, 0\.\d{4}", tip.inner_text())
+
+
+def test_clicking_a_trial_opens_its_run(tab, report):
+    opened(tab, report)
+    with tab.context.expect_page() as other:
+        point(tab).click(force=True)
+    address = r"http://127.0.0.1:5000/#/experiments/1/runs/[0-9a-f]{32}\?"
+    requested = other.value.evaluate("location.href") if other.value.url == "" else other.value.url
+    assert re.match(rf"{address}|chrome-error://", requested)
+    other.value.close()
+    link = tab.get_attribute("#trials-table a", "href")
+    assert re.match(address, link)
+
+
+def test_trials_are_filtered_and_sorted(tab, report):
+    opened(tab, report)
+    assert tab.inner_text("#matches") == "2,000 of 2,000 trials"
+    assert len(tab.query_selector_all("#trials-table tbody tr")) == 100
+    tab.fill("#filter", "reached sgd")
+    rows = tab.eval_on_selector_all(
+        "#trials-table tbody tr", "all => all.map(row => row.innerText.toLowerCase())"
+    )
+    assert rows
+    assert all("reached" in row and "sgd" in row for row in rows)
+    tab.click("#trials-table th button:text('parameters')")
+    sizes = tab.eval_on_selector_all(
+        "#trials-table tbody tr", "all => all.map(row => +row.cells[2].innerText.replace(',', ''))"
+    )
+    assert sizes == sorted(sizes)
+    assert tab.get_attribute("#trials-table th:nth-child(3)", "aria-sort") == "ascending"
+
+
+def test_a_hyperparameter_is_chosen_for_the_slice(tab, report):
+    opened(tab, report)
+    everything(tab)
+    tab.select_option("#slices-select", "optimizer")
+    tab.wait_for_selector("[data-chart=slice] svg >> text=sgd")
+
+
+def test_dark_and_light_follow_the_reader(tab, report):
+    opened(tab, report)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    label = "document.querySelector('[data-chart=size_score] .role-axis-label text')"
+    text = f"{label}.getAttribute('fill')"
+    light = tab.evaluate(ground), tab.evaluate(text)
+    tab.emulate_media(color_scheme="dark")
+    tab.wait_for_function(f"{text} !== {light[1]!r}")
+    assert tab.evaluate(ground) != light[0]
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(tab, report):
+    tab.set_viewport_size(PHONE)
+    opened(tab, report)
+    everything(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_search_without_records_or_model_is_shown_too(tab, tmp_path, small):
+    summary, record = small
+    summary = {**summary, "selected": None, "ladder": [], "incumbents": []}
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, {"trials": record["trials"]}), encoding="utf-8")
+    opened(tab, path)
+    everything(tab)
+    assert tab.inner_text("h1") == "no model reached accuracy 0.9"
+    assert "How to repeat it" in tab.inner_text("main")
+
+
+def test_a_model_that_does_not_hold_is_not_called_good(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    summary["selected"]["test"]["verdict"] = "not held"
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    opened(tab, path)
+    assert "do not hold" in tab.inner_text("h1")
+    assert tab.get_attribute(".verdict", "class") == "verdict bad"
+
+
+def test_names_of_a_search_cannot_become_markup(tab, tmp_path, small):
+    evil = "</script><img src=x onerror=alert(1)>"
+    summary, record = copy.deepcopy(small)
+    summary["name"] = evil
+    record["trials"]["rows"][0][-2] = evil
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    opened(tab, path)
+    assert evil in tab.inner_text(".kicker")
+    assert tab.query_selector_all("img") == []
