@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +20,13 @@ from .counting import first_rows
 from .earlier import teach
 from .errors import InputError
 from .evaluation import predictions, rows
+from .executors import executor
 from .plan import Plan, Settings, plan
-from .preparation import without_test
 from .progress import SearchProgress
 from .selection import Ladder, TestResult, gate, select
 from .tracking import Tracker, default_uri
-from .training.trial import Task
 from .trials import FinishedTrial
 from .warm_start import read as read_warm_start
-from .workers import Executor, InProcess, Processes
 
 STUDIES = Path("mlruns", "studies")
 STUDY = "study.journal"
@@ -122,7 +119,8 @@ class _Job:
             "trials": self.settings.trials,
             "epochs": self.settings.epochs,
             "timeout": self.settings.timeout,
-            "workers": self.settings.workers,
+            "workers": self.plan.places.workers,
+            "executor": self.settings.executor,
         }
         self.tracker.start(described, data=self.data)
 
@@ -142,32 +140,17 @@ class _Job:
         with progress:
             loop.run(
                 self.engine,
-                self._workers(progress),
+                executor(
+                    self.plan,
+                    str(self.settings.pipeline),
+                    self.folder / "models",
+                    seconds=self.settings.timeout,
+                    progress=progress,
+                ),
                 budget=budget,
                 on_finish=[self.tracker.log, progress.finish],
                 on_end=progress.end,
             )
-
-    def _workers(self, progress: SearchProgress) -> Executor:
-        task = Task(
-            pipeline=self.plan.pipeline,
-            search_target=self.plan.search_target,
-            models=self.folder / "models",
-        )
-        if self.settings.workers > 1:
-            return Processes(task, str(self.settings.pipeline), self.settings.workers)
-        data = without_test(self.data)
-        deadline = time.monotonic() + (self.settings.timeout or math.inf)
-
-        def on_epoch(epochs: int, score: float) -> bool:
-            progress.epoch(epochs, score)
-            return time.monotonic() > deadline
-
-        if self.plan.trainer == "population":
-            from .training.population.executor import Population
-
-            return Population(task, data, on_epoch, notice=progress.say)
-        return InProcess(task, data, on_epoch)
 
     def _open_gate(self, ladder: Ladder) -> list[TestResult]:
         """Show the test split to the candidates; what it was shown to is kept with the search."""

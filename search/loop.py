@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from .failures import Streak, may_pass
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected
 from .workers import Executor
 
@@ -57,6 +57,8 @@ def run(
     Args:
         on_finish: called with every trial that ends, once the engine knows of it.
         on_end: called with the reason why the search ended.
+
+    Raises OccamError where trial after trial fails for the same reason.
     """
     search = _Search(engine, budget, tuple(on_finish))
     running: dict[Future[FinishedTrial], Trial] = {}
@@ -85,6 +87,7 @@ class _Search:
     epochs: int = 0
     known: dict[str, int] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
+    streak: Streak = field(default_factory=Streak)
     asked: deque[Trial] = field(default_factory=deque)  # not begun: the budget is reserved
 
     def __post_init__(self) -> None:
@@ -122,16 +125,16 @@ class _Search:
         running: dict[Future[FinishedTrial], Trial],
         future: Future[FinishedTrial],
     ) -> None:
-        """Take what a worker brings back; where the worker died, try once more."""
-        trial = running.pop(future)
-        try:
-            self._finish(future.result())
-        except BrokenProcessPool:
-            if trial.number in self.retried:
-                self._finish(failed(trial, "the worker process died, twice"))
-                return
+        """Take what a worker brings back; where it lacked memory or a process, try once more."""
+        trial, finished = running.pop(future), future.result()
+        if may_pass(finished) and trial.number not in self.retried:
             self.retried.add(trial.number)
+            self.epochs += finished.epochs
             running[workers.submit(trial)] = trial
+            return
+        if trial.number in self.retried and finished.error:
+            finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
+        self._finish(finished)
 
     def _wanted(self, batch: int, running: int) -> int:
         """A whole batch, or what the budget leaves of it."""
@@ -180,6 +183,7 @@ class _Search:
         self._note(finished)
         for callback in self.on_finish:
             callback(finished)
+        self.streak.note(finished)
 
     def _note(self, finished: FinishedTrial) -> None:
         if finished.state is TrialState.REJECTED:
