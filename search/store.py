@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OccamError
+from .errors import InputError, Unreachable
+from .errors import redacted as redacted
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -33,6 +35,7 @@ FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, O
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
 ACTIVE = "occam.active"  # the tag that says when a search was last at work
 SUMMARY = "search.json"
+SECONDS_TO_ANSWER = 3
 
 
 def default_uri() -> str:
@@ -71,10 +74,25 @@ def reaching(uri: str) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise OccamError(
+        raise Unreachable(
             f"MLflow's store {redacted(uri)!r} failed: {one_line(error)}. "
             "What was trained is kept: run the same command again once the store works."
         ) from error
+
+
+def answers(uri: str) -> bool:
+    """Whether a store can be reached at this moment, found out within seconds."""
+    database = sqlite_file(uri)
+    try:
+        if database is not None:
+            _check(database, create=False, seconds=1)
+        elif uri.startswith(("http://", "https://")):
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
+    except urllib.error.HTTPError:  # an answer, whatever it says
+        return True
+    except (OSError, sqlite3.Error, InputError):
+        return False
+    return True
 
 
 @contextmanager
@@ -136,11 +154,6 @@ def now() -> str:
     return f"{time.time():.6f}"
 
 
-def redacted(text: str) -> str:
-    """`text` without the passwords of the addresses in it."""
-    return re.sub(r"(://[^/@\s:]*):[^/@\s]*@", r"\1:***@", text)
-
-
 def one_line(error: BaseException) -> str:
     """First line of an error's message, without its full stop."""
     text = str(error).strip() or type(error).__name__
@@ -156,11 +169,11 @@ def quoted(text: str) -> str:
     raise InputError(f"The name {text!r} has both kinds of quotes: MLflow cannot search for it.")
 
 
-def _check(database: Path, create: bool) -> None:
+def _check(database: Path, create: bool, seconds: float = 20) -> None:
     """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
     if create:
         database.parent.mkdir(parents=True, exist_ok=True)
     elif not database.is_file():
         raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
-    with closing(sqlite3.connect(database, timeout=20)) as connection:
+    with closing(sqlite3.connect(database, timeout=seconds)) as connection:
         connection.execute("BEGIN IMMEDIATE")
