@@ -14,6 +14,7 @@ from .counting import first_rows
 from .errors import Unreachable, redacted
 from .evaluation import predictions, rows
 from .executors import executor
+from .interrupts import Interrupts
 from .opening import STUDIES, alone, locked, open_engine
 from .plan import Plan, Settings, plan
 from .progress import SearchProgress
@@ -52,16 +53,24 @@ def conduct(settings: Settings, console: Console) -> Conducted:
     planned = plan(settings)
     for line in filter(None, (planned.warning, *planned.notes)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    with locked(planned, settings.storage):
-        job = _Job(settings, planned, console, started)
+    with locked(planned, settings.storage), Interrupts().listening() as interrupts:
+        job = _Job(settings, planned, console, started, interrupts)
         return Conducted(job.run(), job.trials, planned)
 
 
 class _Job:
     """One search at work: its engine, its tracker and its screen."""
 
-    def __init__(self, settings: Settings, planned: Plan, console: Console, started: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        planned: Plan,
+        console: Console,
+        started: float,
+        interrupts: Interrupts,
+    ) -> None:
         self.settings, self.plan, self.console, self.started = settings, planned, console, started
+        self.interrupts = interrupts
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
         self.engine = open_engine(settings, planned, self.folder, console)
@@ -175,6 +184,7 @@ class _Job:
                 budget=budget,
                 on_finish=[self.tracker.log, progress.finish, self._release],
                 on_end=progress.end,
+                on_turn=self.interrupts.check,
                 on_idle=self._settle,
                 others=self.shared,
             )

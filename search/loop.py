@@ -97,6 +97,7 @@ def run(
     budget: Budget,
     on_finish: Iterable[OnFinish] = (),
     on_end: Callable[[str], None] = lambda reason: None,
+    on_turn: Callable[[], None] = lambda: None,
     on_idle: Callable[[], None] = lambda: None,
     others: Others | None = None,
 ) -> list[FinishedTrial]:
@@ -105,6 +106,7 @@ def run(
     Args:
         on_finish: called with every trial that ends, once the engine knows of it.
         on_end: called with the reason why the search ended.
+        on_turn: called whenever trials have ended; may raise, which ends the search.
         on_idle: called each time before it waits for other processes.
         others: processes that share this search; it ends for all when nothing is left to any.
 
@@ -114,7 +116,7 @@ def run(
     running: dict[Future[FinishedTrial], Trial] = {}
     try:
         while True:
-            search.catch_up()
+            on_turn()
             search.fill(workers, running)
             if running:
                 for future in workers.wait(running):
@@ -251,8 +253,9 @@ class _Search:
         return replace(trial, epochs=min(trial.epochs, both), epoch_budget=both)
 
     def _spent(self, running: Mapping[Future[FinishedTrial], Trial]) -> bool:
-        budget = self.budget
-        begun = self.trained + len(running) + self.others.running()
+        budget, elsewhere = self.budget, self.others.running()
+        self.catch_up()  # in this order nothing that has just ended is overlooked
+        begun = self.trained + len(running) + elsewhere
         if budget.trials is not None and begun >= budget.trials:
             self.end = f"all {budget.trials} trials are done"
         elif budget.epochs is not None and self.epochs + _reserved(running) >= budget.epochs:
