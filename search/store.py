@@ -30,6 +30,7 @@ for variable, value in QUIET.items():
 
 import mlflow as mlflow  # noqa: E402  # reads these settings while it is imported
 import sqlalchemy  # noqa: E402  # after mlflow, which brings it
+from filelock import FileLock  # noqa: E402
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
@@ -55,8 +56,10 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
     """
     try:
         database = sqlite_file(uri)
+        if database is not None and create:
+            _make(database)
         if database is not None:
-            _check(database, create)
+            _check(database)
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -85,7 +88,7 @@ def answers(uri: str) -> bool:
     database = sqlite_file(uri)
     try:
         if database is not None:
-            _check(database, create=False, seconds=1)
+            _check(database, seconds=1)
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
     except urllib.error.HTTPError:  # an answer, whatever it says
@@ -169,11 +172,24 @@ def quoted(text: str) -> str:
     raise InputError(f"The name {text!r} has both kinds of quotes: MLflow cannot search for it.")
 
 
-def _check(database: Path, create: bool, seconds: float = 20) -> None:
+def _make(database: Path) -> None:
+    """Make a database with MLflow's tables, aside: one that is cut off cannot be used any more."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if database.exists():
+        return
+    with FileLock(database.with_name(f".{database.name}.lock")):
+        if database.exists():
+            return
+        part = database.with_name(f".part-{database.name}")
+        part.unlink(missing_ok=True)
+        store = mlflow.MlflowClient(f"sqlite:///{part.as_posix()}")._tracking_client.store
+        store.engine.dispose()
+        part.replace(database)
+
+
+def _check(database: Path, seconds: float = 20) -> None:
     """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
-    if create:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    elif not database.is_file():
+    if not database.is_file():
         raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
     with closing(sqlite3.connect(database, timeout=seconds)) as connection:
         connection.execute("BEGIN IMMEDIATE")
