@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TRIALS = 12
-PORT = 5917
+PORT = 20_000 + os.getpid() % 20_000
 KINDS = ("parent", "worker", "server")
-SECONDS = 14.0  # of a search, in which it is hit
+SECONDS = 10.0  # of a search, in which it is hit
 TASK = '''"""Two blobs; each training is written down."""
 
 import os
@@ -304,7 +304,8 @@ def _campaign(wanted: int, rng: random.Random) -> int:
         searches += 1
         wrong += search.complaints
         print(f"search {searches}, {kind}: {search.kills} kills, {search.complaints}", flush=True)
-    print(f"{sum(kills.values())} kills {kills} in {searches} searches; {len(wrong)} complaints")
+        total = sum(kills.values())
+        print(f"{total} kills {kills} in {searches} searches; {len(wrong)} complaints", flush=True)
     return bool(wrong)
 
 

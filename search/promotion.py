@@ -12,7 +12,7 @@ from typing import Any
 
 from .candidate import Candidate, Refused, candidate, not_better, unproven
 from .errors import InputError, OccamError
-from .store import connect, mlflow, quoted, reaching
+from .store import connect, mlflow, quoted, reaching, registering
 
 CHAMPION, PREVIOUS = "champion", "previous"
 HISTORY = "occam.champions"  # versions that were champion before, oldest first
@@ -45,7 +45,7 @@ def promote(
     """
     _check_alias(alias)
     client = connect(uri)
-    with reaching(uri):
+    with registering(uri), reaching(uri):
         model = candidate(client, uri, pipeline, run_id)
         name = model.pipeline
         champion = _version_at(client, name, alias)
@@ -64,7 +64,7 @@ def promote(
 def rollback(uri: str, pipeline: str) -> Promotion:
     """Point `champion` back at the version it pointed at before."""
     client = connect(uri)
-    with reaching(uri):
+    with registering(uri), reaching(uri):
         champion = _version_at(client, pipeline, CHAMPION)
         if champion is None:
             raise InputError(f"{pipeline!r} has no champion: run `occam promote {pipeline}` first.")

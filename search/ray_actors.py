@@ -20,7 +20,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 PASSED_ON = ("KERAS_", "OCCAM_", "TF_", "XLA_", "JAX_")  # our environment that actors need
-LOOPBACK = "127.0.0.1"
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # by 0 a local cluster binds to 127.0.0.1
 
 
 class Actors:
@@ -157,7 +157,8 @@ def _resident() -> int:
 
 def _connected(workers: int) -> Any:
     """Ray, in touch with the cluster of RAY_ADDRESS, or with one of this machine alone."""
-    for variable, value in QUIET.items():
+    own = "RAY_ADDRESS" not in os.environ
+    for variable, value in (QUIET | (LOOPBACK if own else {})).items():  # read as Ray is imported
         os.environ.setdefault(variable, value)
     try:
         import ray
@@ -165,16 +166,10 @@ def _connected(workers: int) -> Any:
         raise InputError("--executor ray needs Ray: pip install 'occam[ray]'.") from error
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
-        if "RAY_ADDRESS" in os.environ:
-            ray.init(**common)
+        if own:
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **common)
         else:
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                _node_ip_address=LOOPBACK,
-                **common,
-            )
+            ray.init(**common)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = os.environ.get("RAY_ADDRESS", "this machine")
         raise InputError(

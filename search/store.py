@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -69,6 +70,20 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
             "Check that it is there and writable, or give another with --tracking-uri."
         ) from error
     return client
+
+
+@contextmanager
+def registering(uri: str) -> Iterator[None]:
+    """One process at a time of this machine, in the registry of this store."""
+    database = sqlite_file(uri)
+    if database is not None:
+        lock = database.with_name(f".{database.name}.registry.lock")
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
+        home.mkdir(parents=True, exist_ok=True)
+        lock = home / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
+    with FileLock(lock):
+        yield
 
 
 @contextmanager
