@@ -178,9 +178,11 @@ class Leases:
     def _insert(self, item: str) -> bool:
         row = {"search": self._search, "item": item, "owner": self._owner, "beat": 0}
         try:
-            return self._changed(_leases.insert().values(**row))
+            with self._database.begin() as connection:
+                connection.execute(_leases.insert().values(**row))
         except sqlalchemy.exc.IntegrityError:  # another was faster
             return False
+        return True
 
     def _changed(self, statement: sqlalchemy.sql.dml.UpdateBase) -> bool:
         with self._database.begin() as connection:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import databases
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,3 +20,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """URL of a real PostgreSQL that the session started; skips where there can be none."""
+    if reason := databases.missing():
+        pytest.skip(reason)
+    pytest.importorskip("psycopg", reason="pip install 'occam[postgresql]'")
+    with tempfile.TemporaryDirectory(prefix="occam-pg-") as name:
+        Path(name).chmod(0o755)
+        with databases.postgresql(Path(name, "server")) as url:
+            yield url

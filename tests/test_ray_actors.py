@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 from doing import Doing, trial
 from occam.search.errors import InputError
+from occam.search.ray_actors import Actors, _check
 from occam.search.trials import TrialState
 from occam.search.workers import Pool
 
@@ -42,8 +43,6 @@ def listening() -> list[str]:
 
 def test_trials_run_on_a_local_cluster_and_survive_the_death_of_an_actor(tmp_path, monkeypatch):
     """All in one test: a cluster takes several seconds to start."""
-    from occam.search.ray_actors import Actors
-
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # doing.py, for the actors
     actors = Actors(Doing(models=tmp_path / "models"), 2)
@@ -71,15 +70,24 @@ def test_trials_run_on_a_local_cluster_and_survive_the_death_of_an_actor(tmp_pat
         assert ended.result().state is TrialState.COMPLETE
         assert len(pids) <= 2
         assert os.getpid() not in pids
-        with pytest.raises(InputError, match="--workers 1 need 0.5 GPUs .* which has 0: start"):
-            Actors(Doing(), 1, gpu=0.5)
     finally:
         pool.shutdown()
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(monkeypatch):
-    from occam.search.ray_actors import Actors
+@pytest.mark.parametrize(
+    ("workers", "gpu", "refused"),
+    [
+        (2, 1.0, "--workers 2 need 2 GPUs of the Ray cluster, which has 0.5: start its nodes"),
+        (5, 0.1, "--workers 5 need 5 CPUs of the Ray cluster, which has 4"),
+        (4, 0.125, ""),
+    ],
+)
+def test_what_ray_would_wait_for_in_vain_is_refused(workers, gpu, refused):
+    with pytest.raises(InputError, match=refused) if refused else nullcontext():
+        _check({"CPU": 4.0, "GPU": 0.5}, workers, gpu)
 
+
+def test_a_cluster_that_is_not_there_is_said_in_one_line(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "nonsense://x")
     with pytest.raises(InputError, match="Ray cannot be reached at nonsense.* Check RAY_ADDRESS"):
         Actors(Doing(), 1)
