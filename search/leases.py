@@ -62,7 +62,8 @@ class Leases:
         self._watched: dict[str, tuple[Seen | None, float]] = {}
         _metadata.create_all(self._database)
         self._ended = threading.Event()
-        threading.Thread(target=self._beat, daemon=True).start()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
 
     def take(self, item: object) -> bool:
         """Become the owner of what nobody has, or whose owner is dead; false where that fails."""
@@ -143,6 +144,7 @@ class Leases:
     def close(self) -> None:
         """Give no more sign of life: what this process is still at, others may take."""
         self._ended.set()
+        self._heart.join()
 
     @property
     def _mine(self) -> sqlalchemy.ColumnElement[bool]:
