@@ -116,6 +116,7 @@ class Search:
     def _start(self) -> subprocess.Popen:
         command = [sys.executable, "-m", "occam.search.cli", "search", "task.py", "--quiet"]
         command += ["--trials", str(TRIALS), "--trainer", "fit", "--json", "out.json"]
+        command += ["--backend", backend]
         if self.kind == "worker":
             command += ["--workers", "1", "--trial-timeout", "300"]
         if self.kind == "server":
@@ -284,9 +285,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("kills", type=int, nargs="?", default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backend", default="jax", help="of the two, it starts faster")
     options = parser.parse_args()
-    rng = random.Random(options.seed)  # noqa: S311
-    global server
+    rng = random.Random(options.seed)
+    global server, backend
+    backend = options.backend
     with place() as home:
         server = Server(home)
         try:
@@ -315,6 +318,7 @@ def _campaign(wanted: int, rng: random.Random) -> int:
 
 
 server: Server
+backend: str
 
 if __name__ == "__main__":
     sys.exit(main())

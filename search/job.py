@@ -111,7 +111,7 @@ class _Job:
         )
         results = self._open_gate(ladder)
         try:
-            self._track(trials, anew=True)
+            self._track(trials)
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
@@ -122,6 +122,11 @@ class _Job:
             raise
         self._show(summary, trials)
         return summary
+
+    def close(self) -> None:
+        """Leave what is under way to the other processes."""
+        if self.shared is not None:
+            self.shared.leases.close()
 
     @property
     def trials(self) -> list[FinishedTrial]:
@@ -135,10 +140,13 @@ class _Job:
         if not self.settings.quiet:
             report.show(summary, self.console, best=_best(trials, self.plan))
 
-    def _track(self, trials: list[FinishedTrial], *, anew: bool = False) -> None:
-        """Have a run in MLflow for each trial, but for those that another process still records."""
+    def _track(self, trials: list[FinishedTrial]) -> None:
+        """Have a run in MLflow for each trial, but for those that another process still records.
+
+        In this order: who has let go of a trial has written its run before.
+        """
         elsewhere = self.shared.leases.elsewhere() if self.shared is not None else set()
-        logged = self.tracker.logged(anew=anew and not elsewhere)
+        logged = self.tracker.logged(anew=True, mend=not elsewhere)
         for finished in trials:
             if finished.number not in logged and str(finished.number) not in elsewhere:
                 self.tracker.log(finished)

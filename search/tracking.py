@@ -120,16 +120,17 @@ class Tracker:
         """Whether there are trials that MLflow does not have yet."""
         return bool(self._pending)
 
-    def logged(self, *, anew: bool = False) -> set[int]:
+    def logged(self, *, anew: bool = False, mend: bool = False) -> set[int]:
         """Numbers of the trials that have a child run.
 
         Args:
-            anew: ask the store itself, where no other process is writing any more.
+            anew: ask the store itself.
+            mend: remove runs that were cut off while being written: nobody is writing any.
         """
         with reaching(self.uri):
             self._write()
             if anew:
-                self._runs = self._read(mend=True)
+                self._runs = self._read(mend=mend)
         return set(self._runs)
 
     def drop(self) -> None:
