@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import random
 import time
 from collections.abc import Callable
@@ -14,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import optuna
 import sqlalchemy
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._storage import JournalOperation  # private; a test pins it
 
 from .earlier import Earlier
 from .errors import InputError, redacted
 from .leases import Leases
+from .study_journal import StudyJournal
 from .trials import RECORD, TrialState
 
 if TYPE_CHECKING:
@@ -52,23 +50,6 @@ def read(source: str, metric: Metric) -> list[Earlier]:
     return [each for each in finished if each is not None]
 
 
-class _Journal(JournalFileBackend):
-    """Optuna's journal file for one process, which the search's own lock makes sure of.
-
-    Optuna locks and syncs at each value that a trial suggests, which takes longer than a small
-    trial trains. Here what is written is in the file at once, so that a killed process loses
-    nothing; a trial that ends is on the disk, and all before it, before the search goes on.
-    """
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with Path(self._file_path).open("ab") as file:
-            file.write(lines.encode())
-            file.flush()
-            if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
-                os.fsync(file.fileno())
-
-
 def storage_of(storage: Path | str) -> optuna.storages.BaseStorage:
     """Optuna's storage for a journal file of ours, or for a URL.
 
@@ -76,9 +57,7 @@ def storage_of(storage: Path | str) -> optuna.storages.BaseStorage:
     """
     if isinstance(storage, str):
         return _database(storage)
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    _mend(storage)
-    return optuna.storages.JournalStorage(_Journal(str(storage)))
+    return optuna.storages.JournalStorage(StudyJournal(storage))
 
 
 def leases_of(storage: optuna.storages.BaseStorage, search: str) -> Leases | None:
@@ -133,15 +112,6 @@ def _patiently(make: Callable[[], Made]) -> Made:
         except (optuna.exceptions.OptunaError, sqlalchemy.exc.DatabaseError):
             time.sleep(random.uniform(0.1, 1.0))
     return make()
-
-
-def _mend(journal: Path) -> None:
-    """Drop a last line that a killed process wrote by half, and its lock."""
-    for lock in journal.parent.glob(f"{journal.name}.lock*"):
-        lock.unlink()
-    if not journal.exists():
-        return
-    os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
 
 
 def _storage(place: str) -> optuna.storages.BaseStorage:

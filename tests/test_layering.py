@@ -17,6 +17,7 @@ HOMES = {
         "search/hyperparameters.py",
         "search/samplers",
         "search/studies.py",
+        "search/study_journal.py",
     },
     "mlflow": {"search/store.py", "search/child_runs.py", "search/serving.py"},
 }
