@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from occam.search.cli import main
+from occam.search.errors import redacted
 from tasks import blobs
 
 KEYS = {
@@ -248,3 +249,16 @@ def test_what_should_not_happen_is_one_line_too_unless_asked(workplace, monkeypa
     monkeypatch.setenv("OCCAM_TRACEBACK", "1")
     with pytest.raises(RuntimeError):
         occam("search", "digits")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at postgresql://me:s3cret@host/db.", "at postgresql://me:***@host/db."),
+        ("http://me:p@ss@host:5000/x", "http://me:***@host:5000/x"),
+        ("mysql://host/db?user=me&password=s3cret&x=1", "mysql://host/db?user=me&password=***&x=1"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+    ],
+)
+def test_passwords_of_addresses_are_never_shown(text, shown):
+    assert redacted(text) == shown

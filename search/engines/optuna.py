@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
 
+CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
+MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
+
 
 class Engine:
     """Optuna's samplers through ask and tell; the study is the one record of what finished.
@@ -230,6 +233,7 @@ class Engine:
         """A trial that was under way; None where it had finished, but Optuna was not told."""
         trial = self._seeded(frozen.number, lambda: optuna.Trial(self._study, frozen._trial_id))
         if RECORD not in frozen.user_attrs:
+            trial.set_user_attr(CUT_OFF, frozen.user_attrs.get(CUT_OFF, 0) + 1)
             return trial
         self._finish(trial, _unpacked(frozen))
         return None
@@ -263,6 +267,8 @@ class Engine:
             size = count_build(lambda: self._built(hp), self._inputs)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
             error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
+            error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
         return Trial(
             number=trial.number,
