@@ -57,7 +57,6 @@ def as_asked(finished, epochs: int) -> Trial:
         trainable_parameter_count=finished.trainable_parameter_count,
         epochs=epochs,
         seed=finished.seed,
-        epoch_budget=2 * epochs,
     )
 
 

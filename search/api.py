@@ -87,11 +87,6 @@ def _searched(
     from .plan import Settings
     from .result import Result
 
-    if options.get("workers", 1) > 1 and not isinstance(pipeline, str):
-        raise InputError(
-            "A space in this process can be searched with workers=1 alone: for more put "
-            "`pipeline = Pipeline(...)` into a file and give its path."
-        )
     console = Console(quiet=bool(options.get("quiet")))
     settings = Settings(pipeline=pipeline, target=target, backend=backend, **options)
     return Result(*conduct(settings, console))

@@ -36,8 +36,8 @@ class ChildRun:
 
 
 def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) -> ChildRun:
-    """The child run of a trial that has ended just now."""
-    end = round(time.time() * 1000)
+    """The child run of a trial that has ended."""
+    end = round((finished.ended or time.time()) * 1000)
     start = end - round(finished.seconds * 1000)
     return ChildRun(
         number=finished.number,
@@ -90,8 +90,14 @@ def write(
     return {runs[0].number: _log(client, experiment.experiment_id, runs[0])}
 
 
-def read(client: mlflow.MlflowClient, experiment_id: str, parent: str) -> dict[int, str]:
-    """The run of each trial under a parent; one that was cut off while being written is removed."""
+def read(
+    client: mlflow.MlflowClient, experiment_id: str, parent: str, *, mend: bool = True
+) -> dict[int, str]:
+    """The run of each trial under a parent.
+
+    Args:
+        mend: remove those that were cut off while being written, as no other process is writing.
+    """
     found, token = {}, None
     while True:
         page = client.search_runs(
@@ -99,7 +105,8 @@ def read(client: mlflow.MlflowClient, experiment_id: str, parent: str) -> dict[i
         )
         for run in page:
             if run.info.status == "RUNNING":
-                client.delete_run(run.info.run_id)
+                if mend:
+                    client.delete_run(run.info.run_id)
             else:
                 found[int(run.data.tags[TRIAL])] = run.info.run_id
         token = page.token

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError, OccamError
+from .errors import InputError, OccamError, redacted
 from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: Exception, code: int) -> int:
-    print(f"occam: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"occam: {redacted(' '.join(str(error).split()))}", file=sys.stderr)
     return code
 
 

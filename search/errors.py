@@ -1,15 +1,28 @@
 """What Occam raises on purpose.
 
 OccamError              the message is for the person at the terminal: one line, no traceback
-└── InputError          what was given cannot be used: exit 2, before anything is trained or written
+├── InputError          what was given cannot be used: exit 2, before anything is trained or written
+└── Unreachable         MLflow's store does not answer; what was trained waits for it
 """
 
 from __future__ import annotations
+
+import re
 
 
 class OccamError(Exception):
     """An error whose message says all that the user needs."""
 
 
+class Unreachable(OccamError):
+    """MLflow's store failed while it was being written or read."""
+
+
 class InputError(OccamError, ValueError):
     """What the user gave cannot be used."""
+
+
+def redacted(text: str) -> str:
+    """`text` without the passwords of the addresses in it."""
+    text = re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)([?&;](?:password|passwd|pwd|token|secret)=)[^&;\s'\"]*", r"\1***", text)

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
-import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from . import loop, report
 from .building import restore
-from .carrying import carry_over, depends, set_aside
 from .counting import first_rows
-from .earlier import teach
-from .errors import InputError
+from .errors import Unreachable, redacted
 from .evaluation import predictions, rows
+from .executors import executor
 from .fingerprint import of_rows
 from .held_out import FILE as HELD_OUT
 from .held_out import HeldOut
+from .interrupts import Interrupts
+from .opening import STUDIES, alone, locked, open_engine
 from .plan import Plan, Settings, plan
-from .preparation import without_test
 from .progress import SearchProgress
 from .selection import Ladder, TestResult, gate, select
 from .tracking import Tracker, default_uri
-from .training.trial import Task
 from .trials import FinishedTrial
-from .warm_start import read as read_warm_start
-from .workers import Executor, InProcess, Processes
 
-STUDIES = Path("mlruns", "studies")
-STUDY = "study.journal"
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them
-_OTHER = (
-    "Search {!r} was made with another target, data, seed or sampler: "
-    "give this one another --name, or start it anew with --fresh."
-)
 UNSERVED = (
     "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
     "give them a get_config(). Its weights are kept."
@@ -72,26 +58,37 @@ def conduct(settings: Settings, console: Console) -> Conducted:
     planned = plan(settings)
     for line in filter(None, (planned.warning, *planned.notes)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    with _locked(planned.name):
-        job = _Job(settings, planned, console, started)
-        return Conducted(job.run(), job.engine.finished, planned)
+    with locked(planned, settings.storage), Interrupts().listening() as interrupts:
+        job = _Job(settings, planned, console, started, interrupts)
+        return Conducted(job.run(), job.trials, planned)
 
 
 class _Job:
     """One search at work: its engine, its tracker and its screen."""
 
-    def __init__(self, settings: Settings, planned: Plan, console: Console, started: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        planned: Plan,
+        console: Console,
+        started: float,
+        interrupts: Interrupts,
+    ) -> None:
         self.settings, self.plan, self.console, self.started = settings, planned, console, started
+        self.interrupts = interrupts
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
-        self.engine = _engine(settings, planned, self.folder, console)
-        self.tracker = Tracker(
-            settings.tracking_uri or default_uri(),
-            pipeline=planned.pipeline.name,
-            search=planned.name,
-            fresh=settings.fresh or bool(self.engine.recall("carried") and not self._run()),
-        )
-        self.engine.remember("run", self.tracker.run_id)
+        self.engine = open_engine(settings, planned, self.folder, console)
+        self.shared = getattr(self.engine, "shared", None)
+        with alone(self.engine, "opening"):
+            self.tracker = Tracker(
+                settings.tracking_uri or default_uri(),
+                pipeline=planned.pipeline.name,
+                search=planned.name,
+                fresh=settings.fresh or bool(self.engine.recall("carried") and not self._run()),
+                shared=self.shared is not None,
+            )
+            self.engine.remember("run", self.tracker.run_id)
 
     def _run(self) -> Any:
         """The MLflow run that the trials' numbers belong to."""
@@ -104,7 +101,12 @@ class _Job:
         except BaseException:
             self.tracker.interrupt()
             raise
-        trials = self.engine.finished
+        with alone(self.engine, "conclusion"):
+            return self._conclude()
+
+    def _conclude(self) -> report.Summary:
+        """Select, open the gate and record the answer."""
+        trials = self.trials
         ladder = select(
             trials,
             metric=self.plan.metric,
@@ -112,13 +114,53 @@ class _Job:
             labels=self.plan.labels,
             margin=self.settings.margin,
         )
-        summary = self._summary(trials, ladder, self._open_gate(ladder), self._models(ladder))
-        model = self._selected(ladder, summary)
-        self.tracker.finish(summary, *self._review(trials, summary, model))
-        self._draw(summary, model)
+        results = self._open_gate(ladder)
+        try:
+            self._track(trials)
+            summary = self._summary(
+                trials, ladder, results, self._models(ladder), self._runs(ladder)
+            )
+            model = self._selected(ladder, summary)
+            self.tracker.finish(summary, *self._review(trials, summary, model))
+            self._draw(summary, model)
+        except Unreachable:
+            self._show(self._summary(trials, ladder, results, {}, {}), trials)
+            raise
+        self._show(summary, trials)
+        return summary
+
+    def close(self) -> None:
+        """Leave what is under way to the other processes."""
+        if self.shared is not None:
+            self.shared.leases.close()
+
+    @property
+    def trials(self) -> list[FinishedTrial]:
+        """All that have finished, with their models in files of this machine."""
+        finished: list[FinishedTrial] = self.engine.finished
+        if self.shared is None:
+            return finished
+        return [self.shared.localised(trial) for trial in finished]
+
+    def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
         if not self.settings.quiet:
             report.show(summary, self.console, best=_best(trials, self.plan))
-        return summary
+
+    def _track(self, trials: list[FinishedTrial]) -> None:
+        """Have a run in MLflow for each trial, but for those that another process still records.
+
+        In this order: who has let go of a trial has written its run before.
+        """
+        elsewhere = self.shared.leases.elsewhere() if self.shared is not None else set()
+        logged = self.tracker.logged(anew=True, mend=not elsewhere)
+        for finished in trials:
+            if finished.number not in logged and str(finished.number) not in elsewhere:
+                self.tracker.log(finished)
+
+    def _release(self, finished: FinishedTrial) -> None:
+        """Let the processes that share the search know that a trial is told and recorded."""
+        if self.shared is not None and not self.tracker.waiting:
+            self.shared.release()
 
     def _start(self) -> None:
         described = {
@@ -128,7 +170,8 @@ class _Job:
             "trials": self.settings.trials,
             "epochs": self.settings.epochs,
             "timeout": self.settings.timeout,
-            "workers": self.settings.workers,
+            "workers": self.plan.places.workers,
+            "executor": self.settings.executor,
         }
         self.tracker.start(described, data=self.data)
 
@@ -140,40 +183,37 @@ class _Job:
             seconds=self.settings.timeout,
         )
         progress = SearchProgress(self.console, budget, quiet=self.settings.quiet)
-        logged = self.tracker.logged()
         for finished in self.engine.finished:
             progress.recall(finished)
-            if finished.number not in logged:
-                self.tracker.log(finished)
+        self._track(self.engine.finished)
         with progress:
             loop.run(
                 self.engine,
-                self._workers(progress),
+                executor(
+                    self.plan,
+                    str(self.settings.pipeline),
+                    self.folder / "models",
+                    seconds=self.settings.timeout,
+                    progress=progress,
+                ),
                 budget=budget,
-                on_finish=[self.tracker.log, progress.finish],
+                on_finish=[self.tracker.log, progress.finish, self._release],
                 on_end=progress.end,
+                on_turn=self.interrupts.check,
+                on_idle=self._settle,
+                others=self.shared,
             )
+        self._settle()
 
-    def _workers(self, progress: SearchProgress) -> Executor:
-        task = Task(
-            pipeline=self.plan.pipeline,
-            search_target=self.plan.search_target,
-            models=self.folder / "models",
-        )
-        if self.settings.workers > 1:
-            return Processes(task, str(self.settings.pipeline), self.settings.workers)
-        data = without_test(self.data)
-        deadline = time.monotonic() + (self.settings.timeout or math.inf)
-
-        def on_epoch(epochs: int, score: float) -> bool:
-            progress.epoch(epochs, score)
-            return time.monotonic() > deadline
-
-        if self.plan.trainer == "population":
-            from .training.population.executor import Population
-
-            return Population(task, data, on_epoch, notice=progress.say)
-        return InProcess(task, data, on_epoch)
+    def _settle(self) -> None:
+        """Have nothing left to record, before this process waits for the others."""
+        if self.shared is None:
+            return
+        try:
+            self.tracker.logged()
+        except Unreachable:
+            self.tracker.drop()  # the study has them: who comes to the conclusion delivers them
+        self.shared.release()
 
     def _open_gate(self, ladder: Ladder) -> list[TestResult]:
         """Show the test split to the candidates; what it was shown to is kept with the search."""
@@ -263,18 +303,21 @@ class _Job:
         ladder: Ladder,
         results: list[TestResult],
         models: dict[int, str],
+        runs: dict[int, str],
     ) -> report.Summary:
         seconds = self.engine.recall("seconds", 0.0) + time.monotonic() - self.started
         self.engine.remember("seconds", seconds)
         described = {**self._described(), "seconds": round(seconds, 3)}
-        runs = {rung.number: self.tracker.run_id_of(rung.number) or "" for rung in ladder.rungs}
         summary = report.summarise(described, trials, ladder, results, runs, models)
         summary["mlflow"] = {
-            "tracking_uri": self.tracker.uri,
+            "tracking_uri": redacted(self.tracker.uri),
             "experiment_id": self.tracker.experiment_id,
             "run_id": self.tracker.run_id,
         }
         return summary
+
+    def _runs(self, ladder: Ladder) -> dict[int, str]:
+        return {rung.number: self.tracker.run_id_of(rung.number) or "" for rung in ladder.rungs}
 
     def _described(self) -> dict[str, Any]:
         splits = {name: getattr(self.data, name) for name in ("train", "validation", "test")}
@@ -288,79 +331,6 @@ class _Job:
             "name": self.plan.name,
             "rows": {name: rows(split[0]) for name, split in splits.items()},
         }
-
-
-def _engine(settings: Settings, planned: Plan, folder: Path, console: Console) -> Any:
-    """The engine of this search, with all that it knows from earlier runs and other studies."""
-    module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
-
-    def make(place: Path) -> Any:
-        return module.Engine(
-            planned.pipeline,
-            name=planned.name,
-            storage=settings.storage or place / STUDY,
-            sampler=settings.sampler,
-            seed=settings.seed,
-            metric=planned.metric,
-            search_target=planned.search_target,
-            inputs=planned.prepared.data.train[0],
-            fit_space=planned.fit_space,
-            **_grouping(settings, planned),
-        )
-
-    earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
-    if settings.fresh and folder.exists():
-        set_aside(folder)
-    now, before = planned.depends, depends(folder)
-    if before is not None and before.rest != now.rest:
-        raise InputError(_OTHER.format(planned.name))
-    if before is not None and before.space != now.space:
-        if settings.storage:
-            raise InputError(
-                f"The space of search {planned.name!r} has changed, and trials are carried over "
-                "only without --storage: give this one another --name."
-            )
-        finished, kept = module.records(folder / STUDY, planned.name)
-        console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
-    engine = make(folder)
-    if engine.recall("fingerprint", now.rest) != now.rest:  # a shared storage, with no folder here
-        raise InputError(_OTHER.format(planned.name))
-    engine.remember("fingerprint", now.rest)
-    now.write(folder)
-    if earlier and settings.warm_start != engine.recall("warm start"):
-        said = teach(engine, earlier, planned.metric, planned.search_target)
-        console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
-        engine.remember("warm start", settings.warm_start)
-    return engine
-
-
-def _grouping(settings: Settings, planned: Plan) -> dict[str, Any]:
-    """What tells Optuna's engine which models can be trained together."""
-    if settings.engine != "optuna" or planned.trainer == "fit":
-        return {}
-    from .training.population.templates import Templates
-
-    return {"template": Templates(planned.pipeline, rows(planned.prepared.data.train[0]))}
-
-
-@contextmanager
-def _locked(name: str) -> Iterator[None]:
-    """One process a search: a second would train the same trials."""
-    lock = FileLock(STUDIES / f"{name}.lock")
-    try:
-        STUDIES.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            f"Search {name!r} is already running in another process: wait for it, "
-            "or give this one another --name."
-        ) from error
-    except OSError as error:
-        raise InputError(f"Cannot write to {STUDIES}: {error.strerror or error}.") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _best(trials: list[FinishedTrial], planned: Plan) -> FinishedTrial | None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from .failures import Streak, may_pass
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected
 from .workers import Executor
 
 HOPELESS = 500  # proposals in a row that need no training: the sampler has nothing left to say
+PAUSE = 0.5  # seconds between two looks at what other processes do
 OnFinish = Callable[[FinishedTrial], None]
 
 
@@ -28,7 +29,52 @@ class Engine(Protocol):
 
     def ask(self, n: int) -> list[Trial]: ...
 
-    def tell(self, finished: FinishedTrial) -> None: ...
+    def tell(self, finished: FinishedTrial) -> bool | None:
+        """Learn from a trial; false where it is another process's by now."""
+
+
+class Others(Protocol):
+    """The other processes that work on the same search."""
+
+    def news(self) -> list[FinishedTrial]:
+        """What they have told since this was last asked."""
+
+    def running(self) -> int:
+        """Trials that they are at."""
+
+    def before(self, number: int) -> int:
+        """Trials with a lower number, of any process, that are trained or are going to be."""
+
+    def busy(self) -> bool:
+        """Whether there is anything that they may bring, or that they have left behind."""
+
+    def left(self) -> bool:
+        """Whether there are trials that they have left behind."""
+
+    def note(self, numbers: Iterable[int]) -> None:
+        """These trials are known here."""
+
+
+class Nobody:
+    """This process is the only one."""
+
+    def news(self) -> list[FinishedTrial]:
+        return []
+
+    def running(self) -> int:
+        return 0
+
+    def before(self, number: int) -> int:
+        return 0
+
+    def busy(self) -> bool:
+        return False
+
+    def left(self) -> bool:
+        return False
+
+    def note(self, numbers: Iterable[int]) -> None:
+        """They need not be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,22 +97,34 @@ def run(
     budget: Budget,
     on_finish: Iterable[OnFinish] = (),
     on_end: Callable[[str], None] = lambda reason: None,
+    on_turn: Callable[[], None] = lambda: None,
+    on_idle: Callable[[], None] = lambda: None,
+    others: Others | None = None,
 ) -> list[FinishedTrial]:
     """Search until the budget is spent or nothing is left to try.
 
     Args:
         on_finish: called with every trial that ends, once the engine knows of it.
         on_end: called with the reason why the search ended.
+        on_turn: called whenever trials have ended; may raise, which ends the search.
+        on_idle: called each time before it waits for other processes.
+        others: processes that share this search; it ends for all when nothing is left to any.
+
+    Raises OccamError where trial after trial fails for the same reason.
     """
-    search = _Search(engine, budget, tuple(on_finish))
+    search = _Search(engine, budget, tuple(on_finish), others or Nobody())
     running: dict[Future[FinishedTrial], Trial] = {}
     try:
         while True:
+            on_turn()
             search.fill(workers, running)
-            if not running:
+            if running:
+                for future in workers.wait(running):
+                    search.settle(workers, running, future)
+            elif search.waits(on_idle):
+                time.sleep(PAUSE)
+            else:
                 break
-            for future in workers.wait(running):
-                search.settle(workers, running, future)
     finally:
         workers.shutdown()
     on_end(search.end)
@@ -78,43 +136,68 @@ class _Search:
     engine: Engine
     budget: Budget
     on_finish: tuple[OnFinish, ...]
+    others: Others = field(default_factory=Nobody)
     started: float = field(default_factory=time.monotonic)
     end: str = ""
+    exhausted: bool = False
+    idle: int = 0  # proposals in a row that needed no training
     smallest: FinishedTrial | None = None
     trained: int = 0
     epochs: int = 0
     known: dict[str, int] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
+    streak: Streak = field(default_factory=Streak)
     asked: deque[Trial] = field(default_factory=deque)  # not begun: the budget is reserved
 
     def __post_init__(self) -> None:
-        for finished in self.engine.finished:
+        known = self.engine.finished
+        self.others.note(each.number for each in known)
+        for finished in known:
             self._note(finished)
+
+    def catch_up(self) -> None:
+        """Take in what other processes have told."""
+        for finished in self.others.news():
+            self._note(finished)
+            self.exhausted = False
+
+    def waits(self, on_idle: Callable[[], None]) -> bool:
+        """Whether another process may still bring something, or leave it to this one."""
+        if isinstance(self.others, Nobody):
+            return False
+        while self.asked:  # nobody waits for what this process does not begin
+            self._finish(rejected(self.asked.popleft(), self.end))
+        on_idle()
+        return not self._late() and self.others.busy()
 
     def fill(self, workers: Executor, running: dict[Future[FinishedTrial], Trial]) -> None:
         """Keep the workers busy while the budget lasts, a batch of proposals at a time."""
-        idle = 0  # proposals in a row that needed no training
-        while len(running) + workers.batch <= workers.size:
-            reserved = sum(trial.epochs for trial in running.values())
-            if self._spent(len(running), reserved):
-                return
+        if self.exhausted and not self.others.left():
+            return
+        self.idle = 0
+        while len(running) + workers.batch <= workers.size and not self._spent(running):
             if not self.asked:
                 self.asked += self.engine.ask(self._wanted(workers.batch, len(running)))
             if not self.asked:
-                self.end = self.engine.exhausted_because
+                self.end, self.exhausted = self.engine.exhausted_because, True
                 return
-            while self.asked and not self._spent(len(running), reserved):
-                trial = self.asked.popleft()
-                if self._settled_at_once(trial):
-                    idle += 1
-                    continue
-                idle = 0
-                limited = self._limited(trial, reserved)
-                reserved += limited.epochs
-                running[workers.submit(limited)] = limited
-            if idle >= HOPELESS:
+            while self.asked and not self._spent(running):
+                self._begin(self.asked.popleft(), workers, running)
+            if self.idle >= HOPELESS:
                 self.end = f"{HOPELESS} proposals in a row needed no training"
+                self.exhausted = True
                 return
+
+    def _begin(
+        self, trial: Trial, workers: Executor, running: dict[Future[FinishedTrial], Trial]
+    ) -> None:
+        """Have a proposal trained, unless it needs no training."""
+        if self._settled_at_once(trial):
+            self.idle += 1
+            return
+        self.idle = 0
+        limited = self._limited(trial, _reserved(running))
+        running[workers.submit(limited)] = limited
 
     def settle(
         self,
@@ -122,16 +205,16 @@ class _Search:
         running: dict[Future[FinishedTrial], Trial],
         future: Future[FinishedTrial],
     ) -> None:
-        """Take what a worker brings back; where the worker died, try once more."""
-        trial = running.pop(future)
-        try:
-            self._finish(future.result())
-        except BrokenProcessPool:
-            if trial.number in self.retried:
-                self._finish(failed(trial, "the worker process died, twice"))
-                return
+        """Take what a worker brings back; where it lacked memory or a process, try once more."""
+        trial, finished = running.pop(future), future.result()
+        if may_pass(finished) and trial.number not in self.retried:
             self.retried.add(trial.number)
+            self.epochs += finished.epochs
             running[workers.submit(trial)] = trial
+            return
+        if trial.number in self.retried and finished.error:
+            finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
+        self._finish(finished)
 
     def _wanted(self, batch: int, running: int) -> int:
         """A whole batch, or what the budget leaves of it."""
@@ -141,6 +224,12 @@ class _Search:
 
     def _settled_at_once(self, trial: Trial) -> bool:
         """Whether a proposal needs no training, and has been told so."""
+        if (
+            self.budget.trials is not None
+            and self.others.before(trial.number) >= self.budget.trials
+        ):
+            self._finish(rejected(trial, "other processes have begun all trials"))
+            return True
         if trial.error is not None:
             self._finish(failed(trial, trial.error))
             return True
@@ -162,23 +251,32 @@ class _Search:
             return trial
         return replace(trial, epochs=min(trial.epochs, self.budget.epochs - self.epochs - reserved))
 
-    def _spent(self, running: int, reserved: int) -> bool:
-        budget = self.budget
-        if budget.trials is not None and self.trained + running >= budget.trials:
+    def _spent(self, running: Mapping[Future[FinishedTrial], Trial]) -> bool:
+        budget, elsewhere = self.budget, self.others.running()
+        self.catch_up()  # in this order nothing that has just ended is overlooked
+        begun = self.trained + len(running) + elsewhere
+        if budget.trials is not None and begun >= budget.trials:
             self.end = f"all {budget.trials} trials are done"
-        elif budget.epochs is not None and self.epochs + reserved >= budget.epochs:
+        elif budget.epochs is not None and self.epochs + _reserved(running) >= budget.epochs:
             self.end = f"all {budget.epochs} epochs are spent"
-        elif budget.seconds is not None and time.monotonic() - self.started >= budget.seconds:
+        elif self._late():
             self.end = f"{budget.seconds:g} seconds are over"
         else:
             return False
         return True
 
+    def _late(self) -> bool:
+        seconds = self.budget.seconds
+        return seconds is not None and time.monotonic() - self.started >= seconds
+
     def _finish(self, finished: FinishedTrial) -> None:
-        self.engine.tell(finished)
+        finished = replace(finished, ended=time.time())
+        if self.engine.tell(finished) is False:
+            return
         self._note(finished)
         for callback in self.on_finish:
             callback(finished)
+        self.streak.note(finished)
 
     def _note(self, finished: FinishedTrial) -> None:
         if finished.state is TrialState.REJECTED:
@@ -189,6 +287,11 @@ class _Search:
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):
             self.smallest = finished
+
+
+def _reserved(running: Mapping[Future[FinishedTrial], Trial]) -> int:
+    """Epochs that the trials under way may still take."""
+    return sum(trial.epochs for trial in running.values())
 
 
 def _key(trial: Trial | FinishedTrial) -> str:

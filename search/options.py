@@ -67,9 +67,7 @@ def _add_search(commands: Any) -> None:
     )
     add("--trainer", choices=("auto", "fit", "population"), default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
-    add("--workers", type=_positive(int), default=1, metavar="N", help="processes (default 1)")
-    add("--gpus", default="all", metavar="all|none|0,1", help="GPUs to use (default all)")
-    add("--executor", choices=("local",), default="local", help="default: local")
+    _add_workers(add)
     add("--storage", metavar="URL", help="of an Optuna storage; default: a journal in mlruns/")
     add(
         "--margin",
@@ -90,6 +88,24 @@ def _add_search(commands: Any) -> None:
     add("--json", type=Path, metavar="FILE", help="write the result there as well")
     add("--quiet", action="store_true", help="print nothing but errors")
     command.set_defaults(run="search")
+
+
+def _add_workers(add: Callable[..., Any]) -> None:
+    add("--workers", type=_positive(int), metavar="N", help="processes (default 1: in this one)")
+    add("--gpus", default="all", metavar="all|none|0,1", help="GPUs to use (default all)")
+    add(
+        "--trials-per-gpu",
+        type=_positive(int),
+        metavar="K",
+        help="workers that share a GPU; without --workers all such places are used",
+    )
+    add("--trial-timeout", type=_positive(float), metavar="SECONDS", help="of one trial, at most")
+    add(
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help="where workers run: this machine (default), or the Ray cluster of RAY_ADDRESS",
+    )
 
 
 def _add_list(commands: Any) -> None:

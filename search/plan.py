@@ -12,13 +12,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from . import engines, fingerprint
+from . import devices, engines, fingerprint
 from .baselines import Baseline, baselines, described, modest_target
 from .building import as_hyperparameters, build
 from .carrying import Depends
 from .checks import check_labels
 from .configuration import register
 from .counting import count, first_rows
+from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, metric
 from .pipeline import Pipeline, load
@@ -41,7 +42,11 @@ class Settings:
     sampler: str = "level-set"
     trainer: str = "auto"
     backend: str = "tensorflow"
-    workers: int = 1
+    workers: int | None = None  # 1, or as many as there are places on the GPUs
+    gpus: str = "all"
+    trials_per_gpu: int | None = None
+    trial_timeout: float | None = None
+    executor: str = "local"
     storage: str | None = None
     margin: float = 2.0
     seed: int = 0
@@ -74,6 +79,7 @@ class Plan:
     data_fingerprint: str
     warning: str  # what so few rows cannot show; empty where they are enough
     trainer: str  # fit or population
+    places: Places
     notes: tuple[str, ...]  # what was found in the data, and what needs no search
     baselines: tuple[Baseline, ...] = ()
 
@@ -89,6 +95,7 @@ def plan(settings: Settings) -> Plan:
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
     engines.check(settings.engine, settings.sampler)
+    places = _places(settings)
     given = settings.pipeline
     pipeline = given if isinstance(given, Pipeline) else load(given)
     if settings.metric is not None:
@@ -102,7 +109,7 @@ def plan(settings: Settings) -> Plan:
     space, extra = _check_space(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
-    trainer = _trainer(settings, pipeline, prepared)
+    trainer = _trainer(settings, places, pipeline, prepared)
     depends = _depends(settings, pipeline, data, trainer)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
@@ -116,6 +123,7 @@ def plan(settings: Settings) -> Plan:
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
+        places=places,
         notes=(*pipeline.notes, *notes),
         baselines=tuple(found),
     )
@@ -161,11 +169,36 @@ def _check_space(
     return fingerprint.of_space(hp, model), extra
 
 
-def _trainer(settings: Settings, pipeline: Pipeline, prepared: Prepared) -> str:
+def _places(settings: Settings) -> Places:
+    """Where trials run, checked against what is there."""
+    gpus = devices.visible_gpus(settings.gpus)
+    places = Places(
+        workers=devices.workers(settings.workers, gpus, settings.trials_per_gpu),
+        gpus=tuple(gpus),
+        trials_per_gpu=settings.trials_per_gpu,
+        timeout=settings.trial_timeout,
+        executor=settings.executor,
+    )
+    if places.here:
+        return places
+    if isinstance(settings.pipeline, Pipeline):
+        raise InputError(
+            "A space in this process can be searched in this process alone: for several workers, "
+            "a time limit for trials or Ray put `pipeline = Pipeline(...)` into a file and give "
+            "its path."
+        )
+    if settings.trial_timeout is not None and settings.trainer == "population":
+        raise InputError(
+            "--trial-timeout is for trials that are trained one at a time: give --trainer fit."
+        )
+    return places
+
+
+def _trainer(settings: Settings, places: Places, pipeline: Pipeline, prepared: Prepared) -> str:
     """What trains most trials: a population where the default model can be part of one."""
     if settings.trainer == "fit":
         return "fit"
-    if settings.trainer == "auto" and (settings.workers > 1 or settings.engine != "optuna"):
+    if settings.trainer == "auto" and (not places.here or settings.engine != "optuna"):
         return "fit"
     problem = _no_population(pipeline, len(np.asarray(prepared.data.train[1])))
     if not problem:

@@ -10,7 +10,7 @@ from .candidate import Candidate, Refused, candidate
 from .decision import Decision, decide
 from .errors import InputError, OccamError
 from .registry import CHALLENGER, CHAMPION, PREVIOUS
-from .store import connect, mlflow, reaching
+from .store import connect, mlflow, reaching, registering
 
 SECONDS_UNTIL_READY = 60
 
@@ -42,7 +42,7 @@ def promote(
     """
     _check_alias(alias)
     client = connect(uri)
-    with reaching(uri):
+    with registering(uri), reaching(uri):
         model = candidate(client, uri, pipeline, run_id)
         decision = decide(client, model, alias)
         name, objection = model.pipeline, decision.objection
@@ -64,7 +64,7 @@ def promote(
 def rollback(uri: str, pipeline: str) -> Promotion:
     """Point `champion` back at the version it pointed at before."""
     client = connect(uri)
-    with reaching(uri):
+    with registering(uri), reaching(uri):
         champion = registry.version_at(client, pipeline, CHAMPION)
         if champion is None:
             raise InputError(f"{pipeline!r} has no champion: run `occam promote {pipeline}` first.")

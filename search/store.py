@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
 import sqlite3
 import time
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OccamError
+from .errors import InputError, Unreachable
+from .errors import redacted as redacted
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -28,11 +31,13 @@ for variable, value in QUIET.items():
 
 import mlflow as mlflow  # noqa: E402  # reads these settings while it is imported
 import sqlalchemy  # noqa: E402  # after mlflow, which brings it
+from filelock import FileLock  # noqa: E402
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
 ACTIVE = "occam.active"  # the tag that says when a search was last at work
 SUMMARY = "search.json"
+SECONDS_TO_ANSWER = 3
 
 
 def default_uri() -> str:
@@ -52,8 +57,10 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
     """
     try:
         database = sqlite_file(uri)
+        if database is not None and create:
+            _make(database)
         if database is not None:
-            _check(database, create)
+            _check(database)
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -66,15 +73,44 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
 
 
 @contextmanager
+def registering(uri: str) -> Iterator[None]:
+    """One process at a time of this machine, in the registry of this store."""
+    database = sqlite_file(uri)
+    if database is not None:
+        lock = database.with_name(f".{database.name}.registry.lock")
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
+        home.mkdir(parents=True, exist_ok=True)
+        lock = home / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
+    with FileLock(lock):
+        yield
+
+
+@contextmanager
 def reaching(uri: str) -> Iterator[None]:
     """Say in one line that MLflow failed while it was being written or read."""
     try:
         yield
     except FAILURES as error:
-        raise OccamError(
+        raise Unreachable(
             f"MLflow's store {redacted(uri)!r} failed: {one_line(error)}. "
             "What was trained is kept: run the same command again once the store works."
         ) from error
+
+
+def answers(uri: str) -> bool:
+    """Whether a store can be reached at this moment, found out within seconds."""
+    database = sqlite_file(uri)
+    try:
+        if database is not None:
+            _check(database, seconds=1)
+        elif uri.startswith(("http://", "https://")):
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
+    except urllib.error.HTTPError:  # an answer, whatever it says
+        return True
+    except (OSError, sqlite3.Error, InputError):
+        return False
+    return True
 
 
 @contextmanager
@@ -136,11 +172,6 @@ def now() -> str:
     return f"{time.time():.6f}"
 
 
-def redacted(text: str) -> str:
-    """`text` without the passwords of the addresses in it."""
-    return re.sub(r"(://[^/@\s:]*):[^/@\s]*@", r"\1:***@", text)
-
-
 def one_line(error: BaseException) -> str:
     """First line of an error's message, without its full stop."""
     text = str(error).strip() or type(error).__name__
@@ -156,11 +187,24 @@ def quoted(text: str) -> str:
     raise InputError(f"The name {text!r} has both kinds of quotes: MLflow cannot search for it.")
 
 
-def _check(database: Path, create: bool) -> None:
+def _make(database: Path) -> None:
+    """Make a database with MLflow's tables, aside: one that is cut off cannot be used any more."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if database.exists():
+        return
+    with FileLock(database.with_name(f".{database.name}.lock")):
+        if database.exists():
+            return
+        part = database.with_name(f".part-{database.name}")
+        part.unlink(missing_ok=True)
+        store = mlflow.MlflowClient(f"sqlite:///{part.as_posix()}")._tracking_client.store
+        store.engine.dispose()
+        part.replace(database)
+
+
+def _check(database: Path, seconds: float = 20) -> None:
     """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
-    if create:
-        database.parent.mkdir(parents=True, exist_ok=True)
-    elif not database.is_file():
+    if not database.is_file():
         raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
-    with closing(sqlite3.connect(database, timeout=20)) as connection:
+    with closing(sqlite3.connect(database, timeout=seconds)) as connection:
         connection.execute("BEGIN IMMEDIATE")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
+import random
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import optuna
+import sqlalchemy
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._storage import JournalOperation  # private; a test pins it
 
 from .earlier import Earlier
-from .errors import InputError
+from .errors import InputError, redacted
+from .leases import Leases
+from .study_journal import StudyJournal
 from .trials import RECORD, TrialState
 
 if TYPE_CHECKING:
     from .metrics import Metric
 
+Made = TypeVar("Made")
+ATTEMPTS = 5  # to make a database's tables
 FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 
 
@@ -45,33 +50,17 @@ def read(source: str, metric: Metric) -> list[Earlier]:
     return [each for each in finished if each is not None]
 
 
-class _Journal(JournalFileBackend):
-    """Optuna's journal file for one process, which the search's own lock makes sure of.
+def storage_of(storage: Path | str) -> optuna.storages.BaseStorage:
+    """Optuna's storage for a journal file of ours, or for a URL.
 
-    Optuna locks and syncs at each value that a trial suggests, which takes longer than a small
-    trial trains. Here what is written is in the file at once, so that a killed process loses
-    nothing; a trial that ends is on the disk, and all before it, before the search goes on.
+    Raises InputError where there is no such storage.
     """
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with Path(self._file_path).open("ab") as file:
-            file.write(lines.encode())
-            file.flush()
-            if any(log["op_code"] == JournalOperation.SET_TRIAL_STATE_VALUES for log in logs):
-                os.fsync(file.fileno())
-
-
-def storage_of(storage: Path | str) -> optuna.storages.BaseStorage | str:
-    """Optuna's storage for a journal file of ours, or for a URL."""
     if isinstance(storage, str):
-        return storage
-    storage.parent.mkdir(parents=True, exist_ok=True)
-    _mend(storage)
-    return optuna.storages.JournalStorage(_Journal(str(storage)))
+        return _database(storage)
+    return optuna.storages.JournalStorage(StudyJournal(storage))
 
 
-class _ReadOnly(_Journal):
+class _ReadOnly(JournalFileBackend):
     """A journal that another process may be writing: what a reader would note down is dropped."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -83,13 +72,58 @@ def reading_only(journal: Path) -> optuna.storages.BaseStorage:
     return optuna.storages.JournalStorage(_ReadOnly(str(journal)))
 
 
-def _mend(journal: Path) -> None:
-    """Drop a last line that a killed process wrote by half, and its lock."""
-    for lock in journal.parent.glob(f"{journal.name}.lock*"):
-        lock.unlink()
-    if not journal.exists():
+def leases_of(storage: optuna.storages.BaseStorage, search: str) -> Leases | None:
+    """The leases of a search in a database; None for a journal, which one process has alone."""
+    if not isinstance(storage, optuna.storages.RDBStorage):
+        return None
+    return _patiently(lambda: Leases(storage.engine, search))
+
+
+def set_study_aside(url: str, name: str) -> None:
+    """Move a study of a database away, under a name that says when.
+
+    Raises InputError where other processes are at work on it.
+    """
+    storage = _database(url)
+    if name not in optuna.get_all_study_names(storage):
         return
-    os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
+    leases = _patiently(lambda: Leases(storage.engine, name))
+    if leases.busy():
+        raise InputError(
+            f"Search {name!r} is running in other processes: end them before --fresh, "
+            "or give this one another --name."
+        )
+    aside = f"{name}.{time.strftime('%Y%m%d-%H%M%S')}"
+    optuna.copy_study(
+        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
+    )
+    optuna.delete_study(study_name=name, storage=storage)
+    leases.forget()
+    leases.close()
+
+
+def _database(url: str) -> optuna.storages.RDBStorage:
+    try:
+        arguments: dict[str, Any] = {"pool_pre_ping": True}
+        if url.startswith("sqlite"):
+            arguments["connect_args"] = {"timeout": 60}
+        return _patiently(lambda: optuna.storages.RDBStorage(url, engine_kwargs=arguments))
+    except Exception as error:  # whatever a database, a driver or an address comes up with
+        problem = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
+        raise InputError(
+            f"--storage {redacted(url)} cannot be used: {problem.rstrip('.')}. "
+            "Give the URL of a database that is there, as postgresql://user:password@host/name."
+        ) from error
+
+
+def _patiently(make: Callable[[], Made]) -> Made:
+    """Try again where another process makes the same tables at this moment."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return make()
+        except (optuna.exceptions.OptunaError, sqlalchemy.exc.DatabaseError):
+            time.sleep(random.uniform(0.1, 1.0))
+    return make()
 
 
 def _storage(place: str) -> optuna.storages.BaseStorage:

@@ -17,6 +17,7 @@ from .store import (
     ACTIVE,
     FAILURES,
     SEARCH,
+    answers,
     connect,
     mlflow,
     newest_search,
@@ -24,6 +25,7 @@ from .store import (
     one_line,
     quoted,
     reaching,
+    redacted,
     sqlite_file,
 )
 from .store import default_uri as default_uri
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 
 MODEL = "occam.model_uri"  # the tag that holds the address of a trial's logged model
 SECONDS_BETWEEN_WRITES = 1.0  # trials that end faster share a transaction
-SECONDS_BETWEEN_ATTEMPTS = 60.0  # while the store cannot be reached
+SECONDS_BETWEEN_ATTEMPTS = 5.0  # while the store cannot be reached
+
+WAITING = "MLflow failed, training goes on: %d trials wait for it, safe in the study: %s."
 
 logger = logging.getLogger("occam")
 
@@ -50,18 +54,22 @@ class Tracker:
         pipeline: name of the experiment.
         search: name of the search.
         fresh: start a new parent run even where the search has one.
+        shared: other processes may be writing runs under the same parent.
     """
 
-    def __init__(self, uri: str, *, pipeline: str, search: str, fresh: bool = False) -> None:
-        self.uri = uri
+    def __init__(
+        self, uri: str, *, pipeline: str, search: str, fresh: bool = False, shared: bool = False
+    ) -> None:
+        self.uri, self._shared = uri, shared
         self._client = connect(uri, create=True)
         with reaching(uri):
             self._experiment = _experiment(self._client, uri, pipeline)
             self.experiment_id: str = self._experiment.experiment_id
             self._origin = mlflow.tracking.context.registry.resolve_tags()
             self.run_id = self._parent(search, fresh)
-            self._runs = child_runs.read(self._client, self.experiment_id, self.run_id)
+            self._runs = self._read(mend=not shared)
         self._pending: list[ChildRun] = []
+        self._failing = False
         self._next_write = 0.0
 
     def start(self, settings: Mapping[str, object], *, data: Data | None) -> None:
@@ -89,7 +97,8 @@ class Tracker:
     def log(self, finished: FinishedTrial) -> None:
         """Record a trial that has ended; one that is recorded already is skipped.
 
-        While the store cannot be reached, trials wait; `finish` raises if they still do.
+        While the store cannot be reached, trials wait, here and in the study, which is said once;
+        `finish` raises if they still do.
         """
         if finished.number in {*self._runs, *(run.number for run in self._pending)}:
             return
@@ -97,23 +106,41 @@ class Tracker:
         self._pending.append(child_run(finished, parent=self.run_id, tags=tags))
         if time.monotonic() < self._next_write:
             return
+        if self._failing and not answers(self.uri):
+            self._next_write = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
+            return
         try:
             self._write()
         except FAILURES as error:
             self._next_write = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
-            waiting = len(self._pending)
-            logger.warning("MLflow failed, %d trials wait for it: %s.", waiting, one_line(error))
+            logger.debug("MLflow failed: %s", one_line(error))
 
-    def logged(self) -> set[int]:
-        """Numbers of the trials that have a child run."""
+    @property
+    def waiting(self) -> bool:
+        """Whether there are trials that MLflow does not have yet."""
+        return bool(self._pending)
+
+    def logged(self, *, anew: bool = False, mend: bool = False) -> set[int]:
+        """Numbers of the trials that have a child run.
+
+        Args:
+            anew: ask the store itself.
+            mend: remove runs that were cut off while being written: nobody is writing any.
+        """
         with reaching(self.uri):
             self._write()
+            if anew:
+                self._runs = self._read(mend=mend)
         return set(self._runs)
 
     def run_ids(self) -> dict[int, str]:
         """The child run of each trial."""
         self.logged()
         return dict(self._runs)
+
+    def drop(self) -> None:
+        """Forget what waits: it can be logged again."""
+        self._pending = []
 
     def run_id_of(self, number: int) -> str | None:
         """The child run of a trial."""
@@ -209,11 +236,28 @@ class Tracker:
 
         self._client.log_inputs(self.run_id, datasets(data, name=self._experiment.name))
 
+    def _read(self, *, mend: bool) -> dict[int, str]:
+        return child_runs.read(self._client, self.experiment_id, self.run_id, mend=mend)
+
     def _write(self) -> None:
-        while self._pending:
-            written = child_runs.write(self._client, self._experiment, self._pending)
-            self._runs |= written
-            self._pending = [run for run in self._pending if run.number not in written]
+        """Deliver all that waits, in the order in which it ended."""
+        waiting = len(self._pending)
+        try:
+            if self._failing:  # what seemed to fail may have come through, or half of it
+                self._runs |= self._read(mend=not self._shared)
+            self._pending = [run for run in self._pending if run.number not in self._runs]
+            while self._pending:
+                written = child_runs.write(self._client, self._experiment, self._pending)
+                self._runs |= written
+                self._pending = [run for run in self._pending if run.number not in written]
+        except FAILURES as error:
+            if not self._failing:
+                logger.warning(WAITING, len(self._pending), redacted(one_line(error)))
+            self._failing = True
+            raise
+        if self._failing:
+            logger.warning("MLflow is back: %d trials were delivered.", waiting)
+        self._failing = False
         self._next_write = time.monotonic() + SECONDS_BETWEEN_WRITES
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 RECORD = "occam"  # Optuna's user attribute that holds a finished trial
+IMPORTED = "imported"  # that of a trial that another study has finished
 BATCH = "batch"  # and that which holds the number of the first trial of its batch
 
 
@@ -54,6 +55,7 @@ class FinishedTrial:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # one value an epoch
     epochs: int = 0  # trained
     seconds: float = 0.0
+    ended: float | None = None  # seconds since 1970
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target
     error: str | None = None

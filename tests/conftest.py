@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import databases
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,3 +36,15 @@ def browser() -> Iterator[Any]:
         chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    """URL of a real PostgreSQL that the session started; skips where there can be none."""
+    if reason := databases.missing():
+        pytest.skip(reason)
+    pytest.importorskip("psycopg", reason="pip install 'occam[postgresql]'")
+    with tempfile.TemporaryDirectory(prefix="occam-pg-") as name:
+        Path(name).chmod(0o755)
+        with databases.postgresql(Path(name, "server")) as url:
+            yield url

@@ -139,7 +139,7 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
         ({"target": 0.9, "data": (X, Y), "trails": 3}, "Unknown option 'trails'. Available"),
         ({"target": 0.9, "data": (X, Y), "engine": "x"}, "Unknown engine 'x'"),
         ({"target": 0.9, "data": (X, Y), "sampler": "bayesian"}, "Unknown sampler 'bayesian'"),
-        ({"target": 0.9, "data": (X, Y), "workers": 2}, "workers=1 alone"),
+        ({"target": 0.9, "data": (X, Y), "workers": 2}, "in this process alone"),
         ({"target": 0.9, "data": (X, Y[:-1])}, "299 labels"),
         ({"target": 0.9, "data": (X, Y), "warm_start": "nowhere"}, "nowhere does not exist"),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from occam.search.cli import main
+from occam.search.errors import redacted
 from occam.search.held_out import HeldOut
 from occam.search.studies import reading_only
 from tasks import blobs
@@ -336,3 +337,16 @@ def test_optunas_dashboard_reads_a_study_and_changes_nothing(searched, monkeypat
     assert journal.read_bytes() == before
     assert occam("dashboard", "nothing") == 2
     assert f"it has {first['name']}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at postgresql://me:s3cret@host/db.", "at postgresql://me:***@host/db."),
+        ("http://me:p@ss@host:5000/x", "http://me:***@host:5000/x"),
+        ("mysql://host/db?user=me&password=s3cret&x=1", "mysql://host/db?user=me&password=***&x=1"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+    ],
+)
+def test_passwords_of_addresses_are_never_shown(text, shown):
+    assert redacted(text) == shown

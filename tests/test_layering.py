@@ -18,6 +18,7 @@ HOMES = {
         "search/report/importances.py",
         "search/samplers",
         "search/studies.py",
+        "search/study_journal.py",
     },
     "mlflow": {
         "search/store.py",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from occam.search.errors import OccamError
+from occam.search.failures import IN_A_ROW
 from occam.search.loop import HOPELESS, Budget, run
 from occam.search.trials import FinishedTrial, Trial, TrialState, failed
 from occam.search.trials import finished as finish
@@ -45,10 +46,7 @@ class Answers:
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         self.submitted.append(trial)
         future: Future[FinishedTrial] = Future()
-        try:
-            future.set_result(self.outcome(trial))
-        except BrokenProcessPool as error:
-            future.set_exception(error)
+        future.set_result(self.outcome(trial))
         return future
 
     def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
@@ -170,17 +168,53 @@ def test_hundreds_of_useless_proposals_end_a_search_only_in_the_end():
     assert reasons == [f"{HOPELESS} proposals in a row needed no training"]
 
 
-@pytest.mark.parametrize(("deaths", "state"), [(1, "COMPLETE"), (2, "FAIL")])
-def test_a_trial_whose_worker_died_is_tried_once_more(deaths, state):
-    left = [deaths]
+@pytest.mark.parametrize(
+    "error",
+    [
+        "the worker process died: signal 9 (SIGKILL)",
+        "MemoryError: Unable to allocate 3 GiB",
+        "ResourceExhaustedError: OOM when allocating tensor",
+        "XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory",
+        "OutOfMemoryError: CUDA out of memory.",
+    ],
+)
+@pytest.mark.parametrize(("failures", "state"), [(1, "COMPLETE"), (2, "FAIL")])
+def test_a_trial_that_lacked_memory_or_its_process_is_tried_once_more(error, failures, state):
+    left = [failures]
 
     def outcome(trial: Trial) -> FinishedTrial:
-        if left[0]:
-            left[0] -= 1
-            raise BrokenProcessPool
-        return reaches(trial)
+        left[0] -= 1
+        return failed(trial, error) if left[0] >= 0 else reaches(trial)
 
-    assert states(run(Sizes([100]), Answers(outcome), budget=Budget())) == [state]
+    ended = run(Sizes([100]), Answers(outcome), budget=Budget())
+    assert states(ended) == [state]
+    if state == "FAIL":
+        assert ended[0].error == f"{error} (tried twice)"
+
+
+@pytest.mark.parametrize("error", ["ValueError: no", "the loss is not a finite number, in epoch 3"])
+def test_what_is_wrong_with_a_configuration_is_not_tried_again(error):
+    workers = Answers(lambda trial: failed(trial, error))
+    run(Sizes([100, 200]), workers, budget=Budget())
+    assert [trial.number for trial in workers.submitted] == [0, 1]
+
+
+def test_ten_failures_in_a_row_for_one_reason_end_the_search():
+    workers = Answers(lambda trial: failed(trial, f"ValueError: no file number {trial.number}."))
+    engine = Sizes([*range(100, 200)])
+    with pytest.raises(OccamError, match="10 trials in a row failed .* number 9. What finished"):
+        run(engine, workers, budget=Budget())
+    assert len(engine.finished) == IN_A_ROW
+    assert workers.closed
+
+
+def test_failures_of_several_kinds_or_with_a_success_between_do_not():
+    def outcome(trial: Trial) -> FinishedTrial:
+        if trial.number % 10 == 9:
+            return misses(trial)
+        return failed(trial, "ValueError: no" if trial.number % 4 else "TypeError: no")
+
+    assert len(run(Sizes([*range(100, 160)]), Answers(outcome), budget=Budget())) == 60
 
 
 def test_each_trial_that_ends_is_told_to_the_engine_first_and_then_to_who_asked():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -434,3 +437,32 @@ def test_a_challenger_need_not_be_better(uri, pipeline, search):
 def test_a_refusal_is_no_input_error():
     assert issubclass(Refused, OccamError)
     assert not issubclass(Refused, InputError)
+
+
+def test_two_that_promote_at_once_leave_one_consistent_champion(search, uri, pipeline):
+    runs = [search(count=count).run_id for count in (900, 800, 700, 600)]
+    start = threading.Barrier(len(runs))
+
+    def promote_one(run_id: str) -> None:
+        start.wait()
+        with contextlib.suppress(Refused):
+            promote(uri, pipeline, run_id=run_id)
+
+    threads = [threading.Thread(target=promote_one, args=(run_id,)) for run_id in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    client = connect(uri)
+    champion = client.get_model_version_by_alias(pipeline, "champion")
+    assert champion.tags["parameter_count"] == "600"
+    versions = client.search_model_versions(f"name = '{pipeline}'")
+    assert len({version.run_id for version in versions}) == len(versions)
+    history = json.loads(client.get_registered_model(pipeline).tags.get("occam.champions", "[]"))
+    sizes = [
+        int(client.get_model_version(pipeline, each).tags["parameter_count"]) for each in history
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    if history:
+        previous = client.get_model_version_by_alias(pipeline, "previous")
+        assert previous.version == history[-1]

@@ -316,17 +316,22 @@ def broken_store(tracker: Tracker) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_trials_wait_while_the_store_fails(tracker, broken_store, caplog):
-    tracker.log(TRIAL)
-    tracker.log(replace(TRIAL, number=1))
-    assert [record.message[:46] for record in caplog.records] == [
-        "MLflow failed, 1 trials wait for it: (sqlite3."
+def test_trials_wait_while_the_store_fails_which_is_said_once(tracker, broken_store, caplog):
+    for number in range(3):
+        tracker._next_write = 0.0
+        tracker.log(replace(TRIAL, number=number, ended=1000.0 + number))
+    assert [record.message[:60] for record in caplog.records] == [
+        "MLflow failed, training goes on: 1 trials wait for it, safe "
     ]
     with pytest.raises(OccamError, match="failed: .*run the same command again"):
         tracker.logged()
     broken_store.execute("ALTER TABLE gone RENAME TO runs")
     broken_store.commit()
-    assert tracker.logged() == {0, 1}
+    assert tracker.logged() == {0, 1, 2}
+    assert caplog.records[1].message == "MLflow is back: 3 trials were delivered."
+    ends = [child(tracker, number).info.end_time for number in range(3)]
+    assert ends == [1000_000, 1001_000, 1002_000]
+    assert not tracker.waiting
 
 
 def test_reading_before_any_search_says_what_to_run(uri, tmp_path):

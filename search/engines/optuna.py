@@ -19,17 +19,20 @@ from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Pool
+from ..sharing import Sharing
 from ..shortfall import LEAST, shortfall
 from ..stopping import calibrated
-from ..studies import storage_of
-from ..trials import BATCH, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
+from ..studies import leases_of, storage_of
+from ..trials import BATCH, IMPORTED, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
 
 BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
-IMPORTED = "imported"  # user attribute of a trial that another study has finished
+
+CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
+MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
 
 
 class Engine:
@@ -40,7 +43,9 @@ class Engine:
 
     Args:
         inputs: a few rows that a model can be built on, where it does not know its input shape.
-        storage: a file for the study's journal, or any storage URL of Optuna.
+        storage: a file for the study's journal, or any storage URL of Optuna, which several
+            processes may share.
+        models: folder of this process's own for the models that reach.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
     """
 
@@ -57,6 +62,7 @@ class Engine:
         inputs: Any,
         template: Callable[[Any, Any], int] = lambda model, hp: 0,
         fit_space: Sequence[Any] = (),
+        models: Path = Path(),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
@@ -68,8 +74,9 @@ class Engine:
         self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
+        opened = storage_of(storage)
         self._study = optuna.create_study(
-            storage=storage_of(storage),
+            storage=opened,
             study_name=name,
             direction="minimize",
             sampler=self._sampler(0),
@@ -77,9 +84,9 @@ class Engine:
             load_if_exists=True,
         )
         self._study.stop = self._exhaust  # type: ignore[method-assign]  # how a grid says it is done
-        trials = self._study.get_trials(deepcopy=False)
-        running = [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
-        self._interrupted = [self._reopen(trial) for trial in running]
+        leases = leases_of(opened, name)
+        self.shared = Sharing(self._study, leases, models) if leases is not None else None
+        self._interrupted = [] if self.shared else self._running()
 
     @property
     def finished(self) -> list[FinishedTrial]:
@@ -93,7 +100,14 @@ class Engine:
         A batch that was interrupted comes again, and is completed where it had not been asked for
         in full: so the search goes on as if nothing had happened.
         """
-        again = [trial for reopen in self._interrupted if (trial := reopen()) is not None]
+        if self.shared is None:
+            return self._ask(n)
+        with self.shared.leases.alone("ask"):
+            self._interrupted = self.shared.left_behind()
+            return self._ask(n)
+
+    def _ask(self, n: int) -> list[Trial]:
+        again = [trial for each in self._interrupted if (trial := self._reopened(each)) is not None]
         self._interrupted = []
         first, size = self._batch(n, again=bool(again))
         exponent = self._exponent(before=min([first, *(trial.number for trial in again)]))
@@ -104,16 +118,24 @@ class Engine:
             trial = self._next()
             if trial is None:
                 break
+            if self.shared is not None:
+                self.shared.leases.take(trial.number)
             if size > 1:
                 trial.set_user_attr(BATCH, first)
             asked.append(self._propose(trial, exponent))  # the next is chosen knowing its values
         return asked
 
-    def tell(self, finished: FinishedTrial) -> None:
-        """Record what became of a trial: first as a value of ours, then in Optuna's terms."""
+    def tell(self, finished: FinishedTrial) -> bool:
+        """Record what became of a trial: first as a value of ours, then in Optuna's terms.
+
+        Returns false where another process has taken the trial over meanwhile.
+        """
         trial = self._asked.pop(finished.number)
+        if self.shared is not None and not self.shared.tell(finished):
+            return False
         trial.set_user_attr(RECORD, packed(finished))
         self._finish(trial, finished)
+        return True
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
         """The size of a configuration of another study; None where it is none of this space."""
@@ -205,15 +227,18 @@ class Engine:
         trials = self._study.get_trials(deepcopy=False)
         return sum(each.state is not optuna.trial.TrialState.WAITING for each in trials)
 
-    def _reopen(self, frozen: optuna.trial.FrozenTrial) -> Callable[[], optuna.Trial | None]:
-        def reopen() -> optuna.Trial | None:
-            trial = self._seeded(frozen.number, lambda: optuna.Trial(self._study, frozen._trial_id))
-            if RECORD in frozen.user_attrs:  # it had finished, but Optuna had not been told
-                self._finish(trial, _unpacked(frozen))
-                return None
-            return trial
+    def _running(self) -> list[optuna.trial.FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
 
-        return reopen
+    def _reopened(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial | None:
+        """A trial that was under way; None where it had finished, but Optuna was not told."""
+        trial = self._seeded(frozen.number, lambda: optuna.Trial(self._study, frozen._trial_id))
+        if RECORD not in frozen.user_attrs:
+            trial.set_user_attr(CUT_OFF, frozen.user_attrs.get(CUT_OFF, 0) + 1)
+            return trial
+        self._finish(trial, _unpacked(frozen))
+        return None
 
     def _next(self) -> optuna.Trial | None:
         """The next trial to propose; None where the sampler sees nothing worth trying."""
@@ -249,6 +274,8 @@ class Engine:
             size = count_build(lambda: self._built(hp), self._inputs)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
             error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
+            error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
         return Trial(
             number=trial.number,

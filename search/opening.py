@@ -1,0 +1,139 @@
+"""Opens a search: its engine with all that is known already, and the lock that keeps it alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from .carrying import carry_over, depends, set_aside
+from .earlier import teach
+from .errors import InputError
+from .evaluation import rows
+from .warm_start import read as read_warm_start
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .earlier import Earlier
+    from .plan import Plan, Settings
+
+STUDIES = Path("mlruns", "studies")
+STUDY = "study.journal"
+_OTHER = (
+    "Search {!r} was made with another target, data, seed or sampler: "
+    "give this one another --name, or start it anew with --fresh."
+)
+
+
+def open_engine(settings: Settings, planned: Plan, folder: Path, console: Console) -> Any:
+    """The engine of this search, with all that it knows from earlier runs and other studies."""
+    module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
+
+    def make(place: Path) -> Any:
+        return module.Engine(
+            planned.pipeline,
+            name=planned.name,
+            storage=settings.storage or place / STUDY,
+            sampler=settings.sampler,
+            seed=settings.seed,
+            metric=planned.metric,
+            search_target=planned.search_target,
+            inputs=planned.prepared.data.train[0],
+            fit_space=planned.fit_space,
+            **_more(settings, planned, folder),
+        )
+
+    earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
+    if settings.fresh:
+        _set_aside(settings, planned.name, folder)
+    now, before = planned.depends, depends(folder)
+    if before is not None and before.rest != now.rest:
+        raise InputError(_OTHER.format(planned.name))
+    if before is not None and before.space != now.space:
+        if settings.storage:
+            raise InputError(
+                f"The space of search {planned.name!r} has changed, and trials are carried over "
+                "only without --storage: give this one another --name."
+            )
+        finished, kept = module.records(folder / STUDY, planned.name)
+        console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
+    engine = make(folder)
+    with alone(engine, "opening"):
+        _prepare(engine, settings, planned, console, earlier)
+    now.write(folder)
+    return engine
+
+
+@contextmanager
+def alone(engine: Any, item: str) -> Iterator[None]:
+    """Do what one of the processes that share a search may do at a time."""
+    shared = getattr(engine, "shared", None)
+    if shared is None:
+        yield
+        return
+    with shared.leases.alone(item):
+        yield
+
+
+def _prepare(
+    engine: Any, settings: Settings, planned: Plan, console: Console, earlier: list[Earlier]
+) -> None:
+    """Check that the study is this search's, and teach it what other projects know."""
+    rest = planned.depends.rest
+    if engine.recall("fingerprint", rest) != rest:  # a database, with no folder here
+        raise InputError(_OTHER.format(planned.name))
+    if engine.recall("fingerprint") is None:
+        engine.remember("fingerprint", rest)
+    if earlier and settings.warm_start != engine.recall("warm start"):
+        said = teach(engine, earlier, planned.metric, planned.search_target)
+        console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
+        engine.remember("warm start", settings.warm_start)
+
+
+def _set_aside(settings: Settings, name: str, folder: Path) -> None:
+    if folder.exists():
+        set_aside(folder)
+    if settings.storage and settings.engine == "optuna":
+        from .studies import set_study_aside
+
+        set_study_aside(settings.storage, name)
+
+
+def _more(settings: Settings, planned: Plan, folder: Path) -> dict[str, Any]:
+    """What Optuna's engine is told besides: its models' folder, and which can train together."""
+    if settings.engine != "optuna":
+        return {}
+    models = {"models": folder / "models"}
+    if planned.trainer == "fit":
+        return models
+    from .training.population.templates import Templates
+
+    rows_there = rows(planned.prepared.data.train[0])
+    return models | {"template": Templates(planned.pipeline, rows_there)}
+
+
+@contextmanager
+def locked(planned: Plan, storage: str | None) -> Iterator[None]:
+    """One process a search, where its study is a file; in a database several share it."""
+    name = planned.name
+    lock = FileLock(STUDIES / f"{name}.lock")
+    try:
+        STUDIES.mkdir(parents=True, exist_ok=True)
+        if storage is None:
+            lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Search {name!r} is already running in another process: wait for it, give this one "
+            "another --name, or have several processes share it by --storage URL."
+        ) from error
+    except OSError as error:
+        raise InputError(f"Cannot write to {STUDIES}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
