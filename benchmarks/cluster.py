@@ -1,6 +1,7 @@
 """How a search grows: processes that share a PostgreSQL study, and a simulated cluster.
 
     python benchmarks/cluster.py share 8 500    eight `occam search` for 500 short trials in all
+    python benchmarks/cluster.py lease 8 500    the same without training, two of the eight killed
     python benchmarks/cluster.py simulate mlruns/studies/NAME/study.journal
 
 The simulation has up to 1,000 workers that train nothing: each takes as long as a trial of the
@@ -27,7 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("KERAS_BACKEND", "jax")  # of the two, it starts faster
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import databases  # noqa: E402  # that of the tests
@@ -37,7 +38,7 @@ import optuna  # noqa: E402
 from occam.search import loop  # noqa: E402
 from occam.search.engines.optuna import Engine  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
-from occam.search.pipeline import load  # noqa: E402
+from occam.search.pipeline import Data, Pipeline, load  # noqa: E402
 from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finished  # noqa: E402
 
 ROWS = (  # sampler, storage, workers, trials, minutes of a median trial
@@ -121,6 +122,19 @@ class Timed:
         return told
 
 
+def engine_of(pipeline: Pipeline, data: Data, where: Path | str, sampler: str) -> Engine:
+    return Engine(
+        pipeline,
+        name="simulated",
+        storage=where,
+        sampler=sampler,
+        seed=0,
+        metric=metric("accuracy"),
+        search_target=0.97,
+        inputs=data.train[0][:1],
+    )
+
+
 def recorded(journal: Path) -> list[float]:
     """Seconds that each trial of a study took to train."""
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
@@ -140,16 +154,7 @@ def simulate(seconds: list[float]) -> None:
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for sampler, storage, size, trials, minutes in ROWS:
         with tempfile.TemporaryDirectory() as folder, place(storage, Path(folder)) as where:
-            engine = Engine(
-                pipeline,
-                name="simulated",
-                storage=where,
-                sampler=sampler,
-                seed=0,
-                metric=metric("accuracy"),
-                search_target=0.97,
-                inputs=data.train[0][:1],
-            )
+            engine = engine_of(pipeline, data, where, sampler)
             timed, workers = Timed(engine), Recorded(size, minutes, seconds)
             began = workers.now()
             loop.run(timed, workers, budget=loop.Budget(trials=trials), others=engine.shared)
@@ -217,6 +222,66 @@ def report(folder: Path, told: dict, wanted: int, codes: list[int], seconds: flo
     return 0 if good and None not in told.values() else 1
 
 
+class Short:
+    """A worker whose trials take a twentieth of a second and are written down."""
+
+    size = batch = 1
+
+    def submit(self, trial: Trial) -> Future[FinishedTrial]:
+        time.sleep(0.05)
+        with Path("trained.log").open("a", encoding="utf-8") as file:
+            print(trial.number, os.getpid(), file=file, flush=True)
+        future: Future[FinishedTrial] = Future()
+        ended = {"score": 0.9, "projected_score": 0.9, "epochs": 1}
+        future.set_result(finished(trial, TrialState.PRUNED, **ended))
+        return future
+
+    def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+        return list(running)
+
+    def shutdown(self) -> None:
+        """There is nothing to end."""
+
+
+def member(url: str, trials: int) -> None:
+    """One of the processes that lease trials of one study."""
+    pipeline = load("breast_cancer")
+    engine = engine_of(pipeline, pipeline.preprocessing(pipeline.data()), url, "random")
+    shared = engine.shared
+    release = [lambda _: shared.release()]
+    loop.run(engine, Short(), budget=loop.Budget(trials=trials), on_finish=release, others=shared)
+    shared.leases.close()
+
+
+def lease(processes: int, trials: int) -> int:
+    """Share a study without training, and kill two processes; whether all went well."""
+    with tempfile.TemporaryDirectory(prefix="occam-lease-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        log = folder / "trained.log"
+        with databases.postgresql(folder / "server") as url:
+            command = [sys.executable, __file__, "member", url, str(trials)]
+            running = [subprocess.Popen(command, cwd=folder) for _ in range(processes)]
+            for victim in running[:2]:
+                wanted = 20 + (len(log.read_text().splitlines()) if log.exists() else 0)
+                while not log.exists() or len(log.read_text().splitlines()) < wanted:
+                    time.sleep(0.05)
+                victim.kill()
+            began, at = time.time(), len(log.read_text().splitlines())
+            codes = [process.wait() for process in running]
+            seconds, lines = time.time() - began, log.read_text().splitlines()
+            storage = optuna.storages.RDBStorage(url)
+            study = optuna.load_study(study_name="simulated", storage=storage)
+            told = {t.number: t.user_attrs.get(RECORD) for t in study.trials}
+            storage.engine.dispose()
+    trained = [each for each in told.values() if each and each["epochs"]]
+    twice = len(lines) - len({line.split()[0] for line in lines})
+    lost = sum(each is None for each in told.values())
+    print(f"exit codes {codes}; {(len(lines) - at) / seconds:.1f} trials a second")
+    print(f"{len(trained)} of {trials} trained; {lost} lost; {twice} begun again, 2 killed")
+    return int(len(trained) != trials or lost > 0 or twice > 2)
+
+
 def runs_of(place: dict[str, str]) -> list[int]:
     """Trial numbers of the child runs in MLflow."""
     client, found, token = mlflow.MlflowClient(place["tracking_uri"]), [], None
@@ -232,4 +297,8 @@ def runs_of(place: dict[str, str]) -> list[int]:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["share"]:
         sys.exit(share(*map(int, sys.argv[2:] or ("8", "500"))))
+    if sys.argv[1:2] == ["member"]:
+        sys.exit(member(sys.argv[2], int(sys.argv[3])))
+    if sys.argv[1:2] == ["lease"]:
+        sys.exit(lease(*map(int, sys.argv[2:] or ("8", "500"))))
     simulate(recorded(Path(sys.argv[2])))
