@@ -61,7 +61,7 @@ promote: $(ready)  ## register the selected model as champion
 	@$(bin)/occam promote $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)
 
 test: $(ready)  ## run the tests
-	@$(bin)/python -m pytest $(ARGS)
+	@$(bin)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(ready)  ## check style and types
 	@$(bin)/ruff format --check .

@@ -190,7 +190,6 @@ class OwnLoss(keras.losses.SparseCategoricalCrossentropy):
         [SPARSE],
         {"output": SPARSE},
     ],
-    ids=str,
 )
 def test_a_loss_is_known_however_it_is_given(loss):
     accepted([0, 1, 2], loss, (None, 3))

@@ -61,7 +61,7 @@ def test_make_alone_prints_help():
         (["promote", "PIPELINE=churn"], "occam promote churn"),
         (["results"], "occam results"),
         (["ui", "PORT=5001"], "occam ui --port 5001"),
-        (["test"], "-m pytest"),
+        (["test"], "-m pytest -n 2"),
         (["table", "TRIALS=5"], "benchmarks/table.py --trials 5"),
     ],
 )
