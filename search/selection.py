@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from .metrics import Array, Metric
@@ -89,7 +90,8 @@ def select(
     """The ladder of all that reached, and its candidates, fixed before the test split is opened.
 
     Candidates are the smallest model at the margin, at the margin + 0.5 and at the margin + 1
-    standard errors; the same model is a candidate once. Ties in size go to the better score.
+    standard errors, and where these are the same the next larger ones on the ladder; the smallest
+    comes first. Ties in size go to the better score.
     """
     rungs = sorted(
         (trial for trial in trials if trial.reached and trial.score is not None),
@@ -101,7 +103,9 @@ def select(
         smallest = next((rung for rung in rungs if metric.reaches(_score(rung), bar)), None)
         if smallest is not None and smallest not in candidates:
             candidates.append(smallest)
-    return Ladder(rungs=tuple(rungs), candidates=tuple(candidates))
+    others = (rung for rung in rungs if rung not in candidates)
+    candidates += islice(others, CANDIDATES - len(candidates))
+    return Ladder(rungs=tuple(rungs), candidates=tuple(sorted(candidates, key=rungs.index)))
 
 
 def gate(
