@@ -20,7 +20,7 @@ TRIALS = 40
 
 def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="occam-outage-"))
-    kills.server, kills.backend, kills.TRIALS = kills.Server(home), "tensorflow", TRIALS
+    kills.server, kills.backend, kills.TRIALS = kills.Server(home), "jax", TRIALS
     try:
         return outage(home / "search")
     finally:

@@ -226,7 +226,7 @@ class Tracker:
                 self._pending = [run for run in self._pending if run.number not in written]
         except FAILURES as error:
             if not self._failing:
-                logger.warning(WAITING, len(self._pending), redacted(one_line(error)))
+                logger.warning(WAITING, len(self._pending), redacted(one_line(error))[:160])
             self._failing = True
             raise
         if self._failing:
