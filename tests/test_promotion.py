@@ -465,4 +465,4 @@ def test_two_that_promote_at_once_leave_one_consistent_champion(search, uri, pip
     assert sizes == sorted(sizes, reverse=True)
     if history:
         previous = client.get_model_version_by_alias(pipeline, "previous")
-        assert previous.version == history[-1]
+        assert str(previous.version) == history[-1]
