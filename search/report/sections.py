@@ -64,7 +64,7 @@ def _fall(summary: Values) -> Section | None:
         "title": "How the smallest model fell",
         "charts": ["incumbents_epochs", "incumbents_seconds"],
         "caption": (
-            "The smallest model that had reached the search target and was confirmed by then, "
+            "The smallest model that had reached the search target by then, "
             "over all epochs and seconds of training."
         ),
     }

@@ -32,7 +32,8 @@ def show(
 
     title = f"{summary['pipeline']}: {summary['metric']} {_bar(summary)}"
     if summary["ladder"]:
-        table = Table(title=title, title_justify="left", title_style="bold")
+        console.print(title, style="bold", soft_wrap=True, highlight=False)
+        table = Table()
         for column, justify in (
             ("trial", "right"),
             ("parameters", "right"),
