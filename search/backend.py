@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .devices import cores
 from .errors import InputError
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -96,7 +97,8 @@ def _defaults() -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    return common | _compilation_cache()  # populations are compiled by JAX on every backend
+    spread = {"JAX_NUM_CPU_DEVICES": str(cores())}  # each core trains its own part of a population
+    return common | spread | _compilation_cache()  # which JAX compiles on every backend
 
 
 def _compilation_cache() -> dict[str, str]:

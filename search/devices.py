@@ -114,11 +114,12 @@ def memory(part: float) -> dict[str, str]:
 def threads(workers: int) -> dict[str, str]:
     """Environment that shares the cores out among the workers, for each library's own pool.
 
-    NPROC is what JAX sizes its pool by.
+    NPROC is what JAX sizes its pool by, and each of its devices on a processor is a core.
     """
     each = str(max(1, cores() // workers))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "NPROC")
-    return dict.fromkeys((*names, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), each)
+    more = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JAX_NUM_CPU_DEVICES")
+    return dict.fromkeys((*names, *more), each)
 
 
 def limit_memory() -> None:

@@ -18,10 +18,11 @@ from occam.search.counting import unallocated
 from occam.search.metrics import Metric, metric
 from occam.search.selection import search_target
 from occam.search.stopping import Stops
-from occam.search.training.population.cohort import Cohort, Lane, of_one_program, sized
+from occam.search.training.population.cohort import Cohort, Lane
 from occam.search.training.population.dataset import Dataset
 from occam.search.training.population.lowering import lower
 from occam.search.training.population.program import Program
+from occam.search.training.population.sizing import parts, sized
 from tasks import Task, grid, key
 
 SEEDS = 3
@@ -146,7 +147,7 @@ def make(task: Task) -> dict[str, Any]:
     stops = Full(metric=metric(task.metric), search_target=0.0, epochs=task.epochs)
     for group in groups.values():
         numbers = {id(member): number for number, member in group}
-        for part in of_one_program([member for _, member in group]):
+        for part in parts([member for _, member in group], data.rows):
             lanes = [
                 Lane((numbers[id(member)], seed, []), member, 1000 * seed + 7, task.epochs, stops)
                 for member in part

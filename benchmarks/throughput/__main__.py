@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))  # as `occam` does
 FITTED = 4  # models trained by `fit`: their rate does not depend on how many
 
 
@@ -100,10 +101,11 @@ def by_population(
     from occam.search.counting import unallocated
     from occam.search.metrics import metric
     from occam.search.stopping import Stops
-    from occam.search.training.population.cohort import Cohort, Lane, of_one_program, sized
+    from occam.search.training.population.cohort import Cohort, Lane
     from occam.search.training.population.dataset import Dataset
     from occam.search.training.population.lowering import lower
     from occam.search.training.population.program import Program
+    from occam.search.training.population.sizing import parts, sized
 
     rng = np.random.default_rng(0)
     measured = metric("accuracy")
@@ -118,9 +120,10 @@ def by_population(
         members = [lower(make(rng), batch_size) for _ in range(models)]
     data_on_device = Dataset(data[:2], data[2])
     trained = 0
-    for part in of_one_program(members):
+    for part in parts(members, len(data[0])):
         widths, lanes = sized(part)
-        cohort = Cohort(Program(part[0], widths, data_on_device, lanes), data[3], measured)
+        program = Program(part[0], widths, data_on_device, lanes, penalized=False)
+        cohort = Cohort(program, data[3], measured)
         for number, member in enumerate(part):
             cohort.add(Lane(number, member, number, epochs, never))
         while any(cohort.runs):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +14,8 @@ import numpy as np
 from ...metrics import Metric
 from ...stopping import Stop, Stops
 from .initial import Array
-from .layout import Layout, Widths, padded_widths
 from .lowering import Member
 from .program import Program, State
-
-WORK = 2**18  # numbers in one layer's outputs that a core takes at a time; beyond, lanes cost time
-MEMORY = 2**29  # the same, for all lanes on an accelerator
-MOST = {"cpu": 64}
-MOST_ELSEWHERE = 256
 
 
 @dataclass(eq=False)
@@ -82,14 +76,14 @@ class Cohort:
 
     def advance(self) -> list[Lane]:
         """Train every lane for one epoch; the runs that have ended with it."""
-        self._fill()
+        states = self._fill()
         program = self._program
         rows, steps, batch_size = program.rows, program.steps, program.template.batch_size
         idle = np.zeros((steps, batch_size), "int32")
         orders = [
             idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
         ]
-        self._states, losses, predicted = program.advance(self._states, np.stack(orders))
+        self._states, losses, predicted = program.advance(states, np.stack(orders))
         ended = []
         for index, lane in enumerate(self._lanes):
             if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):
@@ -110,7 +104,7 @@ class Cohort:
         lane.stop = lane.stops.decide(lane.scores)
         return lane.stop is not None or len(lane.scores) >= lane.epochs
 
-    def _fill(self) -> None:
+    def _fill(self) -> State:
         """Give free lanes to those that wait; states are on the host meanwhile."""
         free = [index for index, lane in enumerate(self._lanes) if lane is None]
         starting = []
@@ -119,39 +113,14 @@ class Cohort:
             index = free.pop(0)
             self._lanes[index] = lane
             starting.append((index, self._program.start(lane.member, lane.seed)))
-        if not starting:
-            return
         if self._states is None:
             like = starting[0][1]
             self._states = jax.tree.map(lambda leaf: np.stack([leaf] * len(self._lanes)), like)
-        self._states = jax.tree.map(np.array, self._states)
+        if starting:
+            self._states = jax.tree.map(np.array, self._states)
         for index, state in starting:
             jax.tree.map(lambda lanes, own, i=index: _put(lanes, i, own), self._states, state)
-
-
-def of_one_program(members: Sequence[Member]) -> list[list[Member]]:
-    """Members of a template by what to pad them to: all alike, or by much the same widths.
-
-    Where there is no room for two lanes, padding costs more than another program.
-    """
-    if sized(members)[1] > 1:
-        return [list(members)]
-    parts: dict[Widths, list[Member]] = defaultdict(list)
-    for member in members:
-        parts[padded_widths([member], close=True)].append(member)
-    return list(parts.values())
-
-
-def sized(members: Sequence[Member]) -> tuple[Widths, int]:
-    """The widths of a program for these members, and how many lanes are worth their memory."""
-    widths = padded_widths(members)
-    work = Layout.of(members[0], widths).row_size * members[0].template.batch_size
-    device = jax.default_backend()
-    room = (WORK if device == "cpu" else MEMORY) // work
-    needed = 1 << (len(members) - 1).bit_length()
-    most = max(1, min(room, MOST.get(device, MOST_ELSEWHERE), needed))
-    lanes = 1 << (most.bit_length() - 1)
-    return (widths, lanes) if lanes > 1 else (padded_widths(members, close=True), lanes)
+        return self._states
 
 
 def _put(lanes: Array, index: int, own: Any) -> None:

@@ -110,8 +110,13 @@ def _apply_pooling(average: bool) -> Callable[[Call, list[Any]], Any]:
     return apply
 
 
-def _apply_global(reduce_: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
-    return lambda call, inputs: reduce_(inputs[0], axis=tuple(range(1, inputs[0].ndim - 1)))
+def _global_mean(call: Call, inputs: list[Any]) -> Any:
+    return inputs[0].mean(tuple(range(1, inputs[0].ndim - 1)))
+
+
+def _global_largest(call: Call, inputs: list[Any]) -> Any:
+    x = inputs[0]
+    return windows.largest(jnp.swapaxes(x.reshape(len(x), -1, x.shape[-1]), 0, 1))
 
 
 def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:
@@ -148,14 +153,15 @@ for _rank in ("1D", "2D"):
             reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_spatial_dropout
         ),
     }
-    for _name, _average, _global in (("Average", True, jnp.mean), ("Max", False, jnp.max)):
+    for _name, _average, _global in (
+        ("Average", True, _global_mean),
+        ("Max", False, _global_largest),
+    ):
         CONVOLUTIONS |= {
             getattr(keras.layers, f"{_name}Pooling{_rank}"): Kind(
                 reads=frozenset({"pool_size", "strides", "padding"}),
                 describe=_pooling,
                 apply=_apply_pooling(_average),
             ),
-            getattr(keras.layers, f"Global{_name}Pooling{_rank}"): Kind(
-                apply=_apply_global(_global)
-            ),
+            getattr(keras.layers, f"Global{_name}Pooling{_rank}"): Kind(apply=_global),
         }

@@ -22,11 +22,12 @@ from ...stopping import Stop
 from ...trials import FinishedTrial, Trial, TrialState, failed, finished, not_smaller, rejected
 from ..fit import Run
 from ..trial import Task, conclude, run_trial, stops_of
-from .cohort import Cohort, Lane, of_one_program, sized
+from .cohort import Cohort, Lane
 from .dataset import Dataset
 from .errors import Unsupported
 from .lowering import Member, Template, lower
 from .program import Program
+from .sizing import parts, sized
 from .templates import member_of
 
 BATCH = 16  # trials that are proposed together
@@ -125,7 +126,7 @@ class Population:
         self._time_is_up = False
         for group in groups.values():
             owners = {id(each.member): each for each in group}
-            for part in of_one_program([each.member for each in group if each.member]):
+            for part in parts([each.member for each in group if each.member], self._rows):
                 yield from self._train_together([owners[id(member)] for member in part])
         for each in sorted(alone, key=lambda each: each.trial.parameter_count):
             self._train_alone(each)
@@ -229,9 +230,10 @@ class Population:
             raise RuntimeError("There is no data for a population.")
         template = members[0].template
         widths, lanes = sized(members)
-        key = (template, widths, lanes)
+        penalized = any(member.penalized for member in members)
+        key = (template, widths, lanes, penalized)
         if key not in self._programs:
-            self._programs[key] = Program(members[0], widths, self._dataset, lanes)
+            self._programs[key] = Program(members[0], widths, self._dataset, lanes, penalized)
             if len(self._programs) > PROGRAMS:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)

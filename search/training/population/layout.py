@@ -75,6 +75,7 @@ class Layout:
     places: tuple[Place, ...]
     masks: tuple[Array, ...]  # of each node's output features
     row_size: int  # numbers in the largest output of one row, at most
+    row_total: int  # numbers in all outputs of one row, and in what convolutions make of it first
 
     @classmethod
     def of(cls, member: Member, widths: Widths) -> Layout:
@@ -100,7 +101,12 @@ class Layout:
         sizes = [
             len(mask) * math.prod(space) for mask, space in zip(masks, member.shapes, strict=True)
         ]
-        return cls(tuple(places), tuple(masks), max(sizes))
+        columns = [
+            math.prod(place.shape[:-1]) * math.prod(member.shapes[place.node])
+            for place in places
+            if len(place.shape) > 2
+        ]
+        return cls(tuple(places), tuple(masks), max(sizes), sum(sizes) + sum(columns))
 
     def initial(self, member: Member, rng: np.random.Generator) -> list[Array]:
         """Weights as Keras would draw them at the member's own widths, padded."""

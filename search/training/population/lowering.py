@@ -61,6 +61,11 @@ class Member:
         """Of each node."""
         return tuple(dict(each.widths) for each in self.described)
 
+    @property
+    def penalized(self) -> bool:
+        """Whether any of its weights has a penalty."""
+        return any(any(pair) for each in self.described for pair in each.penalties.values())
+
 
 def kind_of(node: Node) -> Kind:
     """What the node's layer computes."""

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import Unsupported
+from .initial import Array
 
-State = tuple[Any, Any, Any]  # two vectors as long as the weights, Nadam's product of momenta
-Numbers = Mapping[str, Any]
+State = tuple[Any, Any]  # two vectors as long as the weights
 
 ADAGRAD_START = 0.1
 NADAM_DECAY = 0.96
@@ -52,65 +52,92 @@ def describe(optimizer: Any) -> dict[str, float]:
 
 def start(weights: Any, numbers: Mapping[str, float]) -> State:
     """Optimizer state before the first step, of a NumPy vector of weights."""
-    return np.zeros_like(weights), np.full_like(weights, numbers["start"]), np.float32(1)
+    return np.zeros_like(weights), np.full_like(weights, numbers["start"])
 
 
-def update(weights: Any, gradients: Any, state: State, step: Any, numbers: Numbers) -> Any:
-    """Weights and state after step number `step`, which counts from 1.
+def update(weights: Any, gradients: Any, state: State, coefficients: Any) -> Any:
+    """Weights and state after a step.
 
     All seven rules are one: m moves to a m + b g, v to c v + d g^2 (Adamax: to the larger of c v
-    and |g|), and the weights by (p m + q g) / (sqrt(r v + s) + e) (Adamax: v + e).
+    and |g|), and the weights to k w - (p m + q g) / (sqrt(r v + s) + e) (Adamax: v + e).
+
+    Args:
+        coefficients: of this step, in the order of `NAMES`.
     """
-    n = _coefficients(step, state[2], numbers)
+    n = dict(zip(NAMES, coefficients, strict=True))
     first = n["a"] * state[0] + n["b"] * gradients
     second = n["c"] * state[1] + n["d"] * gradients**2
     largest = jnp.maximum(n["c"] * state[1], jnp.abs(gradients))
-    second = jnp.where(n["largest"], largest, second)
-    spread = jnp.where(n["largest"], second, jnp.sqrt(n["r"] * second + n["s"])) + n["e"]
-    kept = 1 - numbers["weight_decay"] * numbers["learning_rate"]
-    weights = kept * weights - (n["p"] * first + n["q"] * gradients) / spread
-    return weights, (first, second, n["u_product"])
+    second = jnp.where(n["largest"] > 0, largest, second)
+    root = jnp.sqrt(n["r"] * second + n["s"])
+    spread = jnp.where(n["largest"] > 0, second, root) + n["e"]
+    return n["k"] * weights - (n["p"] * first + n["q"] * gradients) / spread, (first, second)
 
 
-def _coefficients(step: Any, u_product: Any, numbers: Numbers) -> dict[str, Any]:
-    """The numbers of one step, those of the member's own optimizer."""
-    t = step.astype(jnp.float32)
-    rate, beta_1, beta_2 = (numbers[name] for name in ("learning_rate", "beta_1", "beta_2"))
+def numbers(described: Mapping[str, float]) -> Array:
+    """What `describe` says, in the order of `NUMBERS`."""
+    return np.array([described[name] for name in NUMBERS], "float32")
+
+
+def coefficients(numbers: Array, done: Array, steps: int) -> Array:
+    """What `update` takes in each of the next steps, for each lane: (lanes, steps, `NAMES`).
+
+    It is worked out here, on the host: inside a program it would take longer to compile than all
+    else of a small network. In single precision, as Keras does: 1 - 0.999 has an error there.
+
+    Args:
+        numbers: of each lane's optimizer.
+        done: the steps that each lane has behind it.
+    """
+    n = dict(zip(NUMBERS, numbers.T[..., None], strict=True))
+    t = done[:, None].astype("float32") + np.arange(1, steps + 1, dtype="float32")
+    column = np.asarray(COLUMNS)[n["kind"].astype(int)]
+    with np.errstate(divide="ignore", invalid="ignore"):  # in columns that are not taken
+        table = _table(n, t, _momenta(n["beta_1"], done)[:, None])
+    chosen = [np.choose(column, table[name]) * np.ones_like(t) for name in NAMES]
+    return np.stack(chosen, axis=-1)
+
+
+def _table(n: Mapping[str, Array], t: Array, momenta: Array) -> dict[str, tuple[Any, ...]]:
+    """Each coefficient in steps t, for every optimizer."""
+    rate, beta_1, beta_2, epsilon = (n[k] for k in ("learning_rate", "beta_1", "beta_2", "epsilon"))
     u, u_next = (beta_1 * (1 - 0.5 * NADAM_DECAY**each) for each in (t, t + 1))
-    product = u_product * u
+    product = momenta * np.cumprod(u, axis=1)
     left_1, left_2 = 1 - beta_1**t, 1 - beta_2**t
-    ahead = numbers["nesterov"] > 0
-    adam = rate * jnp.sqrt(left_2) / left_1
-    columns = {
+    adam = rate * np.sqrt(left_2) / left_1
+    nadam = rate * u_next / (1 - product * u_next), rate * (1 - u) / (1 - product)
+    one, zero, ahead = np.float32(1), np.float32(0), n["nesterov"] > 0
+    return {
         # SGD, Adam and AdamW, Nadam, Adamax, RMSprop, Adagrad
-        "a": (beta_1, beta_1, beta_1, beta_1, 1, 1),
-        "b": (-rate, 1 - beta_1, 1 - beta_1, 1 - beta_1, 0, 0),
-        "c": (1, beta_2, beta_2, beta_2, beta_1, 1),
-        "d": (0, 1 - beta_2, 1 - beta_2, 0, 1 - beta_1, 1),
-        "p": (
-            jnp.where(ahead, -beta_1, -1),
-            adam,
-            rate * u_next / (1 - product * u_next),
-            rate / left_1,
-            0,
-            0,
-        ),
-        "q": (jnp.where(ahead, rate, 0), 0, rate * (1 - u) / (1 - product), 0, rate, rate),
-        "r": (0, 1, 1 / left_2, 0, 1, 1),
-        "s": (0, 0, 0, 0, numbers["epsilon"], numbers["epsilon"]),
-        "e": (1, *(numbers["epsilon"],) * 3, 0, 0),
+        "a": (beta_1, beta_1, beta_1, beta_1, one, one),
+        "b": (-rate, 1 - beta_1, 1 - beta_1, 1 - beta_1, zero, zero),
+        "c": (one, beta_2, beta_2, beta_2, beta_1, one),
+        "d": (zero, 1 - beta_2, 1 - beta_2, zero, 1 - beta_1, one),
+        "k": (1 - n["weight_decay"] * rate,) * 6,
+        "p": (np.where(ahead, -beta_1, -one), adam, nadam[0], rate / left_1, zero, zero),
+        "q": (np.where(ahead, rate, zero), zero, nadam[1], zero, rate, rate),
+        "r": (zero, one, 1 / left_2, zero, one, one),
+        "s": (zero, zero, zero, zero, epsilon, epsilon),
+        "e": (one, epsilon, epsilon, epsilon, zero, zero),
+        "largest": (zero, zero, zero, one, zero, zero),
     }
-    column = jnp.asarray(COLUMNS)[numbers["kind"].astype(jnp.int32)]
-    chosen = {
-        name: jnp.stack([jnp.float32(each) for each in values])[column]
-        for name, values in columns.items()
-    }
-    return {**chosen, "largest": column == ADAMAX, "u_product": product}
+
+
+def _momenta(beta_1: Array, done: Array) -> Array:
+    """Nadam's product of the momenta of all steps so far."""
+    t = np.arange(1, done.max(initial=0) + 1, dtype="float32")
+    momenta = beta_1 * (1 - 0.5 * NADAM_DECAY**t)
+    product: Array = np.where(t <= done[:, None], momenta, np.float32(1)).prod(axis=1)
+    return product
 
 
 KINDS = ("SGD", "Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad")
 COLUMNS = (0, 1, 1, 2, 3, 4, 5)  # of each of `KINDS`, in the table of coefficients
-ADAMAX = 3
+NAMES = ("a", "b", "c", "d", "k", "p", "q", "r", "s", "e", "largest")
+NUMBERS = (
+    *("kind", "learning_rate", "beta_1", "beta_2"),
+    *("epsilon", "weight_decay", "nesterov", "start"),
+)
 UNSUPPORTED = (
     "amsgrad",
     "centered",

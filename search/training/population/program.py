@@ -17,25 +17,46 @@ from .initial import Array
 from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member, kind_of
+from .places import EVERYWHERE, LANES, lanes_mesh
+from .stem import Stem
 
+Shapes = tuple[tuple[int, ...], ...]
 State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
 PREDICTED_AT_ONCE = 2**22  # numbers in one layer's outputs, for all lanes together
 
 
 class Program:
-    """A template at certain widths, for so many lanes: it is compiled when it first runs."""
+    """A template at certain widths, for so many lanes: it is compiled when it first runs.
 
-    def __init__(self, member: Member, widths: Widths, data: Dataset, lanes: int) -> None:
+    Args:
+        lanes: a multiple of the devices, which train a part of them each.
+        penalized: whether any member has a penalty on its weights.
+    """
+
+    def __init__(
+        self, member: Member, widths: Widths, data: Dataset, lanes: int, penalized: bool = True
+    ) -> None:
         self.template, self.widths, self.lanes = member.template, widths, lanes
+        self._penalized = penalized
         self.rows = data.rows
         self.steps = math.ceil(data.rows / self.template.batch_size)
         self._masked = masked_nodes(self.template)
         layout = Layout.of(member, widths)
-        self._shapes = [place.shape for place in layout.places if place.weight.trainable]
+        self._shapes = tuple(place.shape for place in layout.places if place.weight.trainable)
         at_once = PREDICTED_AT_ONCE // (lanes * layout.row_size)
         self._validation_rows = data.validation_rows
-        self._data = data.arrays(max(1, min(at_once, self._validation_rows)))
-        self._advance = jax.jit(jax.vmap(self._epoch, in_axes=(0, 0, None)), donate_argnums=0)
+        self._stem = Stem.of(member)
+        self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
+        self._advance = jax.jit(
+            jax.shard_map(
+                jax.vmap(self._epoch, in_axes=(0, 0, 0, None)),
+                mesh=lanes_mesh(),
+                in_specs=(LANES, LANES, LANES, EVERYWHERE),
+                out_specs=LANES,
+                check_vma=False,
+            ),
+            donate_argnums=0,
+        )
 
     def start(self, member: Member, seed: int) -> State:
         """A member's state before its first epoch: the same seed draws the same weights."""
@@ -50,7 +71,7 @@ class Program:
         penalties: list[list[Array]] = []
         for place, values in zip(layout.places, weights, strict=True):
             (trained if place.weight.trainable else fixed).append(values)
-            if place.weight.trainable:
+            if place.weight.trainable and self._penalized:
                 penalty = member.described[place.node].penalties[place.weight.name]
                 penalties.append([_spread(place, each) for each in penalty])
         vector = np.concatenate([each.ravel() for each in trained])
@@ -61,9 +82,9 @@ class Program:
             "step": np.int32(0),
             "runtime": {
                 "seed": np.uint32(seed % 2**32),
-                "optimizer": _floats(member.optimizer),
+                "optimizer": optimizers.numbers(member.optimizer),
                 "loss_weight": np.float32(member.loss_weight),
-                "penalties": np.concatenate(penalties, axis=1),
+                "penalties": np.concatenate(penalties, axis=1) if self._penalized else (),
                 "numbers": [_floats(each.numbers) for each in member.described],
                 "masks": {str(index): np.float32(layout.masks[index]) for index in self._masked},
             },
@@ -78,27 +99,36 @@ class Program:
             [next(trained if place.weight.trainable else fixed) for place in layout.places]
         )
 
-    def advance(self, states: State | None, orders: Array) -> tuple[State, Array, Any]:
+    def advance(self, states: State, orders: Array) -> tuple[State, Array, Any]:
         """One epoch of every lane: new states, mean losses, predictions of the validation rows.
 
         Args:
             orders: the rows of each step, of shape (lanes, steps, batch size).
         """
+        numbers = np.asarray(states["runtime"]["optimizer"])
+        coefficients = optimizers.coefficients(numbers, np.asarray(states["step"]), self.steps)
+        given = orders, coefficients, self._data
         with jax.default_matmul_precision("highest"):
-            advanced: tuple[State, Any, Any] = self._advance(states, orders, self._data)
+            advanced: tuple[State, Any, Any] = self._advance(states, *given)
         return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])
 
-    def _epoch(self, state: State, order: Any, data: Mapping[str, Any]) -> tuple[State, Any, Any]:
+    def _epoch(
+        self, state: State, order: Any, coefficients: Any, data: Mapping[str, Any]
+    ) -> tuple[State, Any, Any]:
         runtime = state["runtime"]
         moving = {key: value for key, value in state.items() if key != "runtime"}
 
-        def step(moving: State, chosen: Any) -> tuple[State, Any]:
+        def step(moving: State, given: tuple[Any, Any]) -> tuple[State, Any]:
+            chosen, numbers = given
             inputs = [_rows_last(each[chosen]) for each in data["inputs"]]
             labels = _rows_last(data["labels"][chosen])
-            moved: tuple[State, Any] = self._step(moving, runtime, inputs, labels)
+            centre, *of_rows = data["moments"]
+            moments = [centre, *(each[chosen] for each in of_rows)]
+            known = runtime | {"moments": moments}
+            moved: tuple[State, Any] = self._step(moving, known, inputs, labels, numbers)
             return moved
 
-        moving, loss = jax.lax.scan(step, moving, order)
+        moving, loss = jax.lax.scan(step, moving, (order, coefficients))
         weights = moving["trained"], moving["fixed"]
 
         def predict(inputs: list[Any]) -> Any:
@@ -111,23 +141,29 @@ class Program:
         ended: State = {**moving, "runtime": runtime}
         return ended, jnp.mean(loss), predicted
 
-    def _step(self, moving: State, runtime: Any, inputs: list[Any], labels: Any) -> Any:
+    def _step(
+        self, moving: State, runtime: Any, inputs: list[Any], labels: Any, coefficients: Any
+    ) -> Any:
         step = moving["step"] + 1
 
         def objective(trained: Any) -> Any:
             weights = trained, moving["fixed"]
             predicted, logits, updates = self._forward(weights, runtime, inputs, training=step)
             loss = losses.LOSSES[self.template.loss](labels, predicted, logits)
-            l1, l2 = runtime["penalties"]
-            size = trained * jax.lax.stop_gradient(jnp.sign(trained))  # without a slope at zero
-            penalty = (l1 * size + l2 * trained**2).sum()
-            return loss * runtime["loss_weight"] + penalty, updates
+            return loss * runtime["loss_weight"] + self._penalty(trained, runtime), updates
 
         (loss, fixed), gradients = jax.value_and_grad(objective, has_aux=True)(moving["trained"])
         trained, optimizer = optimizers.update(
-            moving["trained"], gradients, moving["optimizer"], step, runtime["optimizer"]
+            moving["trained"], gradients, moving["optimizer"], coefficients
         )
         return {"trained": trained, "fixed": fixed, "optimizer": optimizer, "step": step}, loss
+
+    def _penalty(self, trained: Any, runtime: Any) -> Any:
+        if not self._penalized:
+            return 0.0
+        l1, l2 = runtime["penalties"]
+        size = trained * jax.lax.stop_gradient(jnp.sign(trained))  # without a slope at zero
+        return (l1 * size + l2 * trained**2).sum()
 
     def _forward(
         self, weights: tuple[Any, list[Any]], runtime: Any, inputs: list[Any], training: Any
@@ -137,30 +173,36 @@ class Program:
         Args:
             training: the number of the step; None where nothing is trained.
         """
-        trained, fixed = iter(_split(weights[0], self._shapes)), iter(weights[1])
+        trained, fixed = iter(_parts(weights[0], self._shapes)), iter(weights[1])
+        named = [
+            {weight.name: next(trained if weight.trainable else fixed) for weight in node.weights}
+            for node in self.template.nodes
+        ]
         values: dict[int, Any] = {-1 - index: each for index, each in enumerate(inputs)}
-        updates: list[Any] = []
-        for index, node in enumerate(self.template.nodes):
-            named = {
-                weight.name: next(trained if weight.trainable else fixed) for weight in node.weights
-            }
+        updates: list[dict[str, Any]] = []
+        if self._stem is not None:
+            moments = None if training is None else runtime["moments"]
+            values[self._stem.last], updates = self._stem.apply(inputs[0], named, moments)
+        for index, node in enumerate(self.template.nodes[len(updates) :], len(updates)):
             call = Call(
                 static=dict(node.static),
-                weights=named,
+                weights=named[index],
                 numbers=runtime["numbers"][index],
                 mask=runtime["masks"].get(str(index)),
                 training=training is not None,
                 key=partial(_key, runtime["seed"], training, index),
             )
             values[index] = kind_of(node).apply(call, [values[each] for each in node.inputs])
-            updates += [
-                call.updates.get(weight.name, named[weight.name])
-                for weight in node.weights
-                if not weight.trainable
-            ]
+            updates.append(call.updates)
+        moved = [
+            updates[index].get(weight.name, named[index][weight.name])
+            for index, node in enumerate(self.template.nodes)
+            for weight in node.weights
+            if not weight.trainable
+        ]
         takes = losses.LOGITS_OF.get(self.template.loss)
         logits = call.logits if takes and call.static.get("activation") == takes else None
-        return values[len(values) - len(inputs) - 1], logits, updates
+        return values[len(self.template.nodes) - 1], logits, moved
 
 
 def _spread(place: Place, value: float) -> Array:
@@ -168,11 +210,18 @@ def _spread(place: Place, value: float) -> Array:
     return place.embed(np.full(place.own_shape, value, "float32")).ravel()
 
 
-def _split(vector: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
+def _split(vector: Any, shapes: Shapes) -> list[Any]:
     """The weights that a vector is made of."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = zip([0, *ends[:-1]], ends, shapes, strict=True)
     return [vector[start:end].reshape(shape) for start, end, shape in parts]
+
+
+_parts = jax.custom_vjp(_split, nondiff_argnums=(1,))
+_parts.defvjp(
+    lambda vector, shapes: (_split(vector, shapes), None),
+    lambda shapes, _, gradients: (jnp.concatenate([each.ravel() for each in gradients]),),
+)  # else each part's gradient would be padded to the whole vector, and these be added up
 
 
 def _key(seed: Any, step: Any, node: int) -> Any:

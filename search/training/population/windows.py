@@ -16,6 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .blocks import by_block
+
+UNROLLED = 16  # comparisons beside each other; more of them take longer to compile than to loop
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
@@ -68,11 +71,58 @@ def _pool_whole(x: Any, size: Sizes, average: bool) -> Any:
     )
     tiles = x.reshape(x.shape[0], *split, x.shape[-1])
     inside = tuple(range(2, 2 * len(size) + 1, 2))
-    return tiles.mean(inside) if average else tiles.max(inside)
+    if average:
+        return tiles.mean(inside)
+    within = jnp.moveaxis(tiles, inside, range(len(inside)))
+    return largest(within.reshape(-1, *within.shape[len(inside) :]))
+
+
+@partial(jax.custom_vjp)
+def largest(x: Any) -> Any:
+    """Largest along the first axis; its gradient goes to where it was seen first, as Keras's does.
+
+    XLA would compare each value with the largest, and may compute the two apart, with different
+    rounding: then the gradient is lost.
+    """
+    return x.max(0)
+
+
+def largest_of(x: Any) -> tuple[Any, Any]:
+    """Largest along the first axis, and where it was seen first."""
+    if len(x) > UNROLLED:
+        return x.max(0), jnp.argmax(x, 0)
+    value, at = x[0], jnp.zeros(x.shape[1:], jnp.int8)
+    for index in range(1, len(x)):
+        at = jnp.where(x[index] > value, jnp.int8(index), at)
+        value = jnp.maximum(value, x[index])
+    return value, at
+
+
+def to_largest(at: Any, gradient: Any, count: int) -> Any:
+    """The gradient of each of so many, from that of the largest and where this was."""
+    places = jnp.arange(count, dtype=at.dtype).reshape(-1, *(1,) * at.ndim)
+    return jnp.where(places == at, gradient, 0)
+
+
+def _largest_forward(x: Any) -> Any:
+    value, at = largest_of(x)
+    return value, (at, len(x))
+
+
+def _largest_backward(kept: Any, gradient: Any) -> Any:
+    at, count = kept
+    return (to_largest(at, gradient, count),)
+
+
+largest.defvjp(_largest_forward, _largest_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _dense(x: Any, kernel: Any, added: Padding) -> Any:
+    return by_block(lambda block: _plain(block, kernel, added), x)
+
+
+def _plain(x: Any, kernel: Any, added: Padding) -> Any:
     return _product(_columns(x, kernel.shape[:-2], *_ones(kernel), added), kernel)
 
 
@@ -81,17 +131,22 @@ def _dense_forward(x: Any, kernel: Any, added: Padding) -> Any:
 
 
 def _dense_backward(added: Padding, kept: Any, gradient: Any) -> Any:
-    """Of the inputs: a convolution too, half the time of the transposed slices."""
+    """Both gradients are products with the same columns, those of the output's gradient."""
     x, kernel = kept
     taps = kernel.shape[:-2]
-    columns = _columns(x, taps, *_ones(kernel), added)
-    flat = gradient.reshape(len(gradient), -1)
-    of_kernel = (columns.reshape(len(columns), -1) @ flat.T).reshape(kernel.shape)
     turned = jnp.flip(kernel, range(len(taps))).swapaxes(-1, -2)
     back = tuple(
         (tap - 1 - low, tap - 1 - high) for tap, (low, high) in zip(taps, added, strict=True)
     )
-    return _product(_columns(gradient, taps, *_ones(kernel), back), turned), of_kernel
+
+    def of_block(x: Any, gradient: Any) -> Any:
+        columns = _columns(gradient, taps, *_ones(kernel), back)
+        of_kernel = columns.reshape(len(columns), -1) @ x.reshape(len(x), -1).T
+        return _product(columns, turned), of_kernel
+
+    of_x, of_turned = by_block(of_block, x, gradient)
+    of_turned = of_turned.reshape(turned.shape)
+    return of_x, jnp.flip(of_turned, range(len(taps))).swapaxes(-1, -2)
 
 
 _dense.defvjp(_dense_forward, _dense_backward)

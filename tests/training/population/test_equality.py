@@ -114,6 +114,17 @@ CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
             L.GlobalAveragePooling2D(),
         ],
     ),
+    "stem": (
+        (10, 12, 1),
+        lambda w: [
+            L.Conv2D(w, 3, padding="same", use_bias=False),
+            L.BatchNormalization(momentum=0.9),
+            L.Activation("relu"),
+            L.MaxPooling2D(2),
+            L.Conv2D(w + 1, 3, activation="relu"),
+            L.Flatten(),
+        ],
+    ),
     "valid and dilated": (
         IMAGE,
         lambda w: [
