@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 LANES, EVERYWHERE = PartitionSpec("lanes"), PartitionSpec()
+ALIGNED = 64  # bytes
 
 
 def devices() -> list[Any]:
@@ -24,5 +25,15 @@ def lanes_mesh() -> Mesh:
 
 
 def everywhere(values: Any) -> Any:
-    """An array on each device."""
-    return jax.device_put(values, NamedSharding(lanes_mesh(), EVERYWHERE))
+    """Arrays on each device; those of a processor share one copy."""
+    return jax.device_put(jax.tree.map(_aligned, values), NamedSharding(lanes_mesh(), EVERYWHERE))
+
+
+def _aligned(values: Any) -> Any:
+    """A copy that begins where JAX can take memory over as it is."""
+    values = np.asarray(values)
+    memory = np.empty(values.nbytes + ALIGNED, "uint8")
+    start = -memory.ctypes.data % ALIGNED
+    copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy

@@ -17,7 +17,8 @@ from .initial import Array
 from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member, kind_of
-from .places import EVERYWHERE, LANES, lanes_mesh
+from .methods import methods
+from .places import EVERYWHERE, LANES, devices, lanes_mesh
 from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -46,6 +47,7 @@ class Program:
         at_once = PREDICTED_AT_ONCE // (lanes * layout.row_size)
         self._validation_rows = data.validation_rows
         self._stem = Stem.of(member)
+        self._methods = methods(member, layout, lanes // len(devices()))
         self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
         self._advance = jax.jit(
             jax.shard_map(
@@ -191,6 +193,7 @@ class Program:
                 mask=runtime["masks"].get(str(index)),
                 training=training is not None,
                 key=partial(_key, runtime["seed"], training, index),
+                method=self._methods.get(index),
             )
             values[index] = kind_of(node).apply(call, [values[each] for each in node.inputs])
             updates.append(call.updates)

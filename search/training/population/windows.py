@@ -39,6 +39,20 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     return _product(_columns(x, taps, strides, dilation, added), kernel)
 
 
+def convolve_by_library(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
+    """The same by XLA's own convolution."""
+    taps, space = kernel.shape[:-2], x.shape[1:-1]
+    axes = "HW"[-len(space) :]
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        padding(mode, space, taps, strides, dilation),
+        rhs_dilation=dilation,
+        dimension_numbers=(f"C{axes}N", f"{axes}IO", f"C{axes}N"),
+    )
+
+
 def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
     """Each channel of (C, *space, B) with its own (*taps, C, M): (C * M, *space, B)."""
     taps, space = kernel.shape[:-2], x.shape[1:-1]
@@ -193,3 +207,7 @@ def _same(length: int, tap: int, step: int, apart: int) -> tuple[int, int]:
     out = math.ceil(length / step)
     total = max((out - 1) * step + (tap - 1) * apart + 1 - length, 0)
     return total // 2, total - total // 2
+
+
+COLUMNS = "columns"
+METHODS = {COLUMNS: convolve, "library": convolve_by_library}
