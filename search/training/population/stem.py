@@ -22,7 +22,7 @@ from .blocks import by_block
 from .initial import Array
 from .kinds import lift
 from .lowering import Member, Node
-from .windows import Padding, Sizes, largest_of, padding, to_largest
+from .windows import Padding, Sizes, gathered, largest_of, padding, to_largest
 
 LAYERS = ("Conv2D", "BatchNormalization", ("Activation", "ReLU"), "MaxPooling2D")
 
@@ -139,7 +139,7 @@ def _shifted(kernel: Any, size: Sizes) -> Any:
         for i in range(size[0])
         for j in range(size[1])
     ]
-    stacked = jnp.moveaxis(jnp.stack(placed), -1, 1)
+    stacked = jnp.stack(placed).transpose(0, 4, 2, 1, 3)  # in the order of what is seen
     return stacked.reshape(len(placed) * kernel.shape[-1], -1)
 
 
@@ -177,13 +177,5 @@ _pooled.defvjp(_pooled_forward, _pooled_backward)
 def _seen(x: Any, stem: Stem) -> Any:
     """All that each pooling window sees of the image: (numbers, *windows, rows)."""
     x = jnp.pad(x, ((0, 0), *stem.added, (0, 0)))
-    reach = [tap + size - 1 for tap, size in zip(stem.taps, stem.size, strict=True)]
-    windows = [
-        (length - each) // size + 1
-        for length, each, size in zip(x.shape[1:-1], reach, stem.size, strict=True)
-    ]
-    cuts = [
-        [slice(start, start + (n - 1) * size + 1, size) for start in range(each)]
-        for each, n, size in zip(reach, windows, stem.size, strict=True)
-    ]
-    return jnp.concatenate([x[:, down, across] for down in cuts[0] for across in cuts[1]])
+    reach = tuple(tap + size - 1 for tap, size in zip(stem.taps, stem.size, strict=True))
+    return gathered(x, reach, stem.size, (1,) * len(reach))
