@@ -70,9 +70,29 @@ def unallocated() -> Iterator[None]:
 
     keras.Variable._initialize_with_initializer = skip
     try:
-        yield
+        with _untracked():
+            yield
     finally:
         keras.Variable._initialize_with_initializer = original
+
+
+@contextmanager
+def _untracked() -> Iterator[None]:
+    """On TensorFlow each attribute is tracked for checkpoints: a third of a build, for nothing.
+
+    `KerasAutoTrackable` is private to Keras; a test pins it.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
+
+    original = KerasAutoTrackable.__setattr__
+    KerasAutoTrackable.__setattr__ = object.__setattr__
+    try:
+        yield
+    finally:
+        KerasAutoTrackable.__setattr__ = original
 
 
 @cache

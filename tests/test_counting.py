@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from occam.search.counting import Count, count, count_build, first_rows
+from occam.search.counting import Count, count, count_build, first_rows, unallocated
 
 ROWS = np.zeros((3, 8, 8, 1), dtype="float32")
 
@@ -98,3 +98,13 @@ def test_first_rows_go_through_nests():
     nested = first_rows({"a": ROWS, "b": [ROWS, ROWS]}, 2)
     assert nested["a"].shape[0] == nested["b"][1].shape[0] == 2
     assert count(Subclassed(1), ROWS).total == 65
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow tracks attributes")
+def test_what_is_only_counted_is_not_tracked_and_what_comes_after_is():
+    with unallocated():
+        counted = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    kept = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    assert counted.count_params() == kept.count_params() == 9
+    assert not counted._trackable_children()
+    assert kept._trackable_children()

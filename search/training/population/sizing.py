@@ -72,10 +72,14 @@ def _memory() -> float:
 
 
 def _dearer(some: list[Member], others: list[Member], rows: int) -> float:
-    """Multiplications that one program for both takes more than one each."""
-    together = [*some, *others]
-    each = [len(group) * _work(group) for group in (some, others)]
-    return EPOCHS * rows * (len(together) * _work(together) - sum(each)) / len(devices())
+    """Multiplications that one program for both takes more than one each, on each device."""
+    merged = _rounds([*some, *others]) - _rounds(some) - _rounds(others)
+    return EPOCHS * rows * merged
+
+
+def _rounds(members: list[Member]) -> float:
+    """Multiplications of a row for all of them; a lane without a run takes as long as one with."""
+    return math.ceil(len(members) / len(devices())) * _work(members)
 
 
 def _work(members: list[Member]) -> float:

@@ -1,0 +1,64 @@
+"""Who shares a program, and how many lanes it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import pytest
+from occam.search.training.population import sizing
+from occam.search.training.population.lowering import Member, lower
+
+L = keras.layers
+
+
+def dense(width: int) -> Member:
+    return member([keras.Input((4,)), L.Dense(width, "relu")])
+
+
+def convolutional(width: int) -> Member:
+    return member([keras.Input((64, 64, 1)), L.Conv2D(width, 3, padding="same"), L.Flatten()])
+
+
+def member(layers: Sequence[object]) -> Member:
+    model = keras.Sequential([*layers, L.Dense(2, "softmax")])
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    return lower(model, 128)
+
+
+@pytest.fixture(autouse=True)
+def two_devices(monkeypatch):
+    monkeypatch.setattr(sizing, "devices", lambda: [Device(), Device()])
+
+
+class Device:
+    """An accelerator of 1 MB."""
+
+    @staticmethod
+    def memory_stats() -> dict[str, int]:
+        return {"bytes_limit": 2**20}
+
+
+def test_small_models_all_share_a_program_with_as_many_lanes_as_there_are_models():
+    members = [dense(width) for width in (3, 5, 9)]
+    assert sizing.parts(members, rows=1000) == [members]
+    widths, lanes = sizing.sized(members)
+    assert lanes == 4
+    assert dict(widths[0]) == {"units": 16}
+
+
+def test_large_models_have_one_lane_a_device_and_share_by_width():
+    members = [convolutional(width) for width in (4, 4, 32, 32)]
+    assert sizing.sized(members)[1] == 2
+    assert sizing.parts(members, rows=10**6) == [members[:2], members[2:]]
+
+
+def test_another_program_has_to_be_worth_its_compilation():
+    members = [convolutional(width) for width in (4, 4, 32, 32)]
+    assert sizing.parts(members, rows=100) == [members]
+
+
+def test_an_accelerator_has_as_many_lanes_as_its_memory_holds(monkeypatch):
+    monkeypatch.setattr(sizing.jax, "default_backend", lambda: "gpu")
+    lanes = [sizing.sized([dense(width)] * 256)[1] for width in (8, 64)]
+    assert 2 <= lanes[1] < lanes[0] <= 256
