@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +13,21 @@ import optuna
 
 from ..building import as_hyperparameters, build
 from ..configuration import read, register
+from ..constraints import tell
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Pool
 from ..sharing import Sharing
-from ..shortfall import LEAST, shortfall
+from ..shortfall import shortfall
 from ..stopping import calibrated
 from ..studies import leases_of, storage_of
-from ..trials import BATCH, IMPORTED, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
+from ..trials import BATCH, IMPORTED, RECORD, FinishedTrial, Trial, packed, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
-
-BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
 
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
 MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
@@ -289,46 +287,9 @@ class Engine:
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:
-        """Set both constraints, always in one order: Optuna's GP reads them by position."""
-        value = math.log10(max(finished.parameter_count, 1))
-        violation = self._violation(finished)
-        if self._sampler_name in UNCONSTRAINED:
-            if violation > 0:
-                value += 10 + violation  # beyond any size
-            self._study.tell(trial, value)
-            return
-        for key, amount in (("target", violation), ("size", self._excess(finished))):
-            if key not in trial.constraints:  # a process that died may have come as far as here
-                trial.set_constraint(key, amount)
-        if finished.state is TrialState.REJECTED or finished.epochs == 0:
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
-        self._study.tell(trial, value)
-
-    def _violation(self, finished: FinishedTrial) -> float:
-        """How far a trial stays from the search target; at most 0 where it reaches it.
-
-        A trial that failed counts as the worst so far: a sampler learns nothing of a FAIL.
-        """
-        if _too_large(finished):
-            return 0.0
         missing = shortfall(finished, self._metric, self._search_target)
-        return max([BUILD_FAILED, *self._violations()]) if missing is None else missing
-
-    def _violations(self) -> Iterator[float]:
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.state.is_finished():
-                yield trial.constraints.get("target", 0.0)
-
-    def _excess(self, finished: FinishedTrial) -> float:
-        """Log ratio of a size that was too large to the smallest that has reached; else 0."""
-        if not _too_large(finished):
-            return 0.0
-        smallest = min(
-            (trial.parameter_count for trial in self.finished if trial.reached),
-            default=finished.parameter_count,
-        )
-        return max(math.log(finished.parameter_count / smallest), LEAST)
+        constrained = self._sampler_name not in UNCONSTRAINED
+        tell(self._study, trial, finished, missing=missing, constrained=constrained)
 
     def _exhaust(self) -> None:
         self._exhausted = True
@@ -343,12 +304,6 @@ def records(storage: Path, name: str) -> tuple[list[FinishedTrial], dict[str, An
 def _finished(study: optuna.Study) -> list[FinishedTrial]:
     told = (each for each in study.get_trials(deepcopy=False) if RECORD in each.user_attrs)
     return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
-
-
-def _too_large(finished: FinishedTrial) -> bool:
-    """Whether nothing is known of a trial but that a smaller one has reached."""
-    pruned = finished.state is TrialState.PRUNED and finished.score is None
-    return pruned or finished.state is TrialState.REJECTED
 
 
 def _unpacked(trial: optuna.trial.FrozenTrial) -> FinishedTrial:

@@ -100,9 +100,10 @@ def _beaten(told: list[tuple[FrozenTrial, Mapping[str, Any]]]) -> set[int]:
 def _trained(
     trial: FrozenTrial, record: Mapping[str, Any], outcome_of: Callable[[float], float]
 ) -> Trained:
-    """A trial as an observation; one that was stopped early lies between what it was and could be.
+    """A trial as an observation, between what its score was and could have become.
 
-    The mean of the two outcomes is the log of the geometric mean of the two errors.
+    One that reached was stopped as well: else all of them would seem to be just good enough. The
+    mean of the two outcomes is the log of the geometric mean of the two errors.
     """
     distributions: Any = trial.distributions  # of the three kinds that there are
     configuration = Configuration(trial.params, distributions, record["parameter_count"])
