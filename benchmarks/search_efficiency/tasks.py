@@ -34,7 +34,6 @@ class Task:
     metric: str = "accuracy"
     epochs: int = 40
     batch_size: int = 32
-    needs_files: bool = False
 
 
 def key(configuration: dict[str, Any]) -> str:
@@ -259,7 +258,6 @@ TASKS = {
             data=partial(images, "mnist_dense"),
             build=partial(dense, shape=(14, 14, 1), **SOFTMAX),
             epochs=30,
-            needs_files=True,
         ),
         Task(
             name="mnist convolutional",
@@ -267,7 +265,6 @@ TASKS = {
             build=partial(convolutional, **SMALL_IMAGES),
             epochs=20,
             batch_size=64,
-            needs_files=True,
         ),
         Task(
             name="fashion convolutional",
@@ -275,15 +272,13 @@ TASKS = {
             build=partial(convolutional, **SMALL_IMAGES),
             epochs=20,
             batch_size=64,
-            needs_files=True,
         ),
         Task(
             name="churn",
             data=churn,
             build=partial(dense, shape=(26,), **LOGISTIC),
             epochs=30,
-            needs_files=True,
         ),
-        Task(name="reviews", data=reviews, build=text, epochs=30, needs_files=True),
+        Task(name="reviews", data=reviews, build=text, epochs=30),
     )
 }
