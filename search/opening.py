@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ def open_engine(settings: Settings, planned: Plan, folder: Path, console: Consol
             search_target=planned.search_target,
             inputs=planned.prepared.data.train[0],
             fit_space=planned.fit_space,
-            **_more(settings, planned, folder),
+            **_more(settings, planned, folder, console),
         )
 
     earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
@@ -104,17 +105,26 @@ def _set_aside(settings: Settings, name: str, folder: Path) -> None:
         set_study_aside(settings.storage, name)
 
 
-def _more(settings: Settings, planned: Plan, folder: Path) -> dict[str, Any]:
+def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> dict[str, Any]:
     """What Optuna's engine is told besides: its models' folder, and which can train together."""
     if settings.engine != "optuna":
         return {}
-    models = {"models": folder / "models"}
-    if planned.trainer == "fit":
-        return models
-    from .training.population.templates import Templates
+    more: dict[str, Any] = {"models": folder / "models"}
+    if importlib.util.find_spec("jax") is None:
+        return more
+    from .samplers.finishing import Budget
+    from .training.population.templates import Narrows, Templates
+
+    def notice(text: str) -> None:
+        if not settings.quiet:
+            console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     rows_there = rows(planned.prepared.data.train[0])
-    return models | {"template": Templates(planned.pipeline, rows_there)}
+    more["narrows"] = Narrows(planned.pipeline, rows_there, notice)
+    more["budget"] = Budget(trials=settings.trials, epochs=settings.epochs)
+    if planned.trainer == "fit":
+        return more
+    return more | {"template": Templates(planned.pipeline, rows_there)}
 
 
 @contextmanager

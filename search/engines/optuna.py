@@ -17,13 +17,25 @@ from ..configuration import read, register
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
+from ..samplers.finishing import Budget, Finishing, Sized
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Draw, Pool
+from ..samplers.pool import Draw, Pool, Values
 from ..sharing import Sharing
 from ..shortfall import LEAST, shortfall
-from ..stopping import calibrated
+from ..stopping import GRACE, calibrated
 from ..studies import leases_of, storage_of
-from ..trials import BATCH, IMPORTED, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
+from ..trials import (
+    BATCH,
+    IMPORTED,
+    PARENT,
+    RECORD,
+    FinishedTrial,
+    Parent,
+    Trial,
+    TrialState,
+    packed,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -33,6 +45,8 @@ BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where 
 
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
 MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
+
+FINE = 4  # a child is trained for one epoch of so many that a trial may take
 
 
 class Engine:
@@ -47,6 +61,9 @@ class Engine:
             processes may share.
         models: folder of this process's own for the models that reach.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
+        narrows: whether a model can begin with the units of another, as `Finishing` is told;
+            None: there is no finishing phase. Only the level-set sampler has one.
+        budget: what the search may spend, of which the finishing phase is given the last share.
     """
 
     def __init__(
@@ -63,6 +80,8 @@ class Engine:
         template: Callable[[Any, Any], int] = lambda model, hp: 0,
         fit_space: Sequence[Any] = (),
         models: Path = Path(),
+        narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
@@ -73,6 +92,9 @@ class Engine:
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
+        self._finishing = None
+        if sampler == LEVEL_SET and narrows is not None:
+            self._finishing = Finishing(self._sized, narrows, budget or Budget())
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         opened = storage_of(storage)
         self._study = optuna.create_study(
@@ -114,8 +136,9 @@ class Engine:
         asked = [self._propose(trial, exponent) for trial in again]
         if isinstance(self._study.sampler, LevelSetSampler):
             self._study.sampler.begin(first, size)
+        children = self._children(first)
         while self._count() < first + size and not self._exhausted:
-            trial = self._next()
+            trial = self._next() if children is None else self._next_of(children, first)
             if trial is None:
                 break
             if self.shared is not None:
@@ -186,6 +209,18 @@ class Engine:
         self._built(hp)
         return default_suggestions(hp)
 
+    def _sized(self, values: Values) -> Sized | None:
+        """A configuration of these suggestions, counted; None where it cannot be built."""
+        draw: Any = Draw(np.random.default_rng(0), values)
+        hp = SuggestedHyperParameters(draw)
+        try:
+            count = count_build(lambda: self._built(hp), self._inputs)
+        except Exception:  # a configuration that cannot be built is none
+            return None
+        return Sized(
+            values=draw.values, hyperparameters=_plain(hp.values), parameter_count=count.total
+        )
+
     def _built(self, hp: Any) -> Any:
         model = build(self._pipeline, hp)
         register(hp, self._fit_space)
@@ -248,11 +283,43 @@ class Engine:
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
             return self._seeded(waiting[0], self._study.ask)
-        sampler = self._study.sampler
-        if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
+        if self._nothing_else(len(trials)):
             self.exhausted_because = "no smaller model is likely to reach the target any more"
             return None
         return self._seeded(len(trials), self._study.ask)
+
+    def _children(self, first: int) -> list[tuple[int, Values]] | None:
+        """The children that a batch consists of; None where the sampler is to propose it.
+
+        The finishing phase begins with the last share of the budget, or when the sampler sees
+        nothing else worth trying; it goes on until no layer can lose another unit. A batch that
+        was interrupted is completed as it was begun. Processes that share a search do this under
+        the lease that they ask by, so that each takes another child.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        if self._finishing is None or not trials:
+            return None
+        before, begun = trials[:first], trials[first:]
+        if begun and PARENT not in begun[0].user_attrs:
+            return None
+        last = bool(before) and PARENT in before[-1].user_attrs
+        if begun or last or self._finishing.due(before) or self._nothing_else(first):
+            return self._finishing.children(before) or None
+        return None
+
+    def _nothing_else(self, number: int) -> bool:
+        sampler = self._study.sampler
+        return isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, number)
+
+    def _next_of(self, children: list[tuple[int, Values]], first: int) -> optuna.Trial | None:
+        """The next child of a batch; one that was enqueued when the process ended is there."""
+        index, trials = self._count() - first, self._study.get_trials(deepcopy=False)
+        if index >= len(children):
+            return None
+        parent, values = children[index]
+        if all(each.state is not optuna.trial.TrialState.WAITING for each in trials):
+            self._study.enqueue_trial(dict(values), {PARENT: parent})
+        return self._seeded(first + index, self._study.ask)
 
     def _seeded(self, number: int, make: Callable[[], optuna.Trial]) -> optuna.Trial:
         """Each trial has a sampler of its own seed: a search that was interrupted asks the same."""
@@ -264,7 +331,7 @@ class Engine:
 
     def _exponent(self, *, before: int) -> float:
         """What the curves that were finished before a batch say: the same after an interruption."""
-        known = (each for each in self.finished if each.number < before)
+        known = (e for e in self.finished if e.number < before and e.parent is None)
         return calibrated(self._metric, (each.history.get("score", ()) for each in known))
 
     def _propose(self, trial: optuna.Trial, exponent: float) -> Trial:
@@ -277,15 +344,31 @@ class Engine:
         if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
             error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
+        parent, epochs = self._parent(trial), self._pipeline.epochs
         return Trial(
             number=trial.number,
             hyperparameters=_plain(hp.values),
             parameter_count=size.total,
             trainable_parameter_count=size.trainable,
-            epochs=self._pipeline.epochs,
+            epochs=min(epochs, max(2 * GRACE, epochs // FINE)) if parent else epochs,
             seed=_seed(self._seed, trial.number, 1),
             error=error,
             exponent=exponent,
+            parent=parent,
+        )
+
+    def _parent(self, trial: optuna.Trial) -> Parent | None:
+        """The trial that this one descends from, with its model in a file of this machine."""
+        number = trial.user_attrs.get(PARENT)
+        if number is None:
+            return None
+        found = next(each for each in self.finished if each.number == number)
+        if self.shared is not None:
+            found = self.shared.localised(found)
+        return Parent(
+            number=number,
+            hyperparameters=found.hyperparameters,
+            model_path=found.model_path or "",
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:
