@@ -122,7 +122,7 @@ def _tags(finished: FinishedTrial) -> dict[str, str]:
         "seed": str(finished.seed),
     }
     if finished.parent is not None:
-        tags["occam.parent_trial"] = str(finished.parent)
+        tags["parent_trial"] = str(finished.parent)
     if finished.reason:
         tags["reason"] = text(finished.reason)
     if finished.error:

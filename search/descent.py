@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,18 +34,21 @@ class Attempt:
 
 
 def narrower(
-    values: Values, widths: Iterable[Width], attempts: Sequence[Attempt]
+    values: Values, widths: Sequence[Width], attempts: Sequence[Attempt]
 ) -> list[dict[str, Any]]:
     """The copies of `values` that are worth a try, at most one of each width.
 
-    What no copy has reached with is not undercut: one unit was too few there, and a smaller model
-    does not need more of them. So there is an end: each width is bisected to where it holds.
+    A width that no copy has reached with is not undercut while others can be lowered, so that each
+    is bisected to where it holds. At last one step is tried once more of each: what failed in a
+    larger model may do in this one. There is an end, as every step lowers a width or closes it.
 
     Args:
         attempts: those of the same model, and of the models that it descends from.
     """
-    steps = ((width.name, _next(width, int(values[width.name]), attempts)) for width in widths)
-    return [{**values, name: value} for name, value in steps if value is not None]
+    bisected = {width.name: _next(width, int(values[width.name]), attempts) for width in widths}
+    if not any(each is not None for each in bisected.values()):
+        bisected = {width.name: _step(width, values, attempts) for width in widths}
+    return [{**values, name: value} for name, value in bisected.items() if value is not None]
 
 
 def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
@@ -63,3 +66,14 @@ def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
         return between[len(between) // 2]
     bold = [each for each in between if each <= value - max(1, value // BOLD)]
     return bold[-1] if bold else between[-1]
+
+
+def _step(width: Width, values: Values, attempts: Sequence[Attempt]) -> int | None:
+    """The smallest step, where this very model has not tried it."""
+    lower = [each for each in width.allowed if each < values[width.name]]
+    tried = any(
+        each.parent == values and each.width(width.name) and each.values[width.name] == lower[-1]
+        for each in attempts
+        if lower
+    )
+    return lower[-1] if lower and not tried else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,25 +107,35 @@ def _set_aside(settings: Settings, name: str, folder: Path) -> None:
 
 
 def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> dict[str, Any]:
-    """What Optuna's engine is told besides: its models' folder, and which can train together."""
+    """What Optuna's engine is told besides: its models' folder, and what populations know."""
     if settings.engine != "optuna":
         return {}
     more: dict[str, Any] = {"models": folder / "models"}
     if importlib.util.find_spec("jax") is None:
         return more
-    from .samplers.finishing import Budget
-    from .training.population.templates import Narrows, Templates
+    more["narrows"] = _narrows(settings, planned, console)
+    if planned.trainer == "fit":
+        return more
+    from .training.population.templates import Templates
+
+    rows_there = rows(planned.prepared.data.train[0])
+    return more | {"template": Templates(planned.pipeline, rows_there)}
+
+
+def _narrows(settings: Settings, planned: Plan, console: Console) -> Callable[..., bool]:
+    """Whether a model can begin with units of another; JAX is imported when that is first asked."""
 
     def notice(text: str) -> None:
         if not settings.quiet:
             console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    rows_there = rows(planned.prepared.data.train[0])
-    more["narrows"] = Narrows(planned.pipeline, rows_there, notice)
-    more["budget"] = Budget(trials=settings.trials, epochs=settings.epochs)
-    if planned.trainer == "fit":
-        return more
-    return more | {"template": Templates(planned.pipeline, rows_there)}
+    @cache
+    def narrows() -> Callable[..., bool]:
+        from .training.population.templates import Narrows
+
+        return Narrows(planned.pipeline, rows(planned.prepared.data.train[0]), notice)
+
+    return lambda wide, narrow: narrows()(wide, narrow)
 
 
 @contextmanager

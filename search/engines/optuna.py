@@ -17,7 +17,7 @@ from ..configuration import read, register
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
-from ..samplers.finishing import Budget, Finishing, Sized
+from ..samplers.descents import Descents, Sized
 from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Pool, Values
 from ..sharing import Sharing
@@ -46,7 +46,7 @@ BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where 
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
 MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
 
-FINE = 4  # a child is trained for one epoch of so many that a trial may take
+FINE = 3  # a child is trained for one epoch of so many that a trial may take
 
 
 class Engine:
@@ -61,9 +61,8 @@ class Engine:
             processes may share.
         models: folder of this process's own for the models that reach.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
-        narrows: whether a model can begin with the units of another, as `Finishing` is told;
-            None: there is no finishing phase. Only the level-set sampler has one.
-        budget: what the search may spend, of which the finishing phase is given the last share.
+        narrows: whether a model can begin with the units of another, as `Descents` is told;
+            None: no model is narrowed. Only beside the level-set sampler is one ever.
     """
 
     def __init__(
@@ -81,7 +80,6 @@ class Engine:
         fit_space: Sequence[Any] = (),
         models: Path = Path(),
         narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
-        budget: Budget | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
@@ -92,9 +90,9 @@ class Engine:
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
-        self._finishing = None
+        self._descents = None
         if sampler == LEVEL_SET and narrows is not None:
-            self._finishing = Finishing(self._sized, narrows, budget or Budget())
+            self._descents = Descents(self._sized, narrows)
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         opened = storage_of(storage)
         self._study = optuna.create_study(
@@ -178,9 +176,9 @@ class Engine:
             imported: it only teaches the sampler; otherwise it counts as one of this search.
         """
         sampler, self._study.sampler = self._study.sampler, optuna.samplers.RandomSampler(seed=0)
-        self._study.enqueue_trial(
-            self._suggestions(finished.hyperparameters), {IMPORTED: True} if imported else None
-        )
+        known = {IMPORTED: True} if imported else {}
+        known |= {} if finished.parent is None else {PARENT: finished.parent}
+        self._study.enqueue_trial(self._suggestions(finished.hyperparameters), known)
         trial = self._study.ask()
         self._study.sampler = sampler
         self._built(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
@@ -291,21 +289,18 @@ class Engine:
     def _children(self, first: int) -> list[tuple[int, Values]] | None:
         """The children that a batch consists of; None where the sampler is to propose it.
 
-        The finishing phase begins with the last share of the budget, or when the sampler sees
-        nothing else worth trying; it goes on until no layer can lose another unit. A batch that
+        Whatever has become the smallest loses units first, until none of its layers can: that
+        takes a few epochs a child, and the sampler then looks below a smaller one. A batch that
         was interrupted is completed as it was begun. Processes that share a search do this under
         the lease that they ask by, so that each takes another child.
         """
         trials = self._study.get_trials(deepcopy=False)
-        if self._finishing is None or not trials:
+        if self._descents is None or not trials:
             return None
         before, begun = trials[:first], trials[first:]
         if begun and PARENT not in begun[0].user_attrs:
             return None
-        last = bool(before) and PARENT in before[-1].user_attrs
-        if begun or last or self._finishing.due(before) or self._nothing_else(first):
-            return self._finishing.children(before) or None
-        return None
+        return self._descents.children(before) or None
 
     def _nothing_else(self, number: int) -> bool:
         sampler = self._study.sampler

@@ -40,7 +40,7 @@ class Run:
     epochs: int
     stop: Stop | None
     model: Callable[[], keras.Model]
-    note: str = ""  # what it began with, where that was not what was asked for
+    note: str = ""  # what it began with, where it has a parent
 
 
 def fit(

@@ -31,19 +31,20 @@ ANY_BATCH = 1  # no training is meant
 def inherited(
     pipeline: Pipeline, parent: Parent, model: keras.Model, inputs: Any
 ) -> tuple[list[Array] | None, str]:
-    """Give `model` the most useful units of its parent: its weights, layer by layer.
+    """Give `model` the most useful units of its parent: its weights, and what it began with.
 
     A unit is as useful as it moves the parent's outputs. What the model computes is held against
     the parent with all other units silenced: where they differ, or where there is no way from one
-    to the other, the model stays as it was, and the second value says why.
+    to the other, the model stays as it was, with None for weights.
 
     Args:
         inputs: of the train split, of which a few rows are looked at.
     """
     try:
-        return _inherited(pipeline, parent, model, first_rows(inputs, ROWS)), ""
+        weights = _inherited(pipeline, parent, model, first_rows(inputs, ROWS))
     except (Unsupported, _Differs) as reason:
         return None, f"from scratch: {reason}"
+    return weights, f"begun with units of trial {parent.number}"
 
 
 class _Differs(Exception):

@@ -54,7 +54,7 @@ class _Trial:
     future: Future[FinishedTrial]
     member: Member | None
     seconds: float = 0.0  # its share of the time that its population took
-    note: str = ""  # what it began with, where that was not what was asked for
+    note: str = ""  # what it began with, where it has a parent
 
 
 class Population:
@@ -183,7 +183,7 @@ class Population:
         return Lane(each, each.member, trial.seed, trial.epochs, stops, begin)
 
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
-        """The weights that a trial begins with, or why it has none of its parent's."""
+        """The weights that a trial begins with, where they are its parent's; and what they are."""
         pipeline = self._task.pipeline
         model = build(pipeline, as_hyperparameters(trial.hyperparameters))
         return inherited(pipeline, parent, model, self._data.train[0])

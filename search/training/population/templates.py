@@ -63,7 +63,7 @@ class Narrows:
             old = member_of(self._pipeline, wide, self._rows)
         except Unsupported as reason:
             if not self._noticed:
-                self._notice(f"No units are removed at the end: not from models with {reason}.")
+                self._notice(f"No units are removed from models with {reason}.")
             self._noticed = True
             return False
         try:

@@ -1,4 +1,4 @@
-"""The finishing phase: narrower copies of the incumbent, which begin with its trained units."""
+"""Narrower copies of the smallest model so far, which begin with its trained units."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-SHARE = 0.2  # of a budget of trials or epochs: its last part is kept for finishing
-
 Record = Mapping[str, Any]
 
 
@@ -31,15 +29,7 @@ class Sized:
     parameter_count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What a search may spend, of which `SHARE` is kept; None: no limit."""
-
-    trials: int | None = None
-    epochs: int | None = None
-
-
-class Finishing:
+class Descents:
     """Chooses children of the incumbent from a study's records alone: the same after a kill.
 
     Args:
@@ -52,21 +42,9 @@ class Finishing:
         self,
         size: Callable[[Values], Sized | None],
         narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool],
-        budget: Budget,
     ) -> None:
-        self._size, self._narrows, self._budget = size, narrows, budget
+        self._size, self._narrows = size, narrows
         self._widths: dict[int, list[Width]] = {}
-
-    def due(self, trials: Iterable[FrozenTrial]) -> bool:
-        """Whether only the last share of the budget is left."""
-        spent = [
-            each.user_attrs[RECORD]["epochs"]
-            for each in trials
-            if RECORD in each.user_attrs
-            and each.user_attrs[RECORD]["state"] != TrialState.REJECTED.value
-        ]
-        limits = ((self._budget.trials, len(spent)), (self._budget.epochs, sum(spent)))
-        return any(limit and amount >= (1 - SHARE) * limit for limit, amount in limits)
 
     def children(self, trials: Iterable[FrozenTrial]) -> list[tuple[int, Values]]:
         """Number of the incumbent, and values of a child of it: the smallest child first.
