@@ -108,6 +108,6 @@ def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial
         parameter_count=trial.parameter_count,
         trainable_parameter_count=trial.trainable_parameter_count,
         seed=trial.seed,
-        parent=trial.parent and trial.parent.number,
+        parent=trial.parent.number if trial.parent else None,
         **fields,  # type: ignore[arg-type]  # checked by FinishedTrial itself
     )

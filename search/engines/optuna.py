@@ -176,7 +176,7 @@ class Engine:
             imported: it only teaches the sampler; otherwise it counts as one of this search.
         """
         sampler, self._study.sampler = self._study.sampler, optuna.samplers.RandomSampler(seed=0)
-        known = {IMPORTED: True} if imported else {}
+        known: dict[str, Any] = {IMPORTED: True} if imported else {}
         known |= {} if finished.parent is None else {PARENT: finished.parent}
         self._study.enqueue_trial(self._suggestions(finished.hyperparameters), known)
         trial = self._study.ask()

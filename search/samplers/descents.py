@@ -108,11 +108,13 @@ def _attempt(
 ) -> Attempt:
     record = told.get(trial.number)
     parent = known[trial.user_attrs[PARENT]].params
-    return Attempt(values=trial.params, parent=parent, reached=record and _reached(record))
+    return Attempt(values=trial.params, parent=parent, reached=_reached(record))
 
 
-def _reached(record: Record) -> bool | None:
+def _reached(record: Record | None) -> bool | None:
     """None where a trial was not trained to an end of its own, as a smaller one had reached."""
+    if record is None:
+        return None
     if record["reached"] or record["state"] == TrialState.FAIL.value:
         return bool(record["reached"])
     return None if record["score"] is None else False
@@ -123,7 +125,7 @@ def _allowed(distribution: Distribution | Any) -> tuple[int, ...]:
     if isinstance(distribution, IntDistribution):
         return tuple(range(distribution.low, distribution.high + 1, distribution.step))
     if isinstance(distribution, CategoricalDistribution):
-        choices = distribution.choices
-        if all(isinstance(each, int) and not isinstance(each, bool) for each in choices):
+        choices = [each for each in distribution.choices if type(each) is int]
+        if len(choices) == len(distribution.choices):
             return tuple(sorted(choices))
     return ()

@@ -126,7 +126,7 @@ class _Tied:
     """Disjoint sets of numbers; -1 is the set of all that has to stay."""
 
     def __init__(self, size: int) -> None:
-        self._parents = [*range(size), size]
+        self._parents: list[int] = [*range(size), size]
 
     def root(self, number: int) -> int:
         while self._parents[number] != (number if number >= 0 else len(self._parents) - 1):
