@@ -121,6 +121,8 @@ def _tags(finished: FinishedTrial) -> dict[str, str]:
         "reached_target": str(finished.reached).lower(),
         "seed": str(finished.seed),
     }
+    if finished.parent is not None:
+        tags["parent_trial"] = str(finished.parent)
     if finished.reason:
         tags["reason"] = text(finished.reason)
     if finished.error:

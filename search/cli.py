@@ -124,29 +124,10 @@ def _sampler(engine: str, name: str | None) -> str:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.table import Table
+    from .listing import show
 
-    from . import engines
-    from .pipeline import describe, goal, names
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for number, name in enumerate(names()):
-        cells = (f"[bold]{name}[/bold]", goal(name), describe(name))
-        table.add_row("" if number else "pipelines", *cells)
-    for kind, listed in (
-        ("spaces", _spaces()),
-        ("engines", engines.names()),
-        *((f"samplers of {each}", _samplers(each)) for each in engines.names()),
-    ):
-        table.add_row(kind, "", "", ", ".join(listed))
-    _console().print(table)
+    show(_console())
     return HOLDS
-
-
-def _samplers(engine: str) -> list[str]:
-    from .engines import samplers
-
-    return [*samplers(engine), "MODULE:CLASS"]
 
 
 def _results(options: argparse.Namespace) -> int:
@@ -256,34 +237,6 @@ def _console(quiet: bool = False) -> Console:
     from rich.console import Console
 
     return Console(quiet=quiet, soft_wrap=False)
-
-
-def _spaces() -> list[str]:
-    """The architecture families: files that define a function of their own name."""
-    import ast
-    import importlib
-
-    folder = importlib.import_module(f"{_root()}.spaces").__path__[0]
-    trees = {
-        name: ast.parse(Path(folder, f"{name}.py").read_bytes()) for name in _modules("spaces")
-    }
-    return [
-        name
-        for name, tree in trees.items()
-        if any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
-    ]
-
-
-def _modules(folder: str) -> list[str]:
-    import importlib
-    import pkgutil
-
-    package = importlib.import_module(f"{_root()}.{folder}")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-
-
-def _root() -> str:
-    return (__package__ or "").rpartition(".")[0]
 
 
 def _check_json(path: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,8 +59,11 @@ def conduct(settings: Settings, console: Console) -> Conducted:
     planned = plan(settings)
     for line in filter(None, (planned.warning, *planned.notes)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
-    with locked(planned, settings.storage), Interrupts().listening() as interrupts:
-        job = _Job(settings, planned, console, started, interrupts)
+    with (
+        locked(planned, settings.storage),
+        Interrupts().listening() as interrupts,
+        closing(_Job(settings, planned, console, started, interrupts)) as job,
+    ):
         return Conducted(job.run(), job.trials, planned)
 
 

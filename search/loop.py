@@ -179,8 +179,8 @@ class _Search:
             if not self.asked:
                 self.asked += self.engine.ask(self._wanted(workers.batch, len(running)))
             if not self.asked:
-                self.end, self.exhausted = self.engine.exhausted_because, True
-                return
+                self.end, self.exhausted = self.engine.exhausted_because, not running
+                return  # what is under way may still open something
             while self.asked and not self._spent(running):
                 self._begin(self.asked.popleft(), workers, running)
             if self.idle >= HOPELESS:
@@ -242,7 +242,8 @@ class _Search:
         best = self.smallest
         if best is not None and trial.parameter_count >= best.parameter_count:
             return not_smaller(best)
-        twin = None if trial.initial_epoch else self.known.get(_key(trial))
+        begun = trial.initial_epoch or trial.parent  # with weights that the other had not
+        twin = None if begun else self.known.get(_key(trial))
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
     def _limited(self, trial: Trial, reserved: int) -> Trial:

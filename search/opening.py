@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +47,7 @@ def open_engine(settings: Settings, planned: Plan, folder: Path, console: Consol
             search_target=planned.search_target,
             inputs=planned.prepared.data.train[0],
             fit_space=planned.fit_space,
-            **_more(settings, planned, folder),
+            **_more(settings, planned, folder, console),
         )
 
     earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
@@ -104,17 +106,36 @@ def _set_aside(settings: Settings, name: str, folder: Path) -> None:
         set_study_aside(settings.storage, name)
 
 
-def _more(settings: Settings, planned: Plan, folder: Path) -> dict[str, Any]:
-    """What Optuna's engine is told besides: its models' folder, and which can train together."""
+def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> dict[str, Any]:
+    """What Optuna's engine is told besides: its models' folder, and what populations know."""
     if settings.engine != "optuna":
         return {}
-    models = {"models": folder / "models"}
+    more: dict[str, Any] = {"models": folder / "models"}
+    if importlib.util.find_spec("jax") is None:
+        return more
+    more["narrows"] = _narrows(settings, planned, console)
     if planned.trainer == "fit":
-        return models
+        return more
     from .training.population.templates import Templates
 
     rows_there = rows(planned.prepared.data.train[0])
-    return models | {"template": Templates(planned.pipeline, rows_there)}
+    return more | {"template": Templates(planned.pipeline, rows_there)}
+
+
+def _narrows(settings: Settings, planned: Plan, console: Console) -> Callable[..., bool]:
+    """Whether a model can begin with units of another; JAX is imported when that is first asked."""
+
+    def notice(text: str) -> None:
+        if not settings.quiet:
+            console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    @cache
+    def narrows() -> Callable[..., bool]:
+        from .training.population.templates import Narrows
+
+        return Narrows(planned.pipeline, rows(planned.prepared.data.train[0]), notice)
+
+    return lambda wide, narrow: narrows()(wide, narrow)
 
 
 @contextmanager

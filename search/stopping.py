@@ -14,7 +14,7 @@ GRACE = 4  # epochs before any trial may be given up
 EXPONENT = 0.75  # of the optimistic power law; benchmarks/search_efficiency says what it ends
 ENOUGH = 8  # finished curves that say as much of the exponent as the default does
 STEEP, FLAT = 1.25, 0.6  # bounds of what they may say
-PATIENCE = 8  # epochs without a new best, at least
+PATIENCE = 12  # epochs without a new best, at least: eight end a third of the slow runs that reach
 
 
 class Stop(Enum):

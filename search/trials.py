@@ -10,6 +10,7 @@ from typing import Any
 RECORD = "occam"  # Optuna's user attribute that holds a finished trial
 IMPORTED = "imported"  # that of a trial that another study has finished
 BATCH = "batch"  # and that which holds the number of the first trial of its batch
+PARENT = "parent"  # and that which holds the number of the trial whose weights it begins with
 
 
 class TrialState(Enum):
@@ -19,6 +20,15 @@ class TrialState(Enum):
     PRUNED = "PRUNED"
     FAIL = "FAIL"
     REJECTED = "REJECTED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """A trial that has reached, from whose trained units a narrower one takes its own."""
+
+    number: int
+    hyperparameters: Mapping[str, Any]
+    model_path: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +47,7 @@ class Trial:
     weights_path: str | None = None  # file to keep the weights in, for a trial that goes on
     exponent: float | None = None  # of its optimistic learning curve; None: the default
     horizon: int | None = None  # epochs that it may be trained in all its rounds, where more
+    parent: Parent | None = None  # whose weights it begins with, where it is a narrower copy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +70,7 @@ class FinishedTrial:
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target
     error: str | None = None
+    parent: int | None = None  # trial that it is a narrower copy of
 
 
 def packed(finished: FinishedTrial) -> dict[str, Any]:
@@ -96,5 +108,6 @@ def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial
         parameter_count=trial.parameter_count,
         trainable_parameter_count=trial.trainable_parameter_count,
         seed=trial.seed,
+        parent=trial.parent.number if trial.parent else None,
         **fields,  # type: ignore[arg-type]  # checked by FinishedTrial itself
     )

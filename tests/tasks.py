@@ -45,3 +45,13 @@ def blobs(folder: Path, *changes: tuple[str, str], name: str = "blobs.py") -> st
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+RINGS = (  # in place of the blobs: a hidden layer is needed
+    """    labels = rng.integers(0, 2, 400)
+    inputs = rng.normal(size=(400, 4)).astype("float32") + 2.2 * labels[:, None]
+""",
+    """    inputs = rng.normal(size=(400, 4)).astype("float32")
+    labels = (np.hypot(inputs[:, 0], inputs[:, 1]) > 1.2).astype(int)
+""",
+)

@@ -14,7 +14,7 @@ import optuna
 import pytest
 from occam.search.trials import RECORD
 from optuna.storages.journal import JournalFileBackend
-from tasks import blobs
+from tasks import RINGS, blobs
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,27 @@ def test_kill_minus_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed):
         assert summary[key] == whole[key]
     assert summary["selected"]["hyperparameters"] == whole["selected"]["hyperparameters"]
     assert summary["selected"]["validation"] == whole["selected"]["validation"]
+
+
+def test_a_search_that_is_killed_while_a_model_loses_units_goes_on_the_same(tmp_path):
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+        blobs(folder, RINGS, ("target=0.9, epochs=12", "target=0.7, epochs=30"))
+    completed(folders[0])
+    whole = finished(folders[0])
+    children = [number for number, record in whole.items() if record["parent"] is not None]
+    assert len(children) > 1
+    assert any(whole[number]["reached"] for number in children)
+    code, before = interrupted(folders[1], signal.SIGKILL, after=children[0] + 1)
+    assert code == -signal.SIGKILL
+    completed(folders[1])
+    after = finished(folders[1])
+    assert {number: after[number] for number in before} == before
+    assert told(after) == told(whole)
+    assert [record["parent"] for record in after.values()] == [
+        record["parent"] for record in whole.values()
+    ]
 
 
 def test_a_population_that_is_killed_loses_nothing_and_trains_nothing_twice(tmp_path):

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("search", "spaces", "pipelines")
 HOMES = {
     "optuna": {
+        "search/constraints.py",
         "search/engines/optuna.py",
         "search/hyperparameters.py",
         "search/report/importances.py",

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from occam.search.engines.optuna import Engine
@@ -93,9 +92,7 @@ class Replay:
         each.future.set_result(ended)
 
 
-def occam(
-    table: Table, seed: int, epochs: int, *, sampler: str = "level-set", batch: int = 1
-) -> tuple[list[Pick], int]:
+def occam(table: Table, seed: int, epochs: int, *, batch: int = 1) -> tuple[list[Pick], int]:
     """Picks as the search went on, and the epochs that it spent in all."""
     measured, target = table.metric, table.target
     aim = search_target(measured, target, table.labels, MARGIN)
@@ -115,7 +112,7 @@ def occam(
             pipeline,
             name="table",
             storage=Path(folder, "study.journal"),
-            sampler=sampler,
+            sampler="level-set",
             seed=seed,
             metric=measured,
             search_target=aim,
@@ -135,9 +132,7 @@ def occam(
     return picks, spent
 
 
-OURS: dict[str, dict[str, Any]] = {
+OURS: dict[str, dict[str, int]] = {
     "Occam": {},
     "Occam, batches of 16": {"batch": 16},
-    "random, Occam's stops": {"sampler": "random"},
-    "TPE, Occam's stops": {"sampler": "tpe"},
 }

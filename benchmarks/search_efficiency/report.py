@@ -10,7 +10,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from against import TITLES, against
 from outcome import Goal, at, epochs_to_goal, expected_epochs, goal, mean_ranks, quartiles, stopped
+from replay import OURS
+from rivals import STOPPED
 from tables import Table
 
 Searches = Sequence[dict[str, Any]]
@@ -36,6 +39,8 @@ def report(tables: dict[str, Table], searches: Searches, folder: Path) -> None:
         *_tasks(tables, goals),
         "",
         *_summary(players, goals),
+        "",
+        *_against(players, goals),
         "",
         *_by_task(players, goals),
         "",
@@ -85,6 +90,20 @@ def _summary(players: dict[str, dict[str, list[Any]]], goals: dict[str, Goal]) -
         )
     titles = ["tool", "expected epochs", "median epochs", "success", "size", "holds", "spent"]
     return _table(titles, sorted(rows, key=lambda row: _value(row[1])))
+
+
+def _against(players: dict[str, dict[str, list[Any]]], goals: dict[str, Goal]) -> list[str]:
+    """Occam and the best rival of each task, all of them selecting by Occam's rule."""
+    rule = f" ({RULES['ours']})"
+    same = {name.removesuffix(rule): each for name, each in players.items() if rule in name}
+    own = {*OURS, STOPPED}
+    rivals = {name: each for name, each in same.items() if name not in own}
+    text = []
+    for name in OURS:
+        if same.get(name) and rivals:
+            table = _table(TITLES, against(same[name], rivals, goals))
+            text += [f"### {name}, against the best rival of each task", "", *table, ""]
+    return text[:-1]
 
 
 def _by_task(players: dict[str, dict[str, list[Any]]], goals: dict[str, Goal]) -> list[str]:
@@ -180,7 +199,7 @@ def _anytime(
     colours = plt.get_cmap("tab20").colors
     for axes, task in zip(grid.flat, goals, strict=False):
         epochs = tables[task].task.epochs
-        times = np.geomspace(epochs / 4, 60 * epochs, POINTS)
+        times = np.geomspace(epochs / 4, 40 * epochs, POINTS)
         for number, name in enumerate(names):
             searches = players[name].get(task, [])
             if not searches:

@@ -16,10 +16,13 @@ import keras_tuner
 import numpy as np
 import optuna
 from occam.search.hyperparameters import SuggestedHyperParameters
+from occam.search.loop import HOPELESS
 from occam.search.selection import search_target
+from occam.search.stopping import Stop, Stops, final_score
 from tables import MARGIN, SEEDS, Pick, Table
 
 PATIENCE = 8
+STOPPED = "random, Occam's stops"  # the one that knows no rule but ours
 MISSED = 10.0  # added to a score, beside the shortfall, where one number has to say it all
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -60,6 +63,20 @@ class Player:
         if smaller and self._reaches(score):
             self.take(number, seed, epoch)
         return score
+
+    def train_with_stops(self, number: int) -> None:
+        """Train a configuration until one of our absolute stops ends it, and take it in."""
+        seed, epochs = int(self.seeds.integers(SEEDS)), self.table.task.epochs
+        curve = self.table.validation[number, seed].tolist()
+        stops = Stops(metric=self.table.metric, search_target=self.target, epochs=epochs)
+        end, stop = 0, None
+        while stop is None and end < epochs:
+            end += 1
+            stop = stops.decide(curve[:end])
+        self.spent += end
+        last = stop is None and self._reaches(final_score(curve))
+        if stop is Stop.REACHED or last:
+            self.take(number, seed, end - 1)
 
     def take(self, number: int, seed: int, epoch: int) -> None:
         truth = float(self.table.truth[number, seed, epoch])
@@ -126,6 +143,19 @@ def by_optuna(
                 study.tell(trial, player.alone(number, score))
 
     return play
+
+
+def at_random(player: Player) -> None:
+    """Our gate and our stops without our sampler: what cannot be smaller is not trained."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=player.seed))
+    idle = 0
+    while not player.over and idle < HOPELESS:
+        number = _number(player, SuggestedHyperParameters(study.ask()))
+        if player.picks and player.table.sizes[number] >= player.picks[-1][1]:
+            idle += 1
+            continue
+        idle = 0
+        player.train_with_stops(number)
 
 
 @dataclass
@@ -225,6 +255,7 @@ def play(name: str, table: Table, seed: int, budget: int, *, ours: bool) -> Play
 
 def _samplers() -> Iterator[tuple[str, Callable[[Player], None]]]:
     of = optuna.samplers
+    yield STOPPED, at_random
     yield "Optuna random", by_optuna(lambda seed: of.RandomSampler(seed=seed))
     yield "Optuna TPE", by_optuna(lambda seed: of.TPESampler(seed=seed))
     yield "Optuna TPE + Hyperband", by_optuna(lambda seed: of.TPESampler(seed=seed), prune=True)

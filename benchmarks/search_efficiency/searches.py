@@ -19,7 +19,7 @@ from rivals import play  # noqa: E402
 from tables import Table, table  # noqa: E402
 from tasks import TASKS  # noqa: E402
 
-KEPT = Path("mlruns", "benchmarks")
+TABLES = Path(__file__).parent / "tables"
 
 
 def search(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -36,4 +36,4 @@ def search(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def made(name: str) -> Table:
-    return table(TASKS[name], KEPT / "tables")
+    return table(TASKS[name], TABLES)

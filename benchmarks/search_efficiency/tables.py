@@ -113,13 +113,13 @@ class Both(Cohort):
 
 def table(task: Task, folder: Path) -> Table:
     """The table from its file; it is made where there is none."""
-    path = folder / f"{task.name.replace(' ', '_')}.npz"
-    if not path.exists():
+    file = path(task, folder)
+    if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
+        part = file.with_suffix(".part.npz")
         np.savez_compressed(part, **make(task))
-        part.replace(path)
-    with np.load(path) as held:
+        part.replace(file)
+    with np.load(file) as held:
         arrays = {name: held[name] for name in held.files}
     return Table(
         task,
@@ -127,6 +127,11 @@ def table(task: Task, folder: Path) -> Table:
         reads=json.loads(str(arrays.pop("reads"))),
         **arrays,
     )
+
+
+def path(task: Task, folder: Path) -> Path:
+    """Where the table of a task lies."""
+    return folder / f"{task.name.replace(' ', '_')}.npz"
 
 
 def make(task: Task) -> dict[str, Any]:

@@ -34,7 +34,6 @@ class Task:
     metric: str = "accuracy"
     epochs: int = 40
     batch_size: int = 32
-    needs_files: bool = False
 
 
 def key(configuration: dict[str, Any]) -> str:
@@ -182,11 +181,15 @@ def series() -> tuple[Rows, Rows, Rows]:
     return split(waves[:, :STEPS, None], waves[:, -1], 1000, 1000)
 
 
-def images(name: str) -> tuple[Rows, Rows, Rows]:
-    """2,000 rows to train, as many to validate, half as wide and high as they come."""
+def images(name: str, rows: int = 10000) -> tuple[Rows, Rows, Rows]:
+    """2,000 rows to train, as many to validate, half as wide and high as they come.
+
+    Args:
+        rows: of truth.
+    """
     data = prepare(load(name)).data
     x, y = _halved(data.train[0][:4000]), np.asarray(data.train[1][:4000])
-    truth = _halved(data.test[0]), np.asarray(data.test[1])
+    truth = _halved(data.test[0][:rows]), np.asarray(data.test[1][:rows])
     return (x[:2000], y[:2000]), (x[2000:], y[2000:]), truth
 
 
@@ -202,7 +205,7 @@ def churn() -> tuple[Rows, Rows, Rows]:
 def reviews() -> tuple[Rows, Rows, Rows]:
     data = prepare(load("imdb")).data
     x, y = np.asarray(data.train[0])[:, -WORDS:], np.asarray(data.train[1])
-    truth = np.asarray(data.test[0])[:10000, -WORDS:], np.asarray(data.test[1])[:10000]
+    truth = np.asarray(data.test[0])[:5000, -WORDS:], np.asarray(data.test[1])[:5000]
     x, known = np.minimum(x, KNOWN - 1), np.minimum(truth[0], KNOWN - 1)
     return (x[:1500], y[:1500]), (x[1500:4500], y[1500:4500]), (known, truth[1])
 
@@ -259,31 +262,27 @@ TASKS = {
             data=partial(images, "mnist_dense"),
             build=partial(dense, shape=(14, 14, 1), **SOFTMAX),
             epochs=30,
-            needs_files=True,
         ),
         Task(
             name="mnist convolutional",
-            data=partial(images, "mnist_cnn"),
+            data=partial(images, "mnist_cnn", 5000),
             build=partial(convolutional, **SMALL_IMAGES),
             epochs=20,
             batch_size=64,
-            needs_files=True,
         ),
         Task(
             name="fashion convolutional",
-            data=partial(images, "fashion_mnist"),
+            data=partial(images, "fashion_mnist", 5000),
             build=partial(convolutional, **SMALL_IMAGES),
             epochs=20,
             batch_size=64,
-            needs_files=True,
         ),
         Task(
             name="churn",
             data=churn,
             build=partial(dense, shape=(26,), **LOGISTIC),
             epochs=30,
-            needs_files=True,
         ),
-        Task(name="reviews", data=reviews, build=text, epochs=30, needs_files=True),
+        Task(name="reviews", data=reviews, build=text, epochs=30),
     )
 }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,25 +13,37 @@ import optuna
 
 from ..building import as_hyperparameters, build
 from ..configuration import read, register
+from ..constraints import tell
 from ..counting import Count, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
+from ..samplers.descents import Descents, Sized
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Draw, Pool
+from ..samplers.pool import Draw, Pool, Values
 from ..sharing import Sharing
-from ..shortfall import LEAST, shortfall
-from ..stopping import calibrated
+from ..shortfall import shortfall
+from ..stopping import GRACE, calibrated
 from ..studies import leases_of, storage_of
-from ..trials import BATCH, IMPORTED, RECORD, FinishedTrial, Trial, TrialState, packed, unpacked
+from ..trials import (
+    BATCH,
+    IMPORTED,
+    PARENT,
+    RECORD,
+    FinishedTrial,
+    Parent,
+    Trial,
+    packed,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
 
-BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
-
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
 MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
+
+FINE = 3  # a child is trained for one epoch of so many that a trial may take
 
 
 class Engine:
@@ -47,6 +58,8 @@ class Engine:
             processes may share.
         models: folder of this process's own for the models that reach.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
+        narrows: whether a model can begin with the units of another, as `Descents` is told;
+            None: no model is narrowed. Only beside the level-set sampler is one ever.
     """
 
     def __init__(
@@ -63,6 +76,7 @@ class Engine:
         template: Callable[[Any, Any], int] = lambda model, hp: 0,
         fit_space: Sequence[Any] = (),
         models: Path = Path(),
+        narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
@@ -73,6 +87,9 @@ class Engine:
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
         self._default = self._find_default()
+        self._descents = None
+        if sampler == LEVEL_SET and narrows is not None:
+            self._descents = Descents(self._sized, narrows)
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         opened = storage_of(storage)
         self._study = optuna.create_study(
@@ -114,8 +131,9 @@ class Engine:
         asked = [self._propose(trial, exponent) for trial in again]
         if isinstance(self._study.sampler, LevelSetSampler):
             self._study.sampler.begin(first, size)
+        children = self._children(first)
         while self._count() < first + size and not self._exhausted:
-            trial = self._next()
+            trial = self._next() if children is None else self._next_of(children, first)
             if trial is None:
                 break
             if self.shared is not None:
@@ -155,9 +173,9 @@ class Engine:
             imported: it only teaches the sampler; otherwise it counts as one of this search.
         """
         sampler, self._study.sampler = self._study.sampler, optuna.samplers.RandomSampler(seed=0)
-        self._study.enqueue_trial(
-            self._suggestions(finished.hyperparameters), {IMPORTED: True} if imported else None
-        )
+        known: dict[str, Any] = {IMPORTED: True} if imported else {}
+        known |= {} if finished.parent is None else {PARENT: finished.parent}
+        self._study.enqueue_trial(self._suggestions(finished.hyperparameters), known)
         trial = self._study.ask()
         self._study.sampler = sampler
         self._built(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
@@ -185,6 +203,18 @@ class Engine:
         hp = as_hyperparameters(hyperparameters)
         self._built(hp)
         return default_suggestions(hp)
+
+    def _sized(self, values: Values) -> Sized | None:
+        """A configuration of these suggestions, counted; None where it cannot be built."""
+        draw: Any = Draw(np.random.default_rng(0), values)
+        hp = SuggestedHyperParameters(draw)
+        try:
+            count = count_build(lambda: self._built(hp), self._inputs)
+        except Exception:  # a configuration that cannot be built is none
+            return None
+        return Sized(
+            values=draw.values, hyperparameters=_plain(hp.values), parameter_count=count.total
+        )
 
     def _built(self, hp: Any) -> Any:
         model = build(self._pipeline, hp)
@@ -248,11 +278,40 @@ class Engine:
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
             return self._seeded(waiting[0], self._study.ask)
-        sampler = self._study.sampler
-        if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
+        if self._nothing_else(len(trials)):
             self.exhausted_because = "no smaller model is likely to reach the target any more"
             return None
         return self._seeded(len(trials), self._study.ask)
+
+    def _children(self, first: int) -> list[tuple[int, Values]] | None:
+        """The children that a batch consists of; None where the sampler is to propose it.
+
+        Whatever has become the smallest loses units first, until none of its layers can: that
+        takes a few epochs a child, and the sampler then looks below a smaller one. A batch that
+        was interrupted is completed as it was begun. Processes that share a search do this under
+        the lease that they ask by, so that each takes another child.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        if self._descents is None or not trials:
+            return None
+        before, begun = trials[:first], trials[first:]
+        if begun and PARENT not in begun[0].user_attrs:
+            return None
+        return self._descents.children(before) or None
+
+    def _nothing_else(self, number: int) -> bool:
+        sampler = self._study.sampler
+        return isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, number)
+
+    def _next_of(self, children: list[tuple[int, Values]], first: int) -> optuna.Trial | None:
+        """The next child of a batch; one that was enqueued when the process ended is there."""
+        index, trials = self._count() - first, self._study.get_trials(deepcopy=False)
+        if index >= len(children):
+            return None
+        parent, values = children[index]
+        if all(each.state is not optuna.trial.TrialState.WAITING for each in trials):
+            self._study.enqueue_trial(dict(values), {PARENT: parent})
+        return self._seeded(first + index, self._study.ask)
 
     def _seeded(self, number: int, make: Callable[[], optuna.Trial]) -> optuna.Trial:
         """Each trial has a sampler of its own seed: a search that was interrupted asks the same."""
@@ -264,7 +323,7 @@ class Engine:
 
     def _exponent(self, *, before: int) -> float:
         """What the curves that were finished before a batch say: the same after an interruption."""
-        known = (each for each in self.finished if each.number < before)
+        known = (e for e in self.finished if e.number < before and e.parent is None)
         return calibrated(self._metric, (each.history.get("score", ()) for each in known))
 
     def _propose(self, trial: optuna.Trial, exponent: float) -> Trial:
@@ -277,58 +336,37 @@ class Engine:
         if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
             error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
+        parent, epochs = self._parent(trial), self._pipeline.epochs
         return Trial(
             number=trial.number,
             hyperparameters=_plain(hp.values),
             parameter_count=size.total,
             trainable_parameter_count=size.trainable,
-            epochs=self._pipeline.epochs,
+            epochs=min(epochs, max(2 * GRACE, epochs // FINE)) if parent else epochs,
             seed=_seed(self._seed, trial.number, 1),
             error=error,
             exponent=exponent,
+            parent=parent,
+        )
+
+    def _parent(self, trial: optuna.Trial) -> Parent | None:
+        """The trial that this one descends from, with its model in a file of this machine."""
+        number = trial.user_attrs.get(PARENT)
+        if number is None:
+            return None
+        found = next(each for each in self.finished if each.number == number)
+        if self.shared is not None:
+            found = self.shared.localised(found)
+        return Parent(
+            number=number,
+            hyperparameters=found.hyperparameters,
+            model_path=found.model_path or "",
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:
-        """Set both constraints, always in one order: Optuna's GP reads them by position."""
-        value = math.log10(max(finished.parameter_count, 1))
-        violation = self._violation(finished)
-        if self._sampler_name in UNCONSTRAINED:
-            if violation > 0:
-                value += 10 + violation  # beyond any size
-            self._study.tell(trial, value)
-            return
-        for key, amount in (("target", violation), ("size", self._excess(finished))):
-            if key not in trial.constraints:  # a process that died may have come as far as here
-                trial.set_constraint(key, amount)
-        if finished.state is TrialState.REJECTED or finished.epochs == 0:
-            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
-        self._study.tell(trial, value)
-
-    def _violation(self, finished: FinishedTrial) -> float:
-        """How far a trial stays from the search target; at most 0 where it reaches it.
-
-        A trial that failed counts as the worst so far: a sampler learns nothing of a FAIL.
-        """
-        if _too_large(finished):
-            return 0.0
         missing = shortfall(finished, self._metric, self._search_target)
-        return max([BUILD_FAILED, *self._violations()]) if missing is None else missing
-
-    def _violations(self) -> Iterator[float]:
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.state.is_finished():
-                yield trial.constraints.get("target", 0.0)
-
-    def _excess(self, finished: FinishedTrial) -> float:
-        """Log ratio of a size that was too large to the smallest that has reached; else 0."""
-        if not _too_large(finished):
-            return 0.0
-        smallest = min(
-            (trial.parameter_count for trial in self.finished if trial.reached),
-            default=finished.parameter_count,
-        )
-        return max(math.log(finished.parameter_count / smallest), LEAST)
+        constrained = self._sampler_name not in UNCONSTRAINED
+        tell(self._study, trial, finished, missing=missing, constrained=constrained)
 
     def _exhaust(self) -> None:
         self._exhausted = True
@@ -343,12 +381,6 @@ def records(storage: Path, name: str) -> tuple[list[FinishedTrial], dict[str, An
 def _finished(study: optuna.Study) -> list[FinishedTrial]:
     told = (each for each in study.get_trials(deepcopy=False) if RECORD in each.user_attrs)
     return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
-
-
-def _too_large(finished: FinishedTrial) -> bool:
-    """Whether nothing is known of a trial but that a smaller one has reached."""
-    pruned = finished.state is TrialState.PRUNED and finished.score is None
-    return pruned or finished.state is TrialState.REJECTED
 
 
 def _unpacked(trial: optuna.trial.FrozenTrial) -> FinishedTrial:

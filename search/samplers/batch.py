@@ -29,7 +29,7 @@ class Batch:
     opened: set[int | None] = field(default_factory=set)  # templates with candidates of their own
 
     def add(self, candidates: list[Configuration], seed: int) -> None:
-        """Let the surrogate judge candidates, which are all of them judged at most once."""
+        """Let the surrogate judge more candidates; it is the same one for the whole batch."""
         if not self.opened:
             self.surrogate = self.history.surrogate(seed)
             self.opened.add(None)

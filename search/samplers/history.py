@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ..trials import BATCH, RECORD, TrialState
+from ..trials import BATCH, PARENT, RECORD, TrialState
 from .pool import Configuration, Values
 from .surrogate import Observation, Surrogate
 
@@ -31,6 +31,7 @@ class Trained:
     outcome: float
     weight: float
     epochs: int
+    inherited: bool  # began with trained weights: says nothing of others that begin with none
 
     @property
     def size(self) -> int:
@@ -65,12 +66,18 @@ class History:
 
     def epochs(self, reached: bool) -> float:
         """Epochs that a trial with this end has taken so far, in the median."""
-        taken = [each.epochs for each in self.trained if each.reached is reached and each.epochs]
+        taken = [
+            each.epochs
+            for each in self.trained
+            if each.reached is reached and each.epochs and not each.inherited
+        ]
         return median(taken) if taken else 10.0
 
     def surrogate(self, seed: int) -> Surrogate:
         observations = [
-            Observation(each.configuration, each.outcome, each.weight) for each in self.trained
+            Observation(each.configuration, each.outcome, each.weight)
+            for each in self.trained
+            if not each.inherited
         ]
         return Surrogate(observations, seed)
 
@@ -100,9 +107,10 @@ def _beaten(told: list[tuple[FrozenTrial, Mapping[str, Any]]]) -> set[int]:
 def _trained(
     trial: FrozenTrial, record: Mapping[str, Any], outcome_of: Callable[[float], float]
 ) -> Trained:
-    """A trial as an observation; one that was stopped early lies between what it was and could be.
+    """A trial as an observation, between what its score was and could have become.
 
-    The mean of the two outcomes is the log of the geometric mean of the two errors.
+    One that reached was stopped as well: else all of them would seem to be just good enough. The
+    mean of the two outcomes is the log of the geometric mean of the two errors.
     """
     distributions: Any = trial.distributions  # of the three kinds that there are
     configuration = Configuration(trial.params, distributions, record["parameter_count"])
@@ -121,6 +129,7 @@ def _trained(
         outcome=max(value, 0.0) if record["reached"] else min(value, 0.0),
         weight=PRUNED_WEIGHT if stopped or score is None else 1.0,
         epochs=record["epochs"],
+        inherited=PARENT in trial.user_attrs,
     )
 
 

@@ -155,6 +155,7 @@ class LevelSetSampler(BaseSampler):
         if not path or off_path or len(done) + len(mates) >= BRACKETS:
             return None
         high = min((each.size for each in done if each.reached), default=math.inf)
+        high = min(high, history.smallest)  # which may be narrower than any of the path
         low = max((each.size for each in done if each.size < high), default=path[0].parameter_count)
         wanted = math.sqrt(low * high) if high < math.inf else 2 * low
         if high / low < NARROW:

@@ -24,6 +24,7 @@ from .users_fit import train_as_user_says, trains_itself
 if TYPE_CHECKING:
     from ..pipeline import Pipeline, Split
     from ..stopping import Stops
+    from ..trials import Parent
 
     History = dict[str, list[float]]
     OnEpoch = Callable[[int, float], bool | None]
@@ -39,6 +40,7 @@ class Run:
     epochs: int
     stop: Stop | None
     model: Callable[[], keras.Model]
+    note: str = ""  # what it began with, where it has a parent
 
 
 def fit(
@@ -53,6 +55,7 @@ def fit(
     on_epoch: OnEpoch | None = None,
     initial_epoch: int = 0,
     initial_weights: str | None = None,
+    parent: Parent | None = None,
 ) -> Run:
     """Build the model of a configuration and train it: the same seed gives the same weights.
 
@@ -60,6 +63,7 @@ def fit(
         epochs: to train at most, those of an earlier run not counted.
         on_epoch: is told the epochs trained so far and the validation score; true ends the run.
         initial_epoch: epochs that an earlier run has trained, whose weights are `initial_weights`.
+        parent: a trial whose units this one begins with.
     """
     seed_everything(seed)
     hp = as_hyperparameters(hyperparameters)
@@ -69,6 +73,11 @@ def fit(
     watch = _Watch(validation, stops, on_epoch)
     if initial_weights is not None:
         _begin_with(initial_weights, model, train[0])
+    note = ""
+    if parent is not None:
+        from .inheritance import inherited  # imports JAX, which nothing else here needs
+
+        _, note = inherited(pipeline, parent, model, train[0])
     plan = _Plan(
         train=train,
         batch_size=batch_size,
@@ -87,8 +96,13 @@ def fit(
         returned = _train(model, plan)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
-    history = {**watch.history, "score": watch.scores}
-    return Run(history=history, epochs=len(watch.scores), stop=watch.stop, model=lambda: model)
+    return Run(
+        history={**watch.history, "score": watch.scores},
+        epochs=len(watch.scores),
+        stop=watch.stop,
+        model=lambda: model,
+        note=note,
+    )
 
 
 def release() -> None:

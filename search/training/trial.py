@@ -43,6 +43,7 @@ def run_trial(
             on_epoch=on_epoch,
             initial_epoch=trial.initial_epoch,
             initial_weights=trial.initial_weights,
+            parent=trial.parent,
         )
         finished = conclude(task, trial, run)
     except Exception as error:
@@ -93,8 +94,12 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
         projected_score=stops.best_future(scores),
         history=run.history,
         epochs=run.epochs,
-        reason=run.stop.value if run.stop else "trained to its last epoch",
+        reason=", ".join(filter(None, (_how(run), run.note))),
     )
+
+
+def _how(run: Run) -> str:
+    return run.stop.value if run.stop else "trained to its last epoch"
 
 
 def _save_model(run: Run, path: Path) -> str:

@@ -27,6 +27,7 @@ class Lane:
     seed: int
     epochs: int
     stops: Stops
+    begin: list[Array] | None = None  # the member's own weights to begin with; None: drawn
     scores: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     stop: Stop | None = None
@@ -112,7 +113,7 @@ class Cohort:
             lane = self._waiting.popleft()
             index = free.pop(0)
             self._lanes[index] = lane
-            starting.append((index, self._program.start(lane.member, lane.seed)))
+            starting.append((index, self._program.start(lane.member, lane.seed, lane.begin)))
         if self._states is None:
             like = starting[0][1]
             self._states = jax.tree.map(lambda leaf: np.stack([leaf] * len(self._lanes)), like)

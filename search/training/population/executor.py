@@ -19,12 +19,23 @@ from ...evaluation import arrays, predictions
 from ...metrics import metric
 from ...pipeline import Data
 from ...stopping import Stop
-from ...trials import FinishedTrial, Trial, TrialState, failed, finished, not_smaller, rejected
+from ...trials import (
+    FinishedTrial,
+    Parent,
+    Trial,
+    TrialState,
+    failed,
+    finished,
+    not_smaller,
+    rejected,
+)
 from ..fit import Run
+from ..inheritance import inherited
 from ..trial import Task, conclude, run_trial, stops_of
 from .cohort import Cohort, Lane
 from .dataset import Dataset
 from .errors import Unsupported
+from .initial import Array
 from .lowering import Member, Template, lower
 from .program import Program
 from .sizing import parts, sized
@@ -44,6 +55,7 @@ class _Trial:
     future: Future[FinishedTrial]
     member: Member | None
     seconds: float = 0.0  # its share of the time that its population took
+    note: str = ""  # what it began with, where it has a parent
 
 
 class Population:
@@ -165,8 +177,17 @@ class Population:
     def _lane(self, each: _Trial) -> Lane:
         if each.member is None:
             raise RuntimeError("This trial has no place in a population.")
-        trial = each.trial
-        return Lane(each, each.member, trial.seed, trial.epochs, stops_of(self._task, trial))
+        trial, begin = each.trial, None
+        if trial.parent is not None:
+            begin, each.note = self._inherited(trial, trial.parent)
+        stops = stops_of(self._task, trial)
+        return Lane(each, each.member, trial.seed, trial.epochs, stops, begin)
+
+    def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
+        """The weights that a trial begins with, where they are its parent's; and what they are."""
+        pipeline = self._task.pipeline
+        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        return inherited(pipeline, parent, model, self._data.train[0])
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
         """One epoch of all that is under way; the runs that have ended."""
@@ -192,6 +213,7 @@ class Population:
             epochs=len(lane.scores),
             stop=lane.stop,
             model=lambda: self._extract(lane),
+            note=lane.owner.note,
         )
         try:
             ended = conclude(self._task, trial, run)

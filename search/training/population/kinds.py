@@ -77,12 +77,13 @@ Apply = Callable[[Call, list[Any]], Any]
 Masks = Callable[[Mapping[str, Any], list[Array], Mapping[str, Array], tuple[int, ...]], Array]
 
 
-def _like_input(
+def like_input(
     static: Mapping[str, Any],
     inputs: list[Array],
     widths: Mapping[str, Array],
     shape: tuple[int, ...],
 ) -> Array:
+    """Mask of a layer whose features are those of its inputs, one by one."""
     return inputs[0]
 
 
@@ -103,7 +104,7 @@ class Kind:
     reads: frozenset[str] = frozenset()
     describe: Callable[[Config, int], Described] = lambda config, features: Described()
     apply: Apply
-    mask: Masks = _like_input
+    mask: Masks = like_input
     exact_input: bool = False
     masked: Callable[[Mapping[str, Any]], bool] = lambda static: False
 

@@ -79,25 +79,26 @@ class Layout:
 
     @classmethod
     def of(cls, member: Member, widths: Widths) -> Layout:
-        """Follow the features through the graph."""
-        masks: list[Array] = []
+        """A member whose own units come first, padding after them."""
+        kept = [
+            {name: np.arange(width) < own[name] for name, width in padded}
+            for padded, own in zip(widths, member.widths, strict=True)
+        ]
+        return cls.keeping(member, kept)
+
+    @classmethod
+    def keeping(cls, member: Member, kept: Sequence[Mapping[str, Array]]) -> Layout:
+        """A member whose own units are those of these masks, of each node's widths by name."""
+        masks = follow(member, kept, [np.ones(width, bool) for width in member.features])
         places: list[Place] = []
         for index, node in enumerate(member.template.nodes):
-            inputs = [
-                masks[source] if source >= 0 else np.ones(member.features[-1 - source], bool)
-                for source in node.inputs
-            ]
-            padded = dict(widths[index])
-            own = {
-                name: np.arange(padded[name]) < width
-                for name, width in member.widths[index].items()
-            }
-            axes = {**own, "in": inputs[0]}
+            source = node.inputs[0]
+            features = np.ones(member.features[-1 - source], bool) if source < 0 else masks[source]
+            axes = {**kept[index], "in": features}
             for weight in node.weights:
                 runs = [_run(axis, axes) for axis in weight.axes]
                 shape = tuple(len(run) for run in runs)
                 places.append(Place(index, weight, shape, tuple(map(np.flatnonzero, runs))))
-            masks.append(kind_of(node).mask(dict(node.static), inputs, own, member.shapes[index]))
         sizes = [
             len(mask) * math.prod(space) for mask, space in zip(masks, member.shapes, strict=True)
         ]
@@ -127,6 +128,23 @@ class Layout:
             place.extract(np.asarray(values))
             for place, values in zip(self.places, padded, strict=True)
         ]
+
+
+def follow(
+    member: Member, own: Sequence[Mapping[str, Array]], given: Sequence[Array]
+) -> list[Array]:
+    """Each node's output features: what is known of the units, carried through the graph.
+
+    Args:
+        own: of each node, one value a unit, by the name of the width.
+        given: one value a feature of each model input.
+    """
+    known: list[Array] = []
+    for index, node in enumerate(member.template.nodes):
+        inputs = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
+        kind = kind_of(node)
+        known.append(kind.mask(dict(node.static), inputs, own[index], member.shapes[index]))
+    return known
 
 
 def masked_nodes(template: Template) -> list[int]:

@@ -60,10 +60,18 @@ class Program:
             donate_argnums=0,
         )
 
-    def start(self, member: Member, seed: int) -> State:
-        """A member's state before its first epoch: the same seed draws the same weights."""
+    def start(self, member: Member, seed: int, begin: list[Array] | None = None) -> State:
+        """A member's state before its first epoch: the same seed draws the same weights.
+
+        Args:
+            begin: its own weights, layer by layer, where they are not drawn.
+        """
         layout = Layout.of(member, self.widths)
-        weights = layout.initial(member, np.random.default_rng([seed, 1]))
+        if begin is None:
+            weights = layout.initial(member, np.random.default_rng([seed, 1]))
+        else:
+            given = zip(layout.places, begin, strict=True)
+            weights = [place.embed(values) for place, values in given]
         return self.state(member, layout, weights, seed)
 
     def state(self, member: Member, layout: Layout, weights: list[Array], seed: int) -> State:

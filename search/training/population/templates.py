@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from ...pipeline import Pipeline
 from ..users_fit import trains_itself
 from .errors import Unsupported
 from .lowering import Member, Template, lower
+from .narrowing import Narrowing
 
 
 def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int) -> Member:
@@ -44,6 +45,32 @@ class Templates:
         except Unsupported:
             return 0
         return self._numbers.setdefault(template, len(self._numbers) + 1)
+
+
+class Narrows:
+    """Says whether one configuration's model can begin with the units of a wider one.
+
+    Args:
+        notice: is told, once, why models cannot be narrowed at all.
+    """
+
+    def __init__(self, pipeline: Pipeline, rows: int, notice: Callable[[str], None]) -> None:
+        self._pipeline, self._rows, self._notice = pipeline, rows, notice
+        self._noticed = False
+
+    def __call__(self, wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> bool:
+        try:
+            old = member_of(self._pipeline, wide, self._rows)
+        except Unsupported as reason:
+            if not self._noticed:
+                self._notice(f"No units are removed from models with {reason}.")
+            self._noticed = True
+            return False
+        try:
+            Narrowing.between(old, member_of(self._pipeline, narrow, self._rows))
+        except Unsupported:
+            return False
+        return True
 
 
 def _lowered(pipeline: Pipeline, model: keras.Model, hp: Any, rows: int) -> Member:

@@ -8,6 +8,18 @@ import jax
 import keras
 import numpy as np
 import pytest
+from architectures import (
+    BATCH,
+    CASES,
+    CLASSES,
+    IMAGE,
+    ROW,
+    ROWS,
+    SERIES,
+    branched,
+    compiled,
+    inputs,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from occam.search.training.population.dataset import Dataset
@@ -17,27 +29,7 @@ from occam.search.training.population.lowering import lower
 from occam.search.training.population.program import Program
 
 L = keras.layers
-ROWS, BATCH, STEPS = 40, 8, 50
-CLASSES = 3
-
-
-def inputs(shape: Sequence[int], vocabulary: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    if vocabulary:
-        return rng.integers(0, vocabulary, (ROWS, *shape))
-    return rng.normal(size=(ROWS, *shape)).astype("float32")
-
-
-def compiled(
-    layers: Callable[[int], list[keras.Layer]], width: int, shape: Sequence[int], **options: object
-) -> keras.Model:
-    stack = [keras.Input(tuple(shape)), *layers(width)]
-    model = keras.Sequential([*stack, L.Dense(CLASSES, "softmax")])
-    model.compile(
-        **{"optimizer": keras.optimizers.Adam(0.01), "loss": "sparse_categorical_crossentropy"}
-        | options
-    )
-    return model
+STEPS = 50
 
 
 def difference(models: Sequence[keras.Model], x: np.ndarray, y: np.ndarray) -> float:
@@ -74,111 +66,6 @@ def _padding(program: Program, member: object) -> np.ndarray:
     places = Layout.of(member, program.widths).places
     inside = [place.embed(np.ones(place.own_shape)) for place in places if place.weight.trainable]
     return np.concatenate([each.ravel() for each in inside]) == 0
-
-
-IMAGE, SERIES, WORDS, ROW = (7, 6, 2), (6, 3), (5,), (4,)
-CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
-    "dense": (ROW, lambda w: [L.Dense(w, "relu"), L.Dense(w + 1, "tanh", use_bias=False)]),
-    "masked activations": (ROW, lambda w: [L.Dense(w, "sigmoid"), L.Dense(w, "softplus")]),
-    "hidden softmax": (ROW, lambda w: [L.Dense(w, "softmax"), L.Dense(w)]),
-    "activation layers": (
-        ROW,
-        lambda w: [L.Dense(w), L.LeakyReLU(0.1), L.Dense(w), L.ELU(), L.Dense(w), L.ReLU()],
-    ),
-    "penalties": (
-        ROW,
-        lambda w: [
-            L.Dense(
-                w,
-                "relu",
-                kernel_regularizer=keras.regularizers.L2(0.01),
-                bias_regularizer=keras.regularizers.L1(0.01),
-            )
-        ],
-    ),
-    "batch normalization": (
-        IMAGE,
-        lambda w: [
-            L.Conv2D(w, 3, use_bias=False),
-            L.BatchNormalization(momentum=0.9),
-            L.ReLU(),
-            L.Flatten(),
-        ],
-    ),
-    "layer normalization": (ROW, lambda w: [L.Dense(w), L.LayerNormalization(), L.ReLU()]),
-    "convolutions": (
-        IMAGE,
-        lambda w: [
-            L.Conv2D(w, (3, 2), padding="same", activation="relu"),
-            L.Conv2D(w, 3, strides=2, padding="same", activation="gelu"),
-            L.GlobalAveragePooling2D(),
-        ],
-    ),
-    "stem": (
-        (10, 12, 1),
-        lambda w: [
-            L.Conv2D(w, 3, padding="same", use_bias=False),
-            L.BatchNormalization(momentum=0.9),
-            L.Activation("relu"),
-            L.MaxPooling2D(2),
-            L.Conv2D(w + 1, 3, activation="relu"),
-            L.Flatten(),
-        ],
-    ),
-    "valid and dilated": (
-        IMAGE,
-        lambda w: [
-            L.Conv2D(w, 2, activation="silu"),
-            L.Conv2D(w, 2, dilation_rate=2, activation="elu"),
-            L.Flatten(),
-        ],
-    ),
-    "separable": (
-        IMAGE,
-        lambda w: [
-            L.SeparableConv2D(w, 3, padding="same", depth_multiplier=2, activation="relu"),
-            L.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2),
-            L.GlobalMaxPooling2D(),
-        ],
-    ),
-    "pooling": (
-        IMAGE,
-        lambda w: [
-            L.Conv2D(w, 1, activation="tanh"),
-            L.MaxPooling2D(2, padding="same"),
-            L.AveragePooling2D(2, padding="same"),
-            L.Flatten(),
-        ],
-    ),
-    "one dimension": (
-        SERIES,
-        lambda w: [
-            L.Conv1D(w, 3, padding="same", activation="relu"),
-            L.SeparableConv1D(w, 2, activation="relu"),
-            L.AveragePooling1D(2),
-            L.GlobalAveragePooling1D(),
-        ],
-    ),
-    "lstm": (SERIES, lambda w: [L.LSTM(w, return_sequences=True), L.LSTM(w + 1)]),
-    "gru": (SERIES, lambda w: [L.GRU(w, return_sequences=True), L.GRU(w, reset_after=False)]),
-    "simple rnn": (SERIES, lambda w: [L.SimpleRNN(w, go_backwards=True, use_bias=False)]),
-    "bidirectional": (
-        SERIES,
-        lambda w: [
-            L.Bidirectional(L.LSTM(w, return_sequences=True)),
-            L.Bidirectional(L.GRU(w), merge_mode="sum"),
-        ],
-    ),
-    "embedding": (WORDS, lambda w: [L.Embedding(9, w), L.GlobalAveragePooling1D()]),
-    "shapes": (
-        SERIES,
-        lambda w: [L.Flatten(), L.Dense(6), L.Reshape((3, 2)), L.Conv1D(w, 2), L.Flatten()],
-    ),
-    "rescaling": (
-        ROW,
-        lambda w: [L.Rescaling(2.0, 1.0), L.Dense(w), L.RepeatVector(2), L.Flatten()],
-    ),
-}
 
 
 @pytest.mark.slow
@@ -254,16 +141,6 @@ def test_logits_are_told_by_the_loss() -> None:
     order = np.resize(np.arange(ROWS), (1, program.steps, BATCH)).astype("int32")
     _, _, predicted = program.advance(stacked, order)
     assert np.allclose(predicted.sum(axis=-1), 1, atol=1e-5)
-
-
-def branched(width: int, combine: type[keras.Layer]) -> keras.Model:
-    source = keras.Input(ROW)
-    left, right = L.Dense(width, "relu")(source), L.Dense(width, "tanh")(source)
-    merged = combine()([left, right])
-    merged = L.Concatenate()([merged, left, L.Dense(width + 2)(merged)])
-    model = keras.Model(source, L.Dense(CLASSES, "softmax")(merged))
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
-    return model
 
 
 @pytest.mark.slow

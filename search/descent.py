@@ -1,0 +1,79 @@
+"""Which narrower copies of a model to try next: a width at a time, boldly, then by bisection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BOLD = 4  # the first step leaves out one unit of so many
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Width:
+    """A hyperparameter that says how many units a layer has, and what it may be, rising."""
+
+    name: str
+    allowed: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A narrower copy that was tried before."""
+
+    values: Values  # its own
+    parent: Values
+    reached: bool | None  # None: it was not trained to an end that says anything
+
+    def width(self, name: str) -> bool:
+        """Whether this width is all that sets it apart from its parent."""
+        changed = {each for each in self.parent if self.values.get(each) != self.parent[each]}
+        return changed == {name}
+
+
+def narrower(
+    values: Values, widths: Sequence[Width], attempts: Sequence[Attempt]
+) -> list[dict[str, Any]]:
+    """The copies of `values` that are worth a try, at most one of each width.
+
+    A width that no copy has reached with is not undercut while others can be lowered, so that each
+    is bisected to where it holds. At last one step is tried once more of each: what failed in a
+    larger model may do in this one. There is an end, as every step lowers a width or closes it.
+
+    Args:
+        attempts: those of the same model, and of the models that it descends from.
+    """
+    bisected = {width.name: _next(width, int(values[width.name]), attempts) for width in widths}
+    if not any(each is not None for each in bisected.values()):
+        bisected = {width.name: _step(width, values, attempts) for width in widths}
+    return [{**values, name: value} for name, value in bisected.items() if value is not None]
+
+
+def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
+    """A bold step while none has failed, then the middle of what is left in between."""
+    failed = [
+        int(each.values[width.name])
+        for each in attempts
+        if each.reached is False and each.width(width.name)
+    ]
+    floor = max(failed, default=-1)
+    between = [each for each in width.allowed if floor < each < value]
+    if not between:
+        return None
+    if failed:
+        return between[len(between) // 2]
+    bold = [each for each in between if each <= value - max(1, value // BOLD)]
+    return bold[-1] if bold else between[-1]
+
+
+def _step(width: Width, values: Values, attempts: Sequence[Attempt]) -> int | None:
+    """The smallest step, where this very model has not tried it."""
+    lower = [each for each in width.allowed if each < values[width.name]]
+    tried = any(
+        each.parent == values and each.width(width.name) and each.values[width.name] == lower[-1]
+        for each in attempts
+        if lower
+    )
+    return lower[-1] if lower and not tried else None

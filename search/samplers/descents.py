@@ -1,0 +1,131 @@
+"""Narrower copies of the smallest model so far, which begin with its trained units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from ..descent import Attempt, Width, narrower
+from ..trials import PARENT, RECORD, TrialState
+from .pool import Distribution, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from optuna.trial import FrozenTrial
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized:
+    """A configuration that was built and counted, not trained."""
+
+    values: Values
+    hyperparameters: Mapping[str, Any]
+    parameter_count: int
+
+
+class Descents:
+    """Chooses children of the incumbent from a study's records alone: the same after a kill.
+
+    Args:
+        size: builds and counts a configuration; None where it cannot be built.
+        narrows: whether a configuration of these hyperparameters can begin with the units of one
+            of those, both given as hyperparameters: the wider first.
+    """
+
+    def __init__(
+        self,
+        size: Callable[[Values], Sized | None],
+        narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool],
+    ) -> None:
+        self._size, self._narrows = size, narrows
+        self._widths: dict[int, list[Width]] = {}
+
+    def children(self, trials: Iterable[FrozenTrial]) -> list[tuple[int, Values]]:
+        """Number of the incumbent, and values of a child of it: the smallest child first.
+
+        Empty where there is no incumbent, or where none of its layers can lose units.
+
+        Args:
+            trials: all that may be known, those under way among them.
+        """
+        known = {each.number: each for each in trials}
+        told = {
+            n: each.user_attrs[RECORD] for n, each in known.items() if RECORD in each.user_attrs
+        }
+        reached = [number for number, record in told.items() if record["reached"]]
+        if not reached:
+            return []
+        best = min(reached, key=lambda number: (told[number]["parameter_count"], number))
+        family = _family(known, best)
+        attempts = [_attempt(known, told, each) for each in family if PARENT in each.user_attrs]
+        tried = [a.values for a in attempts if a.parent == known[best].params]
+        made = [
+            self._size(values)
+            for values in narrower(known[best].params, self._known_widths(known[best]), attempts)
+            if values not in tried
+        ]
+        sized = sorted((each for each in made if each), key=lambda each: each.parameter_count)
+        return [(best, each.values) for each in sized]
+
+    def _known_widths(self, incumbent: FrozenTrial) -> list[Width]:
+        if incumbent.number not in self._widths:
+            self._widths[incumbent.number] = [
+                Width(name=name, allowed=allowed)
+                for name, distribution in sorted(incumbent.distributions.items())
+                if (allowed := _allowed(distribution)) and self._is_width(incumbent, name, allowed)
+            ]
+        return self._widths[incumbent.number]
+
+    def _is_width(self, incumbent: FrozenTrial, name: str, allowed: tuple[int, ...]) -> bool:
+        """Whether the next lower value makes a model that is the same with fewer units."""
+        record, value = incumbent.user_attrs[RECORD], incumbent.params[name]
+        lower = [each for each in allowed if each < value]
+        made = self._size({**incumbent.params, name: lower[-1]}) if lower else None
+        if made is None or made.values.keys() != incumbent.params.keys():
+            return False
+        smaller = made.parameter_count < record["parameter_count"]
+        return smaller and self._narrows(record["hyperparameters"], made.hyperparameters)
+
+
+def _family(known: Mapping[int, FrozenTrial], number: int) -> list[FrozenTrial]:
+    """The trials that descend from the same one as trial `number` does."""
+
+    def root(trial: FrozenTrial) -> int:
+        parent = trial.user_attrs.get(PARENT)
+        return trial.number if parent is None else root(known[parent])
+
+    return [each for each in known.values() if root(each) == root(known[number])]
+
+
+def _attempt(
+    known: Mapping[int, FrozenTrial], told: Mapping[int, Record], trial: FrozenTrial
+) -> Attempt:
+    record = told.get(trial.number)
+    parent = known[trial.user_attrs[PARENT]].params
+    return Attempt(values=trial.params, parent=parent, reached=_reached(record))
+
+
+def _reached(record: Record | None) -> bool | None:
+    """None where a trial was not trained to an end of its own, as a smaller one had reached."""
+    if record is None:
+        return None
+    if record["reached"] or record["state"] == TrialState.FAIL.value:
+        return bool(record["reached"])
+    return None if record["score"] is None else False
+
+
+def _allowed(distribution: Distribution | Any) -> tuple[int, ...]:
+    """The whole numbers that a hyperparameter may be, rising; none where it is no such."""
+    if isinstance(distribution, IntDistribution):
+        return tuple(range(distribution.low, distribution.high + 1, distribution.step))
+    if isinstance(distribution, CategoricalDistribution):
+        choices = [each for each in distribution.choices if type(each) is int]
+        if len(choices) == len(distribution.choices):
+            return tuple(sorted(choices))
+    return ()

@@ -1,0 +1,161 @@
+"""Descents on real studies: children of what reached, told what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from occam.search.engines.optuna import Engine
+from occam.search.metrics import metric
+from occam.search.pipeline import Data, Pipeline
+from occam.search.training.population.templates import Narrows
+from occam.search.trials import FinishedTrial, Trial, TrialState
+from occam.search.trials import finished as finish
+
+INPUTS = np.zeros((4, 6), dtype="float32")
+TRIALS = 8
+
+
+def space(hp) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,))])
+    for layer in range(hp.Int("layers", 1, 2)):
+        units = hp.Int(f"units_{layer}", 1, 40, sampling="log", default=30)
+        model.add(keras.layers.Dense(units, "relu"))
+    model.add(keras.layers.Dense(hp.Choice("code", [2, 4, 8], default=8), "tanh"))
+    model.add(keras.layers.Dense(2, "softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def own(hp) -> keras.Model:
+    """A layer that populations do not know."""
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(hp.Int("units", 1, 40, default=30))]
+    )
+    model.add(keras.layers.Lambda(lambda x: x))
+    model.add(keras.layers.Dense(2))
+    model.compile("adam", "mse")
+    return model
+
+
+def engine(
+    folder: Path,
+    *,
+    sampler: str = "level-set",
+    space: Callable = space,
+    notice: Callable[[str], None] = lambda text: None,
+) -> Engine:
+    pipeline = Pipeline(
+        data=lambda: Data((), (), ()), space=space, target=0.9, name="toy", epochs=60
+    )
+    return Engine(
+        pipeline,
+        name="toy",
+        storage=folder / "study.journal",
+        sampler=sampler,
+        seed=0,
+        metric=metric("accuracy"),
+        search_target=0.9,
+        inputs=INPUTS,
+        narrows=Narrows(pipeline, 100, notice),
+    )
+
+
+def outcome(trial: Trial) -> FinishedTrial:
+    """150 weights reach; whoever begins with trained units needs 60."""
+    score = 0.95 if trial.parameter_count >= (60 if trial.parent else 150) else 0.5
+    reached = score > 0.9
+    return finish(
+        trial,
+        TrialState.COMPLETE if reached else TrialState.PRUNED,
+        score=score,
+        projected_score=score,
+        reached=reached,
+        epochs=5,
+        history={"score": [0.1, score]},
+        model_path=f"trial-{trial.number}.keras" if reached else None,
+    )
+
+
+def search(searching: Engine, *, batch: int = 1, most: int = TRIALS) -> Iterator[Trial]:
+    while len(searching.finished) < most and (asked := searching.ask(batch)):
+        for trial in asked:
+            searching.tell(outcome(trial))
+            yield trial
+
+
+def told(searching: Engine) -> list[tuple]:
+    return [(each.number, str(each.hyperparameters), each.parent) for each in searching.finished]
+
+
+def test_whatever_has_become_the_smallest_is_narrowed_at_once(tmp_path):
+    asked = list(search(engine(tmp_path)))
+    first = next(trial.number for trial in asked if outcome(trial).reached)
+    child = asked[first + 1]
+    assert child.parent is not None
+    assert child.parent.number == first
+    assert child.parent.model_path == f"trial-{first}.keras"
+    changed = {
+        name
+        for name, value in child.parent.hyperparameters.items()
+        if child.hyperparameters[name] != value
+    }
+    assert len(changed) == 1
+    assert changed <= {"units_0", "units_1", "code"}
+    assert child.epochs == 20
+
+
+def test_children_come_until_no_width_can_be_lowered(tmp_path):
+    searching = engine(tmp_path)
+    asked = []
+    for trial in search(searching, most=30):
+        asked.append(trial)
+        if any(each.parent for each in asked) and trial.parent is None:
+            break  # the sampler's turn
+    children = [trial for trial in asked if trial.parent]
+    assert asked[-1].parent is None
+    assert min(trial.parameter_count for trial in children if outcome(trial).reached) < 75
+    assert len({str(each.hyperparameters) for each in children}) == len(children)
+
+
+def test_a_batch_holds_one_child_of_each_width_smallest_first(tmp_path):
+    searching = engine(tmp_path)
+    for trial in searching.ask(1):
+        searching.tell(outcome(trial))
+    children = searching.ask(4)
+    assert {child.parent.number for child in children if child.parent} == {0}
+    assert [dict(child.hyperparameters) for child in children] == [
+        {"layers": 1, "units_0": 30, "code": 4},
+        {"layers": 1, "units_0": 23, "code": 8},
+    ]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("untold", [0, 1, 2])
+def test_a_search_that_is_cut_off_in_a_descent_goes_on_the_same(tmp_path, batch, untold):
+    whole = engine(tmp_path / "whole")
+    list(search(whole, batch=batch))
+    cut = engine(tmp_path / "cut")
+    list(search(cut, batch=batch, most=3))
+    asked = cut.ask(batch)
+    for trial in asked[: len(asked) - untold]:
+        cut.tell(outcome(trial))
+    again = engine(tmp_path / "cut")
+    list(search(again, batch=batch))
+    assert told(again) == told(whole)
+    assert any(parent is not None for _, _, parent in told(whole))
+
+
+def test_other_samplers_propose_all_themselves(tmp_path):
+    assert all(trial.parent is None for trial in search(engine(tmp_path, sampler="random"), most=4))
+
+
+def test_a_model_without_a_counterpart_has_no_children_which_is_said_once(tmp_path):
+    said: list[str] = []
+    asked = list(search(engine(tmp_path, space=own, notice=said.append), most=3))
+    assert asked
+    assert all(trial.parent is None for trial in asked)
+    assert said == ["No units are removed from models with layer Lambda."]
