@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def against(ours: Found, rivals: Mapping[str, Found], goals: Mapping[str, Goal])
                 f"{smaller[-1]:.2f}",
             ]
         )
-    middle = [f"**{quartiles(each)[1]:.2f}**" if each else "" for each in (faster, smaller)]
+    middle = [f"**{statistics.median(each):.2f}**" if each else "" for each in (faster, smaller)]
     return [*rows, ["median", "", "", middle[0], "", "", "", middle[1]]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,12 +81,12 @@ def _summary(players: dict[str, dict[str, list[Any]]], goals: dict[str, Goal]) -
         rows.append(
             [
                 name,
-                _number(quartiles([one["expected"] for one in each])[1]),
-                _number(quartiles([one["epochs"] for one in each])[1]),
+                _number(statistics.median(one["expected"] for one in each)),
+                _number(statistics.median(one["epochs"] for one in each)),
                 f"{np.mean([one['success'] for one in each]):.2f}",
                 f"{quartiles([one['size'] for one in each])[1]:.2f}",
                 f"{np.mean([one['holds'] for one in each]):.2f}",
-                _number(quartiles([one["spent"] for one in each])[1]),
+                _number(statistics.median(one["spent"] for one in each)),
             ]
         )
     titles = ["tool", "expected epochs", "median epochs", "success", "size", "holds", "spent"]
