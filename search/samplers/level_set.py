@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PATH_STEPS = 12  # widths of the default shape, below it and above it
 BRACKETS = 6  # trials along the default shape, at most
-NARROW = 2.0  # ratio of sizes at which the bracket is closed
+NARROW = 1.5  # ratio of sizes at which the bracket is closed
 GAIN = 0.985  # of the incumbent's size: what a candidate may have at most
 WANTED, MOST = 96, 384  # random candidates smaller than the incumbent, and draws for them
 NEIGHBOURS = 32  # drawn around each of the best trials
