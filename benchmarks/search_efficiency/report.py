@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from against import TITLES, against
+from matplotlib.ticker import NullFormatter
 from outcome import Goal, at, epochs_to_goal, expected_epochs, goal, mean_ranks, quartiles, stopped
 from replay import OURS
 from rivals import STOPPED
@@ -177,7 +178,7 @@ def _ranks(
     axes.errorbar(ranks[order], places, xerr=difference / 2, fmt="none", ecolor="#333333")
     axes.set_yticks(places, [names[each] for each in order])
     axes.invert_yaxis()
-    axes.set_xlabel("mean rank by expected epochs (bars that overlap do not differ, Nemenyi, 5 %)")
+    axes.set_xlabel("mean rank by expected epochs; lines: critical difference")
     figure.savefig(path, dpi=110)
     plt.close(figure)
     said = f"Mean ranks over {len(goals)} tasks: Friedman p = {p:.1e}, critical difference "
@@ -214,10 +215,11 @@ def _anytime(
                 axes.fill_between(times, low, high, color=colours[number], alpha=0.2, lw=0)
         axes.axhline(goals[task].size, color="#333333", lw=0.8, ls=":")
         axes.set(title=task, xscale="log", yscale="log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     for axes in list(grid.flat)[len(goals) :]:
         axes.set_axis_off()
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
     figure.supxlabel("epochs trained")
     figure.supylabel("parameters of what would be delivered")
     figure.savefig(path, dpi=90)
