@@ -1,6 +1,7 @@
 """What workers bring and cost.
 
 python benchmarks/workers.py           overhead of a worker per trial, then two workers against one
+python benchmarks/workers.py random 50 one pair of searches with this sampler, 50 seconds each
 python benchmarks/workers.py ray       the digits search on a local Ray cluster, one actor killed
 """
 
@@ -72,11 +73,11 @@ def overhead(trials: int = 400) -> float:
     return 1000 * took / trials
 
 
-def rate(workers: int, *, sampler: str) -> tuple[float, float]:
+def rate(workers: int, *, sampler: str, seconds: float) -> tuple[float, float]:
     """Trials a minute between the first that ended and the last, and of the whole command."""
     with tempfile.TemporaryDirectory(prefix="occam-workers-") as folder:
         command = [sys.executable, "-m", "occam.search.cli", "search", "digits", "--trainer", "fit"]
-        command += ["--trials", "10000", "--timeout", str(SECONDS), "--sampler", sampler]
+        command += ["--trials", "10000", "--timeout", str(seconds), "--sampler", sampler]
         command += ["--target", "0.995", "--workers", str(workers), "--quiet"]
         began = time.time()
         subprocess.run(command, cwd=folder, check=False, stderr=subprocess.DEVNULL)
@@ -121,18 +122,25 @@ def _actors() -> list[int]:
     return sorted(found)
 
 
+def pairs(sampler: str, seconds: float, count: int) -> None:
+    """Searches with one worker and with two, in turn."""
+    rates = [[rate(n, sampler=sampler, seconds=seconds) for n in (1, 2)] for _ in range(count)]
+    for one, two in rates:
+        print(
+            f"{sampler}: {one[0]:.1f} and {two[0]:.1f} trials a minute, ratio "
+            f"{two[0] / one[0]:.2f} (goal: 1.85); with start-up {two[1] / one[1]:.2f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     if sys.argv[1:] == ["ray"]:
         return ray()
+    if sys.argv[1:]:
+        return pairs(sys.argv[1], float(sys.argv[2]), 1)
     print(f"overhead of a worker: {overhead():.2f} ms a trial (goal: under 50)", flush=True)
     for sampler in ("random", "level-set"):
-        rates = [[rate(workers, sampler=sampler) for workers in (1, 2)] for _ in range(PAIRS)]
-        for one, two in rates:
-            print(
-                f"{sampler}: {one[0]:.1f} and {two[0]:.1f} trials a minute, ratio "
-                f"{two[0] / one[0]:.2f} (goal: 1.85); with start-up {two[1] / one[1]:.2f}",
-                flush=True,
-            )
+        pairs(sampler, SECONDS, PAIRS)
     return None
 
 
