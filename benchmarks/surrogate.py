@@ -25,7 +25,7 @@ from occam.search.backend import import_keras, use_backend
 use_backend("tensorflow")
 import_keras()
 
-from occam.search.building import as_hyperparameters, build  # noqa: E402
+from occam.search.building import build  # noqa: E402
 from occam.search.engines.optuna import Engine  # noqa: E402
 from occam.search.hyperparameters import SuggestedHyperParameters  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
@@ -38,12 +38,11 @@ TARGET, ASKED = 0.973, 10
 
 
 def filled(engine: Engine, trials: int) -> None:
-    """Take in trials of random configurations, none of them smaller than 1,000 and enough."""
+    """Take in trials of random configurations; only those of more than 1,000 parameters reach."""
     rng, pipeline = np.random.default_rng(0), load("digits")
     for number in range(trials):
         hp = SuggestedHyperParameters(Draw(rng))
-        build(pipeline, hp)
-        count = build(pipeline, as_hyperparameters(hp.values)).count_params()
+        count = build(pipeline, hp).count_params()
         engine.adopt(told(asked(number, hp.values, count), rng))
 
 

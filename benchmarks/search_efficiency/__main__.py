@@ -1,4 +1,4 @@
-"""Occam's search beside other tools': epochs, sizes, and whether the picks hold, on eleven tasks.
+"""Occam's search beside other tools': epochs, sizes, and whether the picks hold.
 
     OCCAM_DATA=... python benchmarks/search_efficiency [--seeds 20] [--budget 40] [--workers 1]
 
