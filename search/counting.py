@@ -47,6 +47,13 @@ def count(model: keras.Model, inputs: Any) -> Count:
     return Count(total=int(model.count_params()), trainable=int(trainable))
 
 
+def activations(model: Any) -> int:
+    """Numbers that the layers of a model put out for one row; 0 where that is not known unbuilt."""
+    outputs = [getattr(layer, "output", None) for layer in getattr(model, "layers", [])]
+    shapes = [each.shape[1:] for each in keras.tree.flatten(outputs) if hasattr(each, "shape")]
+    return sum(math.prod(shape) for shape in shapes if None not in shape)
+
+
 def first_rows(inputs: Any, rows: int) -> Any:
     """The first rows of an array or a data frame, or of any nest of them."""
     if isinstance(inputs, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from occam.search.counting import Count, count, count_build, first_rows, unallocated
+from occam.search.counting import Count, activations, count, count_build, first_rows, unallocated
 
 ROWS = np.zeros((3, 8, 8, 1), dtype="float32")
 
@@ -92,6 +92,20 @@ def test_a_build_that_fails_says_why():
 def test_counting_leaves_no_trace():
     count_build(compiled, ROWS)
     assert np.isfinite(compiled().get_weights()[0]).all()
+
+
+def test_the_activations_of_a_row_are_known_without_weights():
+    with unallocated():
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(3, 3, padding="same"),
+                keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dense(10),
+            ]
+        )
+    assert activations(model) == 8 * 8 * 3 + 3 + 10
+    assert activations(Subclassed(1)) == 0
 
 
 def test_first_rows_go_through_nests():

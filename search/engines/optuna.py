@@ -14,12 +14,12 @@ import optuna
 from ..building import as_hyperparameters, build
 from ..configuration import read, register
 from ..constraints import tell
-from ..counting import Count, count_build
+from ..counting import Count, activations, count_build
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.descents import Descents, Sized
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Draw, Pool, Values
+from ..samplers.pool import Draw, Measured, Pool, Values
 from ..sharing import Sharing
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated
@@ -224,7 +224,7 @@ class Engine:
     def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
         """One sampler for the whole search: what it draws once, it keeps."""
 
-        def measure(draw: Any) -> tuple[int, int]:
+        def measure(draw: Any) -> Measured:
             hp = SuggestedHyperParameters(draw)
             made = []
 
@@ -232,11 +232,11 @@ class Engine:
                 made.append(self._built(hp))
                 return made[-1]
 
-            return count_build(make, self._inputs).total, self._template(made[-1], hp)
+            total = count_build(make, self._inputs).total
+            return Measured(total, self._template(made[-1], hp), activations(made[-1]))
 
         sampler = LevelSetSampler(
-            pool=Pool(measure, _seed(self._seed, 0, 2)),
-            default=self._default,
+            pool=Pool(measure, _seed(self._seed, 0, 2), self._default),
             metric=self._metric,
             search_target=self._search_target,
             seed=lambda number: _seed(self._seed, number, 3),

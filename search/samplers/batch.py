@@ -15,6 +15,7 @@ from .surrogate import probability
 EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 8, 0.3  # trials of a batch in one template, whose value is at least this share
 CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
+OVERHEAD = 4096  # of a row in training, beside its activations and counted like them
 LOOKED, HOPE, PATIENT = 16, 0.1, 24  # the search ends where so many are expected to reach less
 
 
@@ -24,6 +25,7 @@ class Batch:
 
     first: int
     history: History
+    usual: int = 0  # activations of the default configuration
     candidates: list[Configuration] = field(default_factory=list)
     mates: dict[int, Configuration | None] = field(default_factory=dict)
     opened: set[int | None] = field(default_factory=set)  # templates with candidates of their own
@@ -39,6 +41,7 @@ class Batch:
         if self.candidates:
             self.mean, self.spread = self.surrogate.predict(self.candidates)
             self.likely = probability(self.mean, self.spread)
+            self.pace = self._pace()
 
     def pick(
         self, mates: list[Configuration], known: set[str], rng: np.random.Generator
@@ -58,9 +61,14 @@ class Batch:
             value = 1.96 * self.spread - np.abs(self.mean)
         else:
             cost = self.likely * history.epochs(True) + (1 - self.likely) * history.epochs(False)
-            value = self._gain(mates) * self.likely / cost * self._room(mates)
+            value = self._gain(mates) * self.likely / (cost * self.pace) * self._room(mates)
             value = self._in_company(np.where(free, value, -np.inf), mates)
         return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
+
+    def _pace(self) -> Any:
+        """How long an epoch takes, by what it takes with the default configuration."""
+        activations = np.array([each.measured.activations for each in self.candidates])
+        return (OVERHEAD + activations) / (OVERHEAD + self.usual)
 
     def _room(self, mates: list[Configuration]) -> Any:
         """Less for each mate of nearly the same size: what one is told holds for the others too."""

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..trials import BATCH, PARENT, RECORD, TrialState
-from .pool import Configuration, Values
+from .pool import Configuration, Measured, Values
 from .surrogate import Observation, Surrogate
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 PRUNED_WEIGHT = 0.3  # of an outcome that was extrapolated
+HOPELESS = -1.5  # outcome below which it does not matter how far a trial was from the target
 WORST = -3.0  # outcome of a trial that failed: an error twenty times the target's
 
 
@@ -36,6 +37,11 @@ class Trained:
     @property
     def size(self) -> int:
         return self.configuration.parameter_count
+
+    def observed(self) -> Observation:
+        """For the surrogate, which asks where the target is reached: the nearer, the heavier."""
+        outcome = max(self.outcome, HOPELESS)
+        return Observation(self.configuration, outcome, self.weight * math.exp(-(outcome**2) / 2))
 
 
 class History:
@@ -74,12 +80,8 @@ class History:
         return median(taken) if taken else 10.0
 
     def surrogate(self, seed: int) -> Surrogate:
-        observations = [
-            Observation(each.configuration, each.outcome, each.weight)
-            for each in self.trained
-            if not each.inherited
-        ]
-        return Surrogate(observations, seed)
+        told = [each.observed() for each in self.trained if not each.inherited]
+        return Surrogate(told, seed)
 
 
 def _beaten(told: list[tuple[FrozenTrial, Mapping[str, Any]]]) -> set[int]:
@@ -113,7 +115,7 @@ def _trained(
     mean of the two outcomes is the log of the geometric mean of the two errors.
     """
     distributions: Any = trial.distributions  # of the three kinds that there are
-    configuration = Configuration(trial.params, distributions, record["parameter_count"])
+    configuration = Configuration(trial.params, distributions, Measured(record["parameter_count"]))
     score, projected = record["score"], record["projected_score"]
     stopped = record["state"] == TrialState.PRUNED.value
     if score is None:
@@ -134,4 +136,4 @@ def _trained(
 
 
 def _key(values: Values) -> str:
-    return Configuration(values, {}, 0).key
+    return Configuration(values, {}, Measured(0)).key

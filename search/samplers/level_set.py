@@ -13,7 +13,7 @@ from ..metrics import Metric
 from ..trials import RECORD
 from .batch import Batch
 from .history import History, Trained
-from .pool import Configuration, Distribution, Pool, Values, fits, from_unit
+from .pool import Configuration, Distribution, Pool, fits, from_unit
 from .surrogate import outcome
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-PATH_STEPS = 12  # widths of the default shape, below it and above it
 BRACKETS = 6  # trials along the default shape, at most
 NARROW = 1.5  # ratio of sizes at which the bracket is closed
 GAIN = 0.985  # of the incumbent's size: what a candidate may have at most
@@ -42,12 +41,11 @@ class LevelSetSampler(BaseSampler):
         self,
         *,
         pool: Pool,
-        default: Values,
         metric: Metric,
         search_target: float,
         seed: Callable[[int], int],
     ) -> None:
-        self._pool, self._default, self._seed = pool, default, seed
+        self._pool, self._seed = pool, seed
         self._metric, self._search_target = metric, search_target
         self._first = self._size = 0
         self._batch: Batch | None = None
@@ -80,7 +78,8 @@ class LevelSetSampler(BaseSampler):
         param_distribution: Distribution,  # type: ignore[override]  # there are no others
     ) -> Any:
         chosen = self._choice(study, trial.number)
-        values = chosen.values if chosen is not None else self._default
+        chosen = chosen or self._pool.default
+        values = chosen.values if chosen is not None else {}
         if param_name in values and fits(param_distribution, values[param_name]):
             return values[param_name]
         rng = np.random.default_rng([self._seed(trial.number), len(param_name)])
@@ -93,7 +92,8 @@ class LevelSetSampler(BaseSampler):
             first = self._first if mate else number
             if self._batch is None or self._batch.first != first:
                 history = History(study, first, self._outcome)
-                self._batch = Batch(first, history)
+                base = self._pool.default
+                self._batch = Batch(first, history, base.measured.activations if base else 0)
             mates = self._mates(study, self._batch, number)
             self._chosen = number, self._choose(self._batch, mates, number)
         return self._chosen[1]
@@ -132,23 +132,20 @@ class LevelSetSampler(BaseSampler):
 
     def _first_candidates(self, batch: Batch) -> list[Configuration]:
         """While nothing is known yet: other recipes for the default shape, or anything."""
-        base = next((each for each in self._path() if each.values == self._default), None)
+        base = self._pool.default
         near = self._pool.within(base, NEIGHBOURS, self._seed(batch.first)) if base else []
         missing = max(self._size, NEIGHBOURS) - len(near)
         if missing > 0:
             near += self._pool.below(math.inf, wanted=missing, most=MOST)
         return near
 
-    def _path(self) -> list[Configuration]:
-        return self._pool.path(self._default, PATH_STEPS)
-
     def _bracket(
         self, history: History, mates: list[Configuration], known: set[str]
     ) -> Configuration | None:
         """The next width of the default shape, halving the interval of sizes in question."""
-        path = self._path()
+        path = self._pool.path
         if not history.trained and not mates:
-            return next((each for each in path if each.values == self._default), None)
+            return self._pool.default
         tried = {each.configuration.key: each for each in history.trained}
         done = [tried[each.key] for each in path if each.key in tried]
         off_path = history.trained and not done
@@ -157,6 +154,8 @@ class LevelSetSampler(BaseSampler):
         high = min((each.size for each in done if each.reached), default=math.inf)
         high = min(high, history.smallest)  # which may be narrower than any of the path
         low = max((each.size for each in done if each.size < high), default=path[0].parameter_count)
+        if (mates or high < math.inf) and path[0].key not in known:
+            return path[0]  # as easily as not, the smallest is enough; else it fails soon
         wanted = math.sqrt(low * high) if high < math.inf else 2 * low
         if high / low < NARROW:
             return None

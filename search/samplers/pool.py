@@ -6,7 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.distributions import (
@@ -17,19 +18,36 @@ from optuna.distributions import (
 
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
+STEPS = 12  # widths of the default shape, below it and above it
+LIKE = 4  # one random configuration in so many has the default's recipe
 CHUNK = 64  # configurations drawn at a time
 QUIET = 6  # changes of one value that had the same effect: it is taken to have no other
 NUDGE = 0.15  # standard deviation of a small change, in units of a range
 
 
+class Measured(NamedTuple):
+    """What is known of a model before training."""
+
+    parameter_count: int
+    template: int = 0  # equal where models can be trained together
+    activations: int = 0  # of one row: how long an epoch takes, where models are small
+
+
 @dataclass(frozen=True)
 class Configuration:
-    """What a trial would suggest, and the parameter count of the model that it makes."""
+    """What a trial would suggest, and what is known of the model that it makes."""
 
     values: Values
     distributions: Mapping[str, Distribution]
-    parameter_count: int
-    template: int = 0  # equal where models can be trained together
+    measured: Measured
+
+    @property
+    def parameter_count(self) -> int:
+        return self.measured.parameter_count
+
+    @property
+    def template(self) -> int:
+        return self.measured.template
 
     @property
     def key(self) -> str:
@@ -81,33 +99,41 @@ class Pool:
     """Draws configurations and counts them.
 
     Args:
-        measure: builds the configuration that a draw makes of a space: its parameter count and its
-            template; raises where that cannot be done.
+        measure: builds the configuration that a draw makes of a space; raises where that cannot be
+            done.
         seed: the same seed draws the same configurations.
+        default: what the space suggests by itself.
     """
 
-    def __init__(self, measure: Callable[[Draw], tuple[int, int]], seed: int) -> None:
-        self._measure, self._seed = measure, seed
+    def __init__(
+        self, measure: Callable[[Draw], Measured], seed: int, default: Values | None = None
+    ) -> None:
+        self._measure, self._seed, self._default = measure, seed, default or {}
         self._rng = np.random.default_rng(seed)
         self._drawn: list[Configuration] = []
-        self._paths: list[Configuration] | None = None
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
 
     def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
 
-        The pool only grows, and only as far as is needed: it is the same after an interruption.
+        One in `LIKE` has the default's recipe. The pool only grows, and only as far as is needed:
+        it is the same after an interruption.
         """
         while True:
             small = [each for each in self._drawn if each.parameter_count < parameter_count]
             if len(small) >= wanted or len(self._drawn) >= most:
                 return small
             scaled = bool(self._drawn) and math.isfinite(parameter_count)
-            made = [
-                self._made(Draw(self._rng, scale=self._rng.random() if scaled else 1.0))
-                for _ in range(CHUNK)
+            draws = [
+                Draw(
+                    self._rng,
+                    None if number % LIKE else self._recipe,
+                    scale=self._rng.random() if scaled else 1.0,
+                )
+                for number in range(CHUNK)
             ]
+            made = [self._made(draw) for draw in draws]
             self._drawn += [each for each in made if each is not None]
             most -= sum(each is None for each in made)
 
@@ -137,32 +163,48 @@ class Pool:
 
     def _keeps_template(self, base: Configuration, name: str, rng: np.random.Generator) -> bool:
         """Whether another value of one name makes a model of the same template."""
-        distribution, value = base.distributions[name], base.values[name]
-        other = from_unit(distribution, (to_unit(distribution, value) + 0.5) % 1.0)
-        made = self._neighbour(base, {**base.values, name: other}, rng)
+        made = self._neighbour(base, _moved(base, name), rng)
         return made is not None and made.template == base.template
 
     def configuration(self, values: Values) -> Configuration | None:
         """The configuration of these values; None where it cannot be built."""
         return self._made(Draw(np.random.default_rng(self._seed), values))
 
-    def path(self, default: Values, steps: int) -> list[Configuration]:
+    @cached_property
+    def default(self) -> Configuration | None:
+        """What the space suggests by itself; None where that cannot be built."""
+        return self.configuration(self._default)
+
+    @cached_property
+    def path(self) -> list[Configuration]:
         """The default configuration from its narrowest to its widest, all else as it is.
 
-        At most 2 `steps` + 1 configurations, the default among them, by rising size.
+        At most 2 `STEPS` + 1 configurations, the default among them, by rising size.
         """
-        if self._paths is None:
-            rng = np.random.default_rng(self._seed)
-            base = self._made(Draw(rng, default))
-            if base is None:
-                return []
-            widths = self._widths(base, rng)
-            scaled = (_scaled(base, widths, step / steps) for step in range(2 * steps + 1))
-            made = [self._made(Draw(rng, values)) for values in scaled]
-            sized = {each.parameter_count: each for each in made if each is not None}
-            sized[base.parameter_count] = base
-            self._paths = [sized[size] for size in sorted(sized)]
-        return self._paths
+        base = self.default
+        if base is None:
+            return []
+        rng = np.random.default_rng(self._seed)
+        widths = self._widths(base, rng)
+        scaled = (_scaled(base, widths, step / STEPS) for step in range(2 * STEPS + 1))
+        made = [self._made(Draw(rng, values)) for values in scaled]
+        sized = {each.parameter_count: each for each in made if each is not None}
+        sized[base.parameter_count] = base
+        return [sized[size] for size in sorted(sized)]
+
+    @cached_property
+    def _recipe(self) -> Values:
+        """The default's values that move neither the size of a model nor its activations."""
+        base = self.default
+        if base is None:
+            return {}
+        moved = {name: self.configuration(_moved(base, name)) for name in base.values}
+        same = base.measured._replace(template=0)
+        return {
+            name: base.values[name]
+            for name, made in moved.items()
+            if made is not None and made.measured._replace(template=0) == same
+        }
 
     def _neighbour(
         self, base: Configuration, values: dict[str, Any], rng: np.random.Generator
@@ -178,11 +220,7 @@ class Pool:
         if made is not None:
             self._built[self._counted(made.values)] = made
         if made is not None and len(changed) == 1:
-            same = (made.parameter_count, made.template, set(made.values)) == (
-                base.parameter_count,
-                base.template,
-                set(base.values),
-            )
+            same = made.measured == base.measured and made.values.keys() == base.values.keys()
             self._quiet[changed.pop()] += 1 if same else -math.inf
         return made
 
@@ -192,10 +230,10 @@ class Pool:
 
     def _made(self, draw: Draw) -> Configuration | None:
         try:
-            size, template = self._measure(draw)
+            measured = self._measure(draw)
         except Exception:  # a configuration that cannot be built is none
             return None
-        return Configuration(draw.values, draw.distributions, size, template)
+        return Configuration(draw.values, draw.distributions, measured)
 
     def _widths(self, base: Configuration, rng: np.random.Generator) -> list[str]:
         """The numbers that move the size without changing which hyperparameters there are."""
@@ -252,6 +290,12 @@ def to_unit(distribution: Distribution, value: Any) -> float:
     if distribution.log:
         return math.log(value / low) / math.log(high / low)
     return float((value - low) / (high - low))
+
+
+def _moved(base: Configuration, name: str) -> dict[str, Any]:
+    """Its values, with one of them half a range away."""
+    distribution, value = base.distributions[name], base.values[name]
+    return {**base.values, name: from_unit(distribution, (to_unit(distribution, value) + 0.5) % 1)}
 
 
 def _changed(base: Configuration, rng: np.random.Generator, names: Sequence[str]) -> dict[str, Any]:

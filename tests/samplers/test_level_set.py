@@ -11,8 +11,10 @@ import optuna
 import pytest
 from occam.search.metrics import metric
 from occam.search.samplers import sampler_factory
+from occam.search.samplers.batch import Batch
+from occam.search.samplers.history import History, Trained
 from occam.search.samplers.level_set import LevelSetSampler
-from occam.search.samplers.pool import Configuration, Draw, Pool
+from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
 from occam.search.samplers.surrogate import Observation, Surrogate, probability
 from occam.search.trials import RECORD
 from optuna.distributions import IntDistribution
@@ -93,8 +95,7 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name != "level-set":
         return sampler_factory(name)(seed)
     return LevelSetSampler(
-        pool=Pool(lambda draw: (measure(draw), 0), seed),
-        default=DEFAULT,
+        pool=Pool(lambda draw: Measured(measure(draw)), seed, DEFAULT),
         metric=metric("accuracy"),
         search_target=TARGET,
         seed=lambda number: 1000 * seed + number,
@@ -107,6 +108,37 @@ def test_the_search_starts_with_the_default_and_brackets_along_its_shape():
     assert {r["values"]["kind"] for r in records[:4]} == {"plain"}
     assert {r["values"]["rate"] for r in records[:4]} == {0.01}
     assert len({r["parameter_count"] for r in records[:4]}) == 4
+
+
+def test_the_narrowest_shape_follows_a_default_that_reached():
+    first, second = search(2)
+    assert first["reached"]
+    assert second["values"] == {**DEFAULT, "units": 2}
+
+
+def test_an_epoch_of_many_activations_counts_for_more():
+    """Of two candidates that promise the same, the quicker one is chosen."""
+    history = History(optuna.create_study(), 0, lambda score: 0.0)
+    history.trained = [Trained(0, line(800), True, 0.0, 1.0, 10, False)]
+    slow, quick = (
+        Configuration({"rate": rate}, {}, Measured(400, activations=activations))
+        for rate, activations in ((0.1, 100_000), (0.2, 1_000))
+    )
+    for candidates in ([slow, quick], [quick, slow]):
+        batch = Batch(1, history, usual=20_000)
+        batch.add(candidates, 0)
+        chosen = [batch.pick([], set(), np.random.default_rng(seed)) for seed in range(20)]
+        assert sum(each is quick for each in chosen) >= 18  # but for those that explore
+
+
+def test_how_badly_a_hopeless_run_fails_says_little_of_the_sizes_near_the_target():
+    def likely(outcome: float) -> float:
+        history = History(optuna.create_study(), 0, lambda score: 0.0)
+        near = [Trained(n, line(300 + 20 * n), True, 0.1, 1.0, 9, False) for n in range(6)]
+        history.trained = [*near, Trained(6, line(20), False, outcome, 1.0, 4, False)]
+        return float(probability(*history.surrogate(0).predict([line(260)]))[0])
+
+    assert likely(-3.0) == pytest.approx(likely(-2.0), abs=0.05)
 
 
 def test_nothing_that_cannot_win_is_proposed():
@@ -161,7 +193,7 @@ def test_many_workers_are_given_different_trials_before_any_has_finished():
 def test_a_proposal_costs_little_after_five_hundred_trials():
     study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
     rng = np.random.default_rng(0)
-    pool = Pool(lambda draw: (measure(draw), 0), 5)
+    pool = Pool(lambda draw: Measured(measure(draw)), 5)
     for each in pool.below(math.inf, wanted=500, most=1000)[:500]:
         frozen = optuna.trial.create_trial(
             params=dict(each.values),
@@ -177,7 +209,7 @@ def test_a_proposal_costs_little_after_five_hundred_trials():
 
 
 def line(size: int) -> Configuration:
-    return Configuration({"units": size}, {"units": IntDistribution(1, 4000)}, size)
+    return Configuration({"units": size}, {"units": IntDistribution(1, 4000)}, Measured(size))
 
 
 def test_the_surrogate_expects_more_of_larger_models_where_nothing_says_otherwise():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.samplers.pool import Configuration, Draw, Pool, fits, from_unit, to_unit
+from occam.search.samplers.pool import Configuration, Draw, Measured, Pool, fits, from_unit, to_unit
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 DISTRIBUTIONS = [
@@ -33,8 +33,8 @@ def measure(draw: Draw) -> int:
     return 11 * units
 
 
-def pool(seed: int = 0) -> Pool:
-    return Pool(lambda draw: (measure(draw), 0), seed)
+def pool(seed: int = 0, default: dict | None = None) -> Pool:
+    return Pool(lambda draw: Measured(measure(draw)), seed, default)
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
@@ -74,12 +74,12 @@ def test_a_space_that_can_never_be_built_gives_no_configuration():
         raise ValueError("never")
 
     assert Pool(broken, 0).below(100, wanted=10, most=128) == []
-    assert Pool(broken, 0).path({}, 4) == []
+    assert Pool(broken, 0).path == []
 
 
 def test_a_path_widens_the_default_and_changes_nothing_else():
     default = {"units": 8, "rate": 0.01, "deep": False}
-    path = pool().path(default, 6)
+    path = pool(default=default).path
     sizes = [each.parameter_count for each in path]
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (11, 550)
@@ -87,15 +87,24 @@ def test_a_path_widens_the_default_and_changes_nothing_else():
     assert {(each.values["rate"], each.values["deep"]) for each in path} == {(0.01, False)}
 
 
+def test_one_random_configuration_in_four_is_trained_like_the_default():
+    default = {"units": 8, "rate": 0.01, "deep": False}
+    drawn = pool(default=default).below(500, wanted=64, most=64)
+    like = sum(each.values["rate"] == 0.01 for each in drawn)
+    assert 0.15 * len(drawn) < like < 0.35 * len(drawn)
+    assert len({each.values["deep"] for each in drawn if each.values["rate"] == 0.01}) == 2
+
+
 def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
     built = []
 
     def counted(draw: Draw) -> tuple[int, int]:
         built.append(draw)
-        return measure(draw), 0
+        return Measured(measure(draw))
 
     searching = Pool(counted, 0)
-    base = Configuration(*_drawn({"units": 8, "rate": 0.01, "deep": True, "second": 5}), 133)
+    values = {"units": 8, "rate": 0.01, "deep": True, "second": 5}
+    base = Configuration(*_drawn(values), Measured(133))
     neighbours = searching.around(base, 300, seed=0)
     for each in neighbours:
         values = each.values
@@ -104,7 +113,7 @@ def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
             exact += (values["units"] + 1) * values["second"]
         assert each.parameter_count == exact
     assert len(built) < 290
-    assert neighbours == Pool(lambda draw: (measure(draw), 0), 0).around(base, 300, seed=0)
+    assert neighbours == Pool(lambda draw: Measured(measure(draw)), 0).around(base, 300, seed=0)
 
 
 def _drawn(values: dict) -> tuple:
