@@ -108,6 +108,11 @@ def _database(url: str) -> optuna.storages.RDBStorage:
         if url.startswith("sqlite"):
             arguments["connect_args"] = {"timeout": 60}
         return _patiently(lambda: optuna.storages.RDBStorage(url, engine_kwargs=arguments))
+    except ImportError as error:
+        raise InputError(
+            f"--storage {redacted(url)} needs a driver that is not installed: "
+            "pip install -e '.[postgresql]' for postgresql+psycopg://, or that of your database."
+        ) from error
     except Exception as error:  # whatever a database, a driver or an address comes up with
         problem = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
         raise InputError(

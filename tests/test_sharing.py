@@ -101,7 +101,11 @@ def _in_mlflow(summary: dict) -> list[int]:
 
 @pytest.mark.parametrize(
     "storage",
-    ["postgresql://me:secret@127.0.0.1:9/none", "nonsense://me:secret@host/x", "secretless"],
+    [
+        "sqlite:////secret/missing/x.db",
+        "nonsense://me:secret@host/x",
+        "secretless",
+    ],
 )
 def test_a_database_that_is_not_there_is_said_in_one_line_without_its_password(storage):
     from occam.search.errors import InputError
@@ -111,3 +115,12 @@ def test_a_database_that_is_not_there_is_said_in_one_line_without_its_password(s
         storage_of(storage)
     assert "secret@" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_there_is_said_in_one_line_without_the_password():
+    from occam.search.errors import InputError
+    from occam.search.studies import storage_of
+
+    with pytest.raises(InputError, match="needs a driver .* pip install") as caught:
+        storage_of("postgresql+pg8000://me:secret@127.0.0.1:9/none")
+    assert "secret@" not in str(caught.value)
