@@ -110,7 +110,7 @@ class Pool:
     ) -> None:
         self._measure, self._seed, self._default = measure, seed, default or {}
         self._rng = np.random.default_rng(seed)
-        self._drawn: list[Configuration] = []
+        self._draws, self._drawn = 0, list[Configuration]()
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
 
@@ -122,20 +122,15 @@ class Pool:
         """
         while True:
             small = [each for each in self._drawn if each.parameter_count < parameter_count]
-            if len(small) >= wanted or len(self._drawn) >= most:
+            if len(small) >= wanted or self._draws >= most:
                 return small
-            scaled = bool(self._drawn) and math.isfinite(parameter_count)
-            draws = [
-                Draw(
-                    self._rng,
-                    None if number % LIKE else self._recipe,
-                    scale=self._rng.random() if scaled else 1.0,
-                )
-                for number in range(CHUNK)
+            scales = self._rng.random(CHUNK) if self._draws else np.ones(CHUNK)
+            made = [
+                self._made(Draw(self._rng, None if number % LIKE else self._recipe, scale=scale))
+                for number, scale in enumerate(scales)
             ]
-            made = [self._made(draw) for draw in draws]
             self._drawn += [each for each in made if each is not None]
-            most -= sum(each is None for each in made)
+            self._draws += CHUNK
 
     def around(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
         """Neighbours of a configuration: some of its values changed, numbers by a little."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,6 +63,7 @@ def test_random_configurations_are_smaller_and_the_same_for_the_same_seed():
 
 def test_a_pool_that_grew_for_one_limit_serves_a_lower_one_as_a_fresh_pool_would():
     grown = pool()
+    grown.below(math.inf, wanted=96, most=384)
     grown.below(300, wanted=30, most=1000)
     assert grown.below(60, wanted=40, most=1000) == pool().below(60, wanted=40, most=1000)
 
