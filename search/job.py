@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,6 +122,7 @@ class _Job:
         results = self._open_gate(ladder)
         try:
             self._track(trials)
+            self._keep_held_out(ladder.candidates[: len(results)])
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
@@ -246,8 +248,14 @@ class _Job:
         for trial in ladder.candidates[: len(results)]:
             if not self._held_out(trial.number).exists():  # a search of an older version has none
                 predict_test(trial)
-            self.tracker.log_file(trial.number, self._held_out(trial.number))
         return results
+
+    def _keep_held_out(self, candidates: Iterable[FinishedTrial]) -> None:
+        """Keep the answers on the test split with their trials, once those have runs."""
+        runs = self.tracker.run_ids()
+        for trial in candidates:
+            if trial.number in runs:  # else another process still records it, and concludes later
+                self.tracker.log_file(runs[trial.number], self._held_out(trial.number))
 
     def _held_out(self, number: int) -> Path:
         """Where a trial's answers on the test split are kept."""

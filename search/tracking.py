@@ -187,10 +187,10 @@ class Tracker:
         with reaching(self.uri):
             self._client.log_figure(self.run_id, figure, name)
 
-    def log_file(self, number: int, path: Path) -> None:
+    def log_file(self, run_id: str, path: Path) -> None:
         """Keep a file among the artifacts of a trial's run."""
         with reaching(self.uri):
-            self._client.log_artifact(self.run_id_of(number), str(path))
+            self._client.log_artifact(run_id, str(path))
 
     def champion(self) -> dict[str, Any] | None:
         """Version, size and test score of the pipeline's present champion."""

@@ -83,6 +83,27 @@ def test_two_processes_share_a_search_and_the_death_of_one_loses_nothing(
     assert sorted(_in_mlflow(json.loads((folders[1] / "out.json").read_text()))) == sorted(told)
 
 
+@pytest.mark.slow
+def test_every_process_of_a_shared_search_ends_with_the_same_answer(tmp_path):
+    """Each concludes on trials of both: the first to do so has not recorded all of them itself."""
+    blobs(tmp_path, FAST)
+    storage = f"sqlite:///{tmp_path}/study.db"
+    processes = [
+        subprocess.Popen(
+            command(storage, "--quiet", "--json", f"{name}.json"),
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    errors = [process.communicate(timeout=240)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab")
+    assert first["selected"] == second["selected"]
+    assert first["selected"]["test"]["opened"] == second["selected"]["test"]["opened"]
+
+
 def _lines(folder: Path) -> list[str]:
     log = folder / "trained.log"
     return log.read_text().splitlines() if log.exists() else []
