@@ -97,5 +97,5 @@ pipeline = Pipeline(
     epochs=25,
     batch_size=64,
     classes=CLASSES,
-    smallest_known=13_783,
+    smallest_known=4_214,
 )

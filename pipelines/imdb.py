@@ -84,5 +84,5 @@ pipeline = Pipeline(
     epochs=15,
     batch_size=128,
     classes=("negative", "positive"),
-    smallest_known=1_215,
+    smallest_known=1_054,
 )
