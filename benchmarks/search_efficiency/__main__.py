@@ -28,7 +28,7 @@ from rivals import RIVALS, STOPPED
 from tables import path
 from tasks import TASKS
 
-FEWER = {"KerasTuner Bayesian": 5}  # seeds: it takes most of the time of all tools together
+FEWER = {"KerasTuner Bayesian": 1}  # seeds: it takes most of the time of all tools together
 
 
 def main() -> None:
