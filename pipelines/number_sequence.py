@@ -44,5 +44,5 @@ pipeline = Pipeline(
     target=2.0,
     metric="mae",
     epochs=80,
-    smallest_known=9,
+    smallest_known=5,
 )
