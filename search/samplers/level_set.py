@@ -30,7 +30,7 @@ BASES = 5  # trials whose neighbours are candidates
 
 
 class LevelSetSampler(BaseSampler):
-    """Proposes by known gain in log size x probability of reaching the target / expected epochs.
+    """Proposes by known gain in log size x probability of reaching the target / expected time.
 
     The size of a configuration is counted, not modelled; the probability comes from a surrogate of
     the log error. The first trials bracket the target along the space's default configuration,
@@ -182,8 +182,10 @@ class LevelSetSampler(BaseSampler):
     def _neighbours(self, base: Trained) -> list[Configuration]:
         """Drawn once for each trial, so that they are the same after an interruption."""
         if base.number not in self._around:
+            # A record knows the size alone: without the rest every neighbour would be built.
+            measured = self._pool.configuration(base.configuration.values) or base.configuration
             self._around[base.number] = self._pool.around(
-                base.configuration, NEIGHBOURS, self._seed(base.number)
+                measured, NEIGHBOURS, self._seed(base.number)
             )
         return self._around[base.number]
 
