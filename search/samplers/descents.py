@@ -10,7 +10,8 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from ..descent import Attempt, Width, narrower
 from ..trials import PARENT, RECORD, TrialState
-from .pool import Distribution, Values
+from .pool import Values
+from .ranges import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,8 @@ from ..metrics import Metric
 from ..trials import RECORD
 from .batch import Batch
 from .history import History, Trained
-from .pool import Configuration, Distribution, Pool, fits, from_unit
+from .pool import Configuration, Pool
+from .ranges import Distribution, fits, from_unit
 from .surrogate import outcome
 
 if TYPE_CHECKING:
