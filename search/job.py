@@ -111,6 +111,7 @@ class _Job:
 
     def _conclude(self) -> report.Summary:
         """Select, open the gate and record the answer."""
+        self.interrupts.check()
         trials = self.trials
         ladder = select(
             trials,
@@ -120,6 +121,7 @@ class _Job:
             margin=self.settings.margin,
         )
         results = self._open_gate(ladder)
+        self.interrupts.check()
         try:
             self._track(trials)
             self._keep_held_out(ladder.candidates[: len(results)])
