@@ -12,26 +12,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .leases import Leases
+    from .study_database import StudyDatabase
 
 
 class Sharing:
     """A search of several processes, seen from one of them.
 
     Args:
-        study: Optuna's.
+        study: Optuna's, in that database.
         models: folder of this process's own for the models that reach.
     """
 
-    def __init__(self, study: Any, leases: Leases, models: Path) -> None:
-        self._study, self.leases, self._models = study, leases, models
+    def __init__(self, study: Any, database: StudyDatabase, leases: Leases, models: Path) -> None:
+        self._study, self._database = study, database
+        self.leases, self._models = leases, models
         self._noted: set[int] = set()
         self._told: list[int] = []
 
     def left_behind(self) -> list[Any]:
-        """Trials under way whose process is gone: this one has taken them over."""
+        """Trials under way whose process is gone: this one has taken them over.
+
+        To be called while no other process proposes trials.
+        """
+        self._database.settle()
         running = {str(trial.number): trial for trial in self._running()}
-        orphaned = self.leases.orphaned(set(running))
-        return [running[item] for item in sorted(orphaned, key=int) if self.leases.take(item)]
+        orphaned = sorted(self.leases.orphaned(set(running)), key=int)
+        taken = [running[item] for item in orphaned if self.leases.take(item)]
+        self._database.unsettle(taken)
+        return taken
 
     def news(self) -> list[FinishedTrial]:
         """What other processes have told since this was last asked."""

@@ -16,6 +16,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from .earlier import Earlier
 from .errors import InputError, redacted
 from .leases import Leases
+from .sharing import Sharing
+from .study_database import StudyDatabase
 from .study_journal import StudyJournal
 from .trials import RECORD, TrialState
 
@@ -72,11 +74,14 @@ def reading_only(journal: Path) -> optuna.storages.BaseStorage:
     return optuna.storages.JournalStorage(_ReadOnly(str(journal)))
 
 
-def leases_of(storage: optuna.storages.BaseStorage, search: str) -> Leases | None:
-    """The leases of a search in a database; None for a journal, which one process has alone."""
-    if not isinstance(storage, optuna.storages.RDBStorage):
+def shared(
+    study: optuna.Study, storage: optuna.storages.BaseStorage, models: Path
+) -> Sharing | None:
+    """How processes share a study of a database; None for a journal, which one has alone."""
+    if not isinstance(storage, StudyDatabase):
         return None
-    return _patiently(lambda: Leases(storage.engine, search))
+    leases = _patiently(lambda: Leases(storage.engine, study.study_name))
+    return Sharing(study, storage, leases, models)
 
 
 def set_study_aside(url: str, name: str) -> None:
@@ -102,12 +107,12 @@ def set_study_aside(url: str, name: str) -> None:
     leases.close()
 
 
-def _database(url: str) -> optuna.storages.RDBStorage:
+def _database(url: str) -> StudyDatabase:
     try:
         arguments: dict[str, Any] = {"pool_pre_ping": True}
         if url.startswith("sqlite"):
             arguments["connect_args"] = {"timeout": 60}
-        return _patiently(lambda: optuna.storages.RDBStorage(url, engine_kwargs=arguments))
+        return _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments))
     except ImportError as error:
         raise InputError(
             f"--storage {redacted(url)} needs a driver that is not installed: "

@@ -19,6 +19,7 @@ HOMES = {
         "search/report/importances.py",
         "search/samplers",
         "search/studies.py",
+        "search/study_database.py",
         "search/study_journal.py",
     },
     "mlflow": {

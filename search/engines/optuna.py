@@ -20,10 +20,9 @@ from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.descents import Descents, Sized
 from ..samplers.level_set import LevelSetSampler
 from ..samplers.pool import Draw, Measured, Pool, Values
-from ..sharing import Sharing
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated
-from ..studies import leases_of, storage_of
+from ..studies import shared, storage_of
 from ..trials import (
     BATCH,
     IMPORTED,
@@ -101,8 +100,7 @@ class Engine:
             load_if_exists=True,
         )
         self._study.stop = self._exhaust  # type: ignore[method-assign]  # how a grid says it is done
-        leases = leases_of(opened, name)
-        self.shared = Sharing(self._study, leases, models) if leases is not None else None
+        self.shared = shared(self._study, opened, models)
         self._interrupted = [] if self.shared else self._running()
 
     @property
@@ -264,17 +262,18 @@ class Engine:
     def _reopened(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial | None:
         """A trial that was under way; None where it had finished, but Optuna was not told."""
         trial = self._seeded(frozen.number, lambda: optuna.Trial(self._study, frozen._trial_id))
-        if RECORD not in frozen.user_attrs:
-            trial.set_user_attr(CUT_OFF, frozen.user_attrs.get(CUT_OFF, 0) + 1)
+        if RECORD not in trial.user_attrs:
+            trial.set_user_attr(CUT_OFF, trial.user_attrs.get(CUT_OFF, 0) + 1)
             return trial
-        self._finish(trial, _unpacked(frozen))
+        self._finish(trial, _unpacked(trial))
         return None
 
     def _next(self) -> optuna.Trial | None:
         """The next trial to propose; None where the sampler sees nothing worth trying."""
-        if not self._study.get_trials(deepcopy=False):
-            self._study.enqueue_trial(self._default)
         trials = self._study.get_trials(deepcopy=False)
+        if not trials:
+            self._study.enqueue_trial(self._default)
+            trials = self._study.get_trials(deepcopy=False)
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
             return self._seeded(waiting[0], self._study.ask)
@@ -383,7 +382,7 @@ def _finished(study: optuna.Study) -> list[FinishedTrial]:
     return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
 
 
-def _unpacked(trial: optuna.trial.FrozenTrial) -> FinishedTrial:
+def _unpacked(trial: optuna.trial.BaseTrial) -> FinishedTrial:
     return unpacked(trial.user_attrs[RECORD])
 
 
