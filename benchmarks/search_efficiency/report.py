@@ -201,7 +201,8 @@ def _anytime(
     colours = plt.get_cmap("tab20").colors
     for axes, task in zip(grid.flat, goals, strict=False):
         epochs = tables[task].task.epochs
-        times = np.geomspace(epochs / 4, 40 * epochs, POINTS)
+        budget = max(each["budget"] for name in names for each in players[name].get(task, []))
+        times = np.geomspace(epochs / 4, budget * epochs, POINTS)
         for number, name in enumerate(names):
             searches = players[name].get(task, [])
             if not searches:
