@@ -11,7 +11,7 @@ import keras_tuner
 
 from .configuration import GivenHyperParameters, register
 from .constructor import remembered_arguments
-from .counting import first_rows
+from .counting import Count, count_build, first_rows
 from .errors import InputError
 from .suggesting import as_build, takes_trial
 
@@ -44,6 +44,45 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     if not model.compiled:
         _compile(model, pipeline, hp)
     return model
+
+
+class Builder:
+    """Builds what given hyperparameters say, and counts it.
+
+    Args:
+        inputs: a few rows that a model can be built on, where it does not know its input shape.
+        fit_space: hyperparameters that a HyperModel's own `fit` reads.
+    """
+
+    def __init__(self, pipeline: Pipeline, inputs: Any, fit_space: Sequence[Any] = ()) -> None:
+        self._pipeline, self._inputs, self._fit_space = pipeline, inputs, fit_space
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        """The model of a configuration; `hp` then knows all hyperparameters that there are."""
+        model = build(self._pipeline, hp)
+        register(hp, self._fit_space)
+        return model
+
+    def counted(self, hp: keras_tuner.HyperParameters) -> tuple[Any, Count]:
+        """The model of a configuration, mostly without weights, and their number.
+
+        Raises whatever its build raises.
+        """
+        made: list[Any] = []
+
+        def make() -> Any:
+            made.append(self.build(hp))
+            return made[-1]
+
+        count = count_build(make, self._inputs)
+        return made[-1], count
+
+    def tried(self, hp: keras_tuner.HyperParameters) -> tuple[Count, str | None]:
+        """The weights of a configuration, or no weights and why it cannot be built."""
+        try:
+            return self.counted(hp)[1], None
+        except Exception as problem:  # a configuration that cannot be built is a failed trial
+            return Count(0, 0), " ".join(f"{type(problem).__name__}: {problem}".split())
 
 
 def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.HyperParameters:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 import numpy as np
 
-from ..building import build, discover
-from ..configuration import GivenHyperParameters, fits, read, register
-from ..counting import Count, count_build
+from ..building import Builder, discover
+from ..configuration import GivenHyperParameters, fits, read
+from ..counting import Count
 from ..errors import InputError
 from ..journal import Event, Journal
 from ..seeded_oracle import SeededOracle
@@ -54,9 +54,9 @@ class Engine:
             raise InputError(
                 "--storage names a storage of Optuna: leave it out with --engine keras-tuner."
             )
-        self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
+        self._pipeline, self._seed = pipeline, seed
         self._metric, self._search_target = metric, search_target
-        self._fit_space = fit_space
+        self._builder = Builder(pipeline, inputs, fit_space)
         self.exhausted_because = "the oracle has proposed all there is"
         self._asked: dict[int, dict[str, Any]] = {}
         self._read: dict[int, GivenHyperParameters] = {}
@@ -96,7 +96,7 @@ class Engine:
         """The size of a configuration of another study; None where it is none of this space."""
         hp = GivenHyperParameters(hyperparameters)
         try:
-            size = count_build(lambda: self._built(hp), self._inputs)
+            size = self._builder.counted(hp)[1]
         except Exception:  # what cannot be built is of no use here
             return None
         return size if fits(hp, hyperparameters) else None
@@ -109,7 +109,7 @@ class Engine:
             imported: it only teaches the oracle; otherwise it counts as one of this search.
         """
         number, hp = self._next, GivenHyperParameters(finished.hyperparameters)
-        self._built(hp)
+        self._builder.build(hp)
         record = packed(finished) | {"number": number}
         space = hp.get_config()["space"]
         self._write({"adopted": record, "imported": imported, "space": space})
@@ -162,11 +162,7 @@ class Engine:
     def _propose(self, number: int) -> Trial:
         values = self._asked[number]
         hp = self._read[number] = GivenHyperParameters(values)
-        size, error = Count(0, 0), None
-        try:
-            size = count_build(lambda: self._built(hp), self._inputs)
-        except Exception as problem:  # a configuration that cannot be built is a failed trial
-            error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        size, error = self._builder.tried(hp)
         return Trial(
             number=number,
             hyperparameters=read(hp),
@@ -176,11 +172,6 @@ class Engine:
             error=error,
             **self._rounds(number, values),
         )
-
-    def _built(self, hp: GivenHyperParameters) -> Any:
-        model = build(self._pipeline, hp)
-        register(hp, self._fit_space)
-        return model
 
     def _rounds(self, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
         """How far a trial is to be trained, and from where: Hyperband goes on with the best."""

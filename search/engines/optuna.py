@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 
-from ..building import as_hyperparameters, build
-from ..configuration import read, register
+from ..building import Builder, as_hyperparameters
+from ..configuration import read
 from ..constraints import tell
-from ..counting import Count, activations, count_build
+from ..counting import Count, activations
 from ..hyperparameters import SuggestedHyperParameters, default_suggestions
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.descents import Descents, Sized
@@ -78,14 +78,14 @@ class Engine:
         narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._pipeline, self._inputs, self._seed = pipeline, inputs, seed
+        self._pipeline, self._seed = pipeline, seed
+        self._builder = Builder(pipeline, inputs, fit_space)
         self._metric, self._search_target = metric, search_target
         self._sampler_name, self._template = sampler, template
-        self._fit_space = fit_space
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
-        self._default = self._find_default()
+        self._default = self._suggestions({})
         self._descents = None
         if sampler == LEVEL_SET and narrows is not None:
             self._descents = Descents(self._sized, narrows)
@@ -158,7 +158,7 @@ class Engine:
         draw: Any = Draw(np.random.default_rng(0), self._suggestions(hyperparameters))
         hp = SuggestedHyperParameters(draw, grid=self._sampler_name == "grid")
         try:
-            size = count_build(lambda: self._built(hp), self._inputs)
+            size = self._builder.counted(hp)[1]
         except Exception:  # what cannot be built is of no use here
             return None
         return size if _plain(read(hp)) == _plain(hyperparameters) else None
@@ -176,7 +176,7 @@ class Engine:
         self._study.enqueue_trial(self._suggestions(finished.hyperparameters), known)
         trial = self._study.ask()
         self._study.sampler = sampler
-        self._built(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
+        self._builder.build(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
         self._asked[trial.number] = trial
         self.tell(replace(finished, number=trial.number))
         return trial.number
@@ -193,13 +193,10 @@ class Engine:
         """A JSON value that was kept with the search."""
         return self._study.user_attrs.get(key, default)
 
-    def _find_default(self) -> dict[str, Any]:
-        return self._suggestions({})
-
     def _suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """What an Optuna trial would have to suggest for these values, and defaults for others."""
         hp = as_hyperparameters(hyperparameters)
-        self._built(hp)
+        self._builder.build(hp)
         return default_suggestions(hp)
 
     def _sized(self, values: Values) -> Sized | None:
@@ -207,31 +204,20 @@ class Engine:
         draw: Any = Draw(np.random.default_rng(0), values)
         hp = SuggestedHyperParameters(draw)
         try:
-            count = count_build(lambda: self._built(hp), self._inputs)
+            count = self._builder.counted(hp)[1]
         except Exception:  # a configuration that cannot be built is none
             return None
         return Sized(
             values=draw.values, hyperparameters=_plain(hp.values), parameter_count=count.total
         )
 
-    def _built(self, hp: Any) -> Any:
-        model = build(self._pipeline, hp)
-        register(hp, self._fit_space)
-        return model
-
     def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
         """One sampler for the whole search: what it draws once, it keeps."""
 
         def measure(draw: Any) -> Measured:
             hp = SuggestedHyperParameters(draw)
-            made = []
-
-            def make() -> Any:
-                made.append(self._built(hp))
-                return made[-1]
-
-            total = count_build(make, self._inputs).total
-            return Measured(total, self._template(made[-1], hp), activations(made[-1]))
+            model, count = self._builder.counted(hp)
+            return Measured(count.total, self._template(model, hp), activations(model))
 
         sampler = LevelSetSampler(
             pool=Pool(measure, _seed(self._seed, 0, 2), self._default),
@@ -327,11 +313,7 @@ class Engine:
 
     def _propose(self, trial: optuna.Trial, exponent: float) -> Trial:
         hp = SuggestedHyperParameters(trial, grid=self._sampler_name == "grid")
-        size, error = Count(0, 0), None
-        try:
-            size = count_build(lambda: self._built(hp), self._inputs)
-        except Exception as problem:  # a configuration that cannot be built is a failed trial
-            error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        size, error = self._builder.tried(hp)
         if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
             error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ class LevelSetSampler(BaseSampler):
         self._batch: Batch | None = None
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
+        self._under_way: dict[int, Configuration | None] = {}
+        self._beginnings: list[list[Configuration]] = []
 
     def begin(self, first: int, size: int) -> None:
         """Start a batch: `size` trials chosen together, from what was known before `first`."""
@@ -104,8 +107,14 @@ class LevelSetSampler(BaseSampler):
         for each in study.get_trials(deepcopy=False)[:number]:
             waiting = each.number >= batch.first or RECORD not in each.user_attrs
             if waiting and each.number not in batch.mates:
-                batch.mates[each.number] = self._pool.configuration(each.params)
+                batch.mates[each.number] = self._taken(each)
         return [each for _, each in sorted(batch.mates.items()) if each is not None]
+
+    def _taken(self, trial: FrozenTrial) -> Configuration | None:
+        """What a trial under way tries, built once however many are chosen meanwhile."""
+        if trial.number not in self._under_way:
+            self._under_way[trial.number] = self._pool.configuration(trial.params)
+        return self._under_way[trial.number]
 
     def _choose(
         self, batch: Batch, mates: list[Configuration], number: int
@@ -116,8 +125,7 @@ class LevelSetSampler(BaseSampler):
             return bracketing
         rng = np.random.default_rng(self._seed(number))
         if not batch.history.trained:
-            batch.candidates = batch.candidates or self._first_candidates(batch)
-            fresh = [each for each in batch.candidates if each.key not in known]
+            fresh = self._first_candidates(known)
             return fresh[int(rng.integers(len(fresh)))] if fresh else None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
@@ -131,10 +139,26 @@ class LevelSetSampler(BaseSampler):
             )
         return chosen
 
-    def _first_candidates(self, batch: Batch) -> list[Configuration]:
-        """While nothing is known yet: other recipes for the default shape, or anything."""
+    def _first_candidates(self, known: set[str]) -> list[Configuration]:
+        """While nothing is known yet: other recipes for the default shape, or anything.
+
+        Empty where all that can be drawn is taken. They are drawn when the earlier ones are used
+        up, always the same.
+        """
+        seen: set[str] = set()
+        for turn in itertools.count():
+            if turn == len(self._beginnings):
+                self._beginnings.append(self._beginning(turn))
+            drawn = {each.key: each for each in self._beginnings[turn]}
+            fresh = [each for key, each in drawn.items() if key not in known]
+            if fresh or drawn.keys() <= seen:
+                return fresh
+            seen |= drawn.keys()
+        return []
+
+    def _beginning(self, turn: int) -> list[Configuration]:
         base = self._pool.default
-        near = self._pool.within(base, NEIGHBOURS, self._seed(batch.first)) if base else []
+        near = self._pool.within(base, NEIGHBOURS, self._seed(turn)) if base else []
         missing = max(self._size, NEIGHBOURS) - len(near)
         if missing > 0:
             near += self._pool.below(math.inf, wanted=missing, most=MOST)

@@ -189,6 +189,43 @@ def test_many_workers_are_given_different_trials_before_any_has_finished():
     assert min(sizes) > 0
 
 
+def test_a_hundred_workers_are_given_trials_without_building_all_anew_for_each():
+    built = []
+
+    def counted(draw: Draw) -> Measured:
+        built.append(draw)
+        return Measured(measure(draw))
+
+    sampler = LevelSetSampler(
+        pool=Pool(counted, 0, DEFAULT),
+        metric=metric("accuracy"),
+        search_target=TARGET,
+        seed=lambda number: number,
+    )
+    study = optuna.create_study(sampler=sampler, direction="minimize")
+    study.enqueue_trial(DEFAULT)
+    asked = []
+    for _ in range(100):
+        asked.append(study.ask())
+        measure(asked[-1])
+    assert len({repr(sorted(trial.params.items())) for trial in asked}) == 100
+    assert len(built) < 1000  # drawn as they are needed, and one for each worker
+
+
+def test_a_space_of_few_configurations_is_used_up_while_nothing_has_finished():
+    pool = Pool(lambda draw: Measured(draw.suggest_int("units", 1, 9)), 0, {"units": 5})
+    sampler = LevelSetSampler(
+        pool=pool, metric=metric("accuracy"), search_target=TARGET, seed=lambda number: number
+    )
+    study = optuna.create_study(sampler=sampler, direction="minimize")
+    for number in range(20):
+        if number and sampler.exhausted(study, number):
+            break
+        study.ask().suggest_int("units", 1, 9)
+    assert {trial.params["units"] for trial in study.trials} == set(range(1, 10))
+    assert number == 9
+
+
 @pytest.mark.slow
 def test_a_proposal_costs_little_after_five_hundred_trials():
     study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
