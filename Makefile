@@ -79,7 +79,7 @@ docs: $(ready)  ## build the documentation into site/, strictly
 	@$(bin)/sphinx-build --fail-on-warning --quiet docs site
 	@echo "Read site/index.html"
 
-table: $(ready)  ## search every pipeline, four minutes each at most; write mlruns/table.md
+table: $(ready)  ## search every pipeline, some minutes each; write mlruns/table.md
 	@$(bin)/python benchmarks/table.py $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
 clean:  ## remove .venv and caches; mlruns/ stays

@@ -45,5 +45,5 @@ pipeline = Pipeline(
     metric="mse",
     epochs=15,
     batch_size=64,
-    smallest_known=6_536,
+    smallest_known=3_493,
 )
