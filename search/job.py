@@ -103,15 +103,15 @@ class _Job:
         self._start()
         try:
             self._search()
+            self.interrupts.check()
+            with alone(self.engine, "conclusion"):
+                return self._conclude()
         except BaseException:
             self.tracker.interrupt()
             raise
-        with alone(self.engine, "conclusion"):
-            return self._conclude()
 
     def _conclude(self) -> report.Summary:
         """Select, open the gate and record the answer."""
-        self.interrupts.check()
         trials = self.trials
         ladder = select(
             trials,
