@@ -84,7 +84,8 @@ class Cohort:
         orders = [
             idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
         ]
-        self._states, losses, predicted = program.advance(states, np.stack(orders))
+        schedules = [None if lane is None else lane.member.schedule for lane in self._lanes]
+        self._states, losses, predicted = program.advance(states, np.stack(orders), schedules)
         ended = []
         for index, lane in enumerate(self._lanes):
             if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):

@@ -53,6 +53,7 @@ class Member:
     shapes: tuple[tuple[int, ...], ...]  # space of each node's first input
     features: tuple[int, ...]  # of each model input
     optimizer: Mapping[str, float]
+    schedule: optimizers.Schedule | None = field(compare=False)  # of the learning rate
     loss_weight: float
     layers: tuple[Any, ...] = field(compare=False)  # Keras layers, for their weights
 
@@ -97,6 +98,7 @@ def lower(model: Any, batch_size: int) -> Member:
         shapes=shapes,
         features=tuple(_features(tensor) for tensor in functional.inputs),
         optimizer=optimizers.describe(optimizer),
+        schedule=optimizers.schedule(optimizer),
         loss_weight=1.0 if weight is None else float(weight),
         layers=layers,
     )

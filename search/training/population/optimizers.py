@@ -6,19 +6,23 @@ each with at most two values of state a weight.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 
 from .errors import Unsupported
 from .initial import Array
 
 State = tuple[Any, Any]  # two vectors as long as the weights
+Schedule = Callable[[Array], Array]  # learning rates, of steps
 
 ADAGRAD_START = 0.1
 NADAM_DECAY = 0.96
+PROBED = (0, 1, 7, 100, 10_000)  # steps at which a schedule is compared with itself
 
 
 def describe(optimizer: Any) -> dict[str, float]:
@@ -33,14 +37,15 @@ def describe(optimizer: Any) -> dict[str, float]:
     for name in (*UNSUPPORTED, *(("momentum",) if kind == "RMSprop" else ())):
         if config.get(name):
             raise Unsupported(f"optimizer {kind}({name}={config[name]})")
-    if not isinstance(config["learning_rate"], float):
-        raise Unsupported("a learning rate schedule")
+    rate = config["learning_rate"]
+    if schedule(optimizer) is None and not isinstance(rate, float):
+        raise Unsupported("a learning rate that is no number")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise Unsupported("weights excluded from weight decay")
     first = {"SGD": "momentum", "RMSprop": "rho"}.get(kind, "beta_1")
     return {
         "kind": float(KINDS.index(kind)),
-        "learning_rate": config["learning_rate"],
+        "learning_rate": rate if isinstance(rate, float) else 0.0,
         "beta_1": config.get(first) or 0.0,
         "beta_2": config.get("beta_2") or 0.0,
         "epsilon": config.get("epsilon") or 0.0,
@@ -48,6 +53,25 @@ def describe(optimizer: Any) -> dict[str, float]:
         "nesterov": float(config.get("nesterov") or False),
         "start": config.get("initial_accumulator_value") or 0.0,
     }
+
+
+def schedule(optimizer: Any) -> Schedule | None:
+    """The learning rate schedule of a Keras optimizer, for many steps at once; None: it has none.
+
+    Raises Unsupported where it only takes one step at a time.
+    """
+    given = optimizer._learning_rate
+    if not isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+        return None
+
+    def rates(steps: Array) -> Array:
+        return np.asarray(keras.ops.convert_to_numpy(given(steps)), "float32")
+
+    steps = np.array(PROBED, "float32")
+    with suppress(Exception):  # whatever a schedule of the user's own makes of an array
+        if np.allclose(rates(steps), [float(given(step)) for step in steps], rtol=1e-5):
+            return rates
+    raise Unsupported(f"the learning rate schedule {type(given).__name__}")
 
 
 def start(weights: Any, numbers: Mapping[str, float]) -> State:
@@ -79,7 +103,9 @@ def numbers(described: Mapping[str, float]) -> Array:
     return np.array([described[name] for name in NUMBERS], "float32")
 
 
-def coefficients(numbers: Array, done: Array, steps: int) -> Array:
+def coefficients(
+    numbers: Array, done: Array, steps: int, schedules: Sequence[Schedule | None] = ()
+) -> Array:
     """What `update` takes in each of the next steps, for each lane: (lanes, steps, `NAMES`).
 
     It is worked out here, on the host: inside a program it would take longer to compile than all
@@ -88,9 +114,14 @@ def coefficients(numbers: Array, done: Array, steps: int) -> Array:
     Args:
         numbers: of each lane's optimizer.
         done: the steps that each lane has behind it.
+        schedules: of each lane's learning rate; None: it is one number.
     """
     n = dict(zip(NUMBERS, numbers.T[..., None], strict=True))
     t = done[:, None].astype("float32") + np.arange(1, steps + 1, dtype="float32")
+    n["learning_rate"] = n["learning_rate"] * np.ones_like(t)
+    for lane, rates in enumerate(schedules):
+        if rates is not None:
+            n["learning_rate"][lane] = rates(t[lane] - 1)
     column = np.asarray(COLUMNS)[n["kind"].astype(int)]
     with np.errstate(divide="ignore", invalid="ignore"):  # in columns that are not taken
         table = _table(n, t, _momenta(n["beta_1"], done)[:, None])

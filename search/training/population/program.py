@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -109,14 +109,21 @@ class Program:
             [next(trained if place.weight.trainable else fixed) for place in layout.places]
         )
 
-    def advance(self, states: State, orders: Array) -> tuple[State, Array, Any]:
+    def advance(
+        self,
+        states: State,
+        orders: Array,
+        schedules: Sequence[optimizers.Schedule | None] = (),
+    ) -> tuple[State, Array, Any]:
         """One epoch of every lane: new states, mean losses, predictions of the validation rows.
 
         Args:
             orders: the rows of each step, of shape (lanes, steps, batch size).
+            schedules: of each lane's learning rate, where it has one.
         """
         numbers = np.asarray(states["runtime"]["optimizer"])
-        coefficients = optimizers.coefficients(numbers, np.asarray(states["step"]), self.steps)
+        done = np.asarray(states["step"])
+        coefficients = optimizers.coefficients(numbers, done, self.steps, schedules)
         given = orders, coefficients, self._data
         with jax.default_matmul_precision("highest"):
             advanced: tuple[State, Any, Any] = self._advance(states, *given)
