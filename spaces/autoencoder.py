@@ -38,7 +38,7 @@ def autoencoder(
         layers, units: of the dense kind, hidden layers on each side of the code.
         blocks, filters: of the convolutional kind; every block halves the image.
         noise: standard deviations, in units of the inputs, of what is added in training only.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     if "convolutional" in kinds and len(input_shape) != 3:
         raise ValueError(

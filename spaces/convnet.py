@@ -63,7 +63,7 @@ def convnet(
         value_range: darkest and lightest pixel, for images that are changed at random in training
             where a trial asks for it; None: never.
         scale: of the pixels, as 1 / 255 where they come as 0 to 255.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     if len(input_shape) != 3:
         raise ValueError(

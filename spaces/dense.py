@@ -45,7 +45,7 @@ def dense(
         first: of inputs on one axis, the most important ones first: fewest and most that are read;
             None: all.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     check_output(outputs, output_activation)
     labels = Labels(mean=label_mean, scale=label_scale)

@@ -35,6 +35,8 @@ def compile(
     learning_rate: Range = LEARNING_RATE,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     class_weights: Sequence[float] = (),
+    decays: Sequence[float] = (),
+    rows: int = 0,
 ) -> keras.Model:
     """Compile `model`, with optimizer, learning rate and batch size as dimensions of the search.
 
@@ -42,14 +44,18 @@ def compile(
 
     Args:
         class_weights: of the loss of each class; whether they are used is searched as well.
+        decays: what may be left of the learning rate after an epoch, smoothly; 1.0 is all of it.
+        rows: that train; a decay needs to know how many steps an epoch has.
     """
-    batch_size(hp, batch_sizes)
+    if decays and not rows:
+        raise ValueError("`decays` are per epoch: give the number of `rows` that train as well.")
+    steps = math.ceil(rows / batch_size(hp, batch_sizes))
     if isinstance(loss, str):
         check_name("loss", loss)
     if class_weights and hp.Boolean("class_weights", default=True):
         loss = WeightedLoss(loss=loss, weights=list(class_weights))
     model.compile(
-        optimizer=optimizer(hp, optimizers, learning_rate),
+        optimizer=optimizer(hp, optimizers, learning_rate, decays, steps),
         loss=loss,
         loss_weights=None if loss_weight == 1.0 else loss_weight,
     )
@@ -60,18 +66,28 @@ def optimizer(
     hp: HyperParameters,
     choices: Sequence[str] = OPTIMIZERS,
     learning_rate: Range = LEARNING_RATE,
+    decays: Sequence[float] = (),
+    steps: int = 0,
 ) -> keras.Optimizer:
-    """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD."""
+    """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD.
+
+    Args:
+        decays: what may be left of the learning rate after so many `steps`.
+    """
     for each in choices:
         check_name("optimizer", each)
     name = hp.Choice("optimizer", list(choices))
     low, high = learning_rate
     # 1e-2 suits networks of a few thousand weights better than Keras's 1e-3, made for large ones.
     rate = hp.Float("learning_rate", low, high, sampling="log", default=_within(1e-2, low, high))
+    left = float(hp.Choice("decay", list(decays))) if decays else 1.0
+    rates: Any = float(rate)
+    if left != 1.0:
+        rates = keras.optimizers.schedules.ExponentialDecay(rates, steps, left)
     if name == "sgd":
         momentum = float(hp.Float("momentum", 0.0, 0.99, default=0.9))
-        return keras.optimizers.SGD(float(rate), momentum=momentum, nesterov=True)
-    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": float(rate)}})
+        return keras.optimizers.SGD(rates, momentum=momentum, nesterov=True)
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rates}})
 
 
 @functools.cache

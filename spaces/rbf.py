@@ -31,7 +31,7 @@ def rbf(
     Args:
         input_shape: of one row; more than one axis is flattened.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     check_output(outputs, output_activation)
     labels = Labels(mean=label_mean, scale=label_scale)

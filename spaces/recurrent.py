@@ -39,7 +39,7 @@ def recurrent(
     Args:
         cells: some of `CELLS`.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     if len(input_shape) != 2:
         raise ValueError(

@@ -38,7 +38,7 @@ def seq2seq(
         outputs: tokens of the language translated into.
         tokens: of the language translated from.
         steps: tokens of an answer.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
 
     def build(hp: HyperParameters) -> keras.Model:

@@ -42,7 +42,7 @@ def text(
         vocabulary: how many words are told apart; all rarer ones count as the last of them.
         length: how many words of a text are read, from its end; of raw text, from its start.
         readers: some of `READERS`.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     if (len(input_shape), words is None) not in ((0, False), (1, True)):
         raise ValueError(

@@ -43,7 +43,7 @@ def transfer(
             None for random ones. Nothing is ever downloaded.
         widths: multipliers of all channels; a file of weights is for one of them.
         blocks: after how many of the network's 16 blocks it may be cut off.
-        training: `optimizers`, `learning_rate`, `batch_sizes` as in `hyperparameters.compile`.
+        training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     check_output(classes, output_activation)
     shape = tuple(input_shape)

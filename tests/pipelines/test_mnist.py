@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from occam.pipelines import mnist_cnn, mnist_dense
+from occam.pipelines import mnist_cnn, mnist_cnn_99, mnist_dense
 from occam.search.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (120, 28, 28)).astype("uint8")
@@ -23,7 +23,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mnist.npz"
 
 
-@pytest.mark.parametrize("pipeline", [mnist_dense.pipeline, mnist_cnn.pipeline])
+@pytest.mark.parametrize(
+    "pipeline", [mnist_dense.pipeline, mnist_cnn.pipeline, mnist_cnn_99.pipeline]
+)
 def test_a_sixth_of_the_official_train_split_validates(file, pipeline):
     np.savez(file, **GOOD)
     data = pipeline.data()

@@ -44,6 +44,27 @@ def test_both_ends_of_the_momentum_are_valid(momentum):
     assert optimizer(hyperparameters(optimizer="sgd", momentum=momentum)).momentum == momentum
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_learning_rate_may_fall_from_epoch_to_epoch(name):
+    hp = hyperparameters(optimizer=name, learning_rate=0.05, batch_size=32)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    compile(model, hp, loss="mse", decays=(0.8, 1.0), rows=100)
+    assert hp.get("decay") == 0.8
+    schedule = model.optimizer._learning_rate
+    assert [float(schedule(step)) for step in (0, 4, 8)] == pytest.approx([0.05, 0.04, 0.032])
+
+
+def test_a_learning_rate_that_does_not_fall_is_a_number():
+    made = optimizer(hyperparameters(learning_rate=0.05, decay=1.0), decays=(0.8, 1.0), steps=4)
+    assert made.get_config()["learning_rate"] == pytest.approx(0.05)
+
+
+def test_a_decay_needs_to_know_how_many_rows_there_are():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="number of `rows`"):
+        compile(model, hyperparameters(), loss="mse", decays=(0.8,))
+
+
 @pytest.mark.parametrize(
     ("bounds", "default"), [((1e-4, 0.3), 0.01), ((1e-4, 1e-3), 1e-3), ((0.1, 0.2), 0.1)]
 )
