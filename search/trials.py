@@ -29,6 +29,7 @@ class Parent:
     number: int
     hyperparameters: Mapping[str, Any]
     model_path: str
+    epochs: int = 0  # that its weights have behind them, those of its own parents among them
 
 
 @dataclass(frozen=True, kw_only=True)

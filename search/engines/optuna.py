@@ -335,13 +335,17 @@ class Engine:
         number = trial.user_attrs.get(PARENT)
         if number is None:
             return None
-        found = next(each for each in self.finished if each.number == number)
+        finished = {each.number: each for each in self.finished}
+        found, epochs, each = finished[number], 0, number
+        while each is not None:
+            epochs, each = epochs + finished[each].epochs, finished[each].parent
         if self.shared is not None:
             found = self.shared.localised(found)
         return Parent(
             number=number,
             hyperparameters=found.hyperparameters,
             model_path=found.model_path or "",
+            epochs=epochs,
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:

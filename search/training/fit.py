@@ -19,6 +19,7 @@ from ..building import as_hypermodel, as_hyperparameters, build
 from ..counting import first_rows
 from ..evaluation import arrays, rows, score
 from ..stopping import Stop
+from .schedules import going_on
 from .users_fit import train_as_user_says, trains_itself
 
 if TYPE_CHECKING:
@@ -73,11 +74,12 @@ def fit(
     watch = _Watch(validation, stops, on_epoch)
     if initial_weights is not None:
         _begin_with(initial_weights, model, train[0])
-    note = ""
+    note, behind = "", 0
     if parent is not None:
         from .inheritance import inherited  # imports JAX, which nothing else here needs
 
-        _, note = inherited(pipeline, parent, model, train[0])
+        weights, note = inherited(pipeline, parent, model, train[0])
+        behind = parent.epochs if weights is not None else 0
     plan = _Plan(
         train=train,
         batch_size=batch_size,
@@ -89,11 +91,12 @@ def fit(
     hypermodel = as_hypermodel(pipeline.space)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA takes longer to compile a small model than to train it
-    if trains_itself(hypermodel):
-        arguments = {**plan.arguments(), "validation_data": validation}
-        returned = train_as_user_says(hypermodel, hp, model, train, arguments)
-    else:
-        returned = _train(model, plan)
+    with going_on(model.optimizer, behind * math.ceil(rows(train[0]) / batch_size)):
+        if trains_itself(hypermodel):
+            arguments = {**plan.arguments(), "validation_data": validation}
+            returned = train_as_user_says(hypermodel, hp, model, train, arguments)
+        else:
+            returned = _train(model, plan)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
     return Run(

@@ -20,8 +20,14 @@ from tasks import blobs
 RATE = 0.03
 
 
-def task(tmp_path, target=0.9):
-    pipeline = load(blobs(tmp_path))
+FALLING = (  # to nothing, after four epochs of one step each
+    ("Adam(rate)", "Adam(keras.optimizers.schedules.PiecewiseConstantDecay([4], [rate, 0.0]))"),
+    ("epochs=12", "epochs=12, batch_size=200"),
+)
+
+
+def task(tmp_path, target=0.9, *changes):
+    pipeline = load(blobs(tmp_path, *changes))
     data = without_test(prepare(pipeline).data)
     return Task(pipeline=pipeline, search_target=target, models=tmp_path / "models"), data
 
@@ -51,6 +57,7 @@ def parent(finished) -> Parent:
         number=finished.number,
         hyperparameters=finished.hyperparameters,
         model_path=finished.model_path,
+        epochs=finished.epochs,
     )
 
 
@@ -96,6 +103,24 @@ def test_children_train_together_as_one_population(trained, tmp_path):
     assert population._programs
     assert all("begun with units of trial 0" in each.reason for each in ended)
     assert all(each.history["score"][0] > 0.8 for each in ended)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("behind", "moves"), [(0, True), (5, False)])
+def test_a_schedule_goes_on_where_that_of_the_parent_ended(trained, tmp_path, behind, moves):
+    searching, data = task(tmp_path, 2.0, *FALLING)  # none reaches: all go on
+    wide = replace(parent(trained[2]), epochs=behind)
+    children = [trial(n, 16 - n, parent=wide, epochs=3) for n in range(1, 5)]
+    population = Population(searching, data)
+    futures = [population.submit(each) for each in children]
+    while not all(future.done() for future in futures):
+        population.wait([future for future in futures if not future.done()])
+    assert population._programs
+    together = [future.result() for future in futures]
+    for ended in [run_trial(searching, children[0], data), *together]:
+        assert "begun with units of trial 0" in ended.reason
+        losses = ended.history["loss"]
+        assert (losses[0] != pytest.approx(losses[-1], rel=1e-4)) == moves
 
 
 @pytest.mark.slow

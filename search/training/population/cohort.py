@@ -15,6 +15,7 @@ from ...metrics import Metric
 from ...stopping import Stop, Stops
 from .initial import Array
 from .lowering import Member
+from .optimizers import Schedule
 from .program import Program, State
 
 
@@ -28,6 +29,7 @@ class Lane:
     epochs: int
     stops: Stops
     begin: list[Array] | None = None  # the member's own weights to begin with; None: drawn
+    behind: int = 0  # epochs that those weights have behind them
     scores: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     stop: Stop | None = None
@@ -37,6 +39,15 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.orders = np.random.default_rng(self.seed)
+
+    def rates(self, steps: int) -> Schedule | None:
+        """The schedule of the learning rate, from where the weights that it begins with were.
+
+        Args:
+            steps: of an epoch.
+        """
+        schedule, before = self.member.schedule, self.behind * steps
+        return schedule and (lambda step: schedule(step + before))
 
     def order(self, rows: int, steps: int, batch_size: int) -> Array:
         """Rows of each step of the next epoch; the last batch is filled up from the first."""
@@ -84,7 +95,7 @@ class Cohort:
         orders = [
             idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
         ]
-        schedules = [None if lane is None else lane.member.schedule for lane in self._lanes]
+        schedules = [None if lane is None else lane.rates(steps) for lane in self._lanes]
         self._states, losses, predicted = program.advance(states, np.stack(orders), schedules)
         ended = []
         for index, lane in enumerate(self._lanes):

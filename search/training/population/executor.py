@@ -177,11 +177,12 @@ class Population:
     def _lane(self, each: _Trial) -> Lane:
         if each.member is None:
             raise RuntimeError("This trial has no place in a population.")
-        trial, begin = each.trial, None
+        trial, begin, behind = each.trial, None, 0
         if trial.parent is not None:
             begin, each.note = self._inherited(trial, trial.parent)
+            behind = trial.parent.epochs if begin is not None else 0
         stops = stops_of(self._task, trial)
-        return Lane(each, each.member, trial.seed, trial.epochs, stops, begin)
+        return Lane(each, each.member, trial.seed, trial.epochs, stops, begin, behind)
 
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
         """The weights that a trial begins with, where they are its parent's; and what they are."""
