@@ -133,6 +133,15 @@ def test_a_batch_holds_one_child_of_each_width_smallest_first(tmp_path):
     ]
 
 
+def test_a_parent_says_how_many_epochs_its_weights_have_behind_them(tmp_path):
+    behind: dict[int, int] = {}
+    for trial in search(engine(tmp_path), most=30):
+        before = behind[trial.parent.number] if trial.parent else 0
+        assert trial.parent is None or trial.parent.epochs == before
+        behind[trial.number] = before + outcome(trial).epochs
+    assert max(behind.values()) > 10, "a child of a child"
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("untold", [0, 1, 2])
 def test_a_search_that_is_cut_off_in_a_descent_goes_on_the_same(tmp_path, batch, untold):
