@@ -29,4 +29,5 @@ pipeline = Pipeline(
     target=0.99,
     epochs=20,
     batch_size=128,
+    smallest_known=10_477,
 )
