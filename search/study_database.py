@@ -43,9 +43,9 @@ class StudyDatabase(optuna.storages.RDBStorage):
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
         """Of these, what may have changed; all later ones, which the caller has not seen."""
-        settling, self._settling = self._settling, False
         if states is not None:
             return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+        settling, self._settling = self._settling, False
         found = self._states(study_id, trial_id_greater_than)
         same = {each for each, state in found.items() if self._whole.get(each) is state}
         known = found.keys() | included_trial_ids

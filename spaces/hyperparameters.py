@@ -47,8 +47,6 @@ def compile(
         decays: what may be left of the learning rate after an epoch, smoothly; 1.0 is all of it.
         rows: that train; a decay needs to know how many steps an epoch has.
     """
-    if decays and not rows:
-        raise ValueError("`decays` are per epoch: give the number of `rows` that train as well.")
     steps = math.ceil(rows / batch_size(hp, batch_sizes))
     if isinstance(loss, str):
         check_name("loss", loss)
@@ -72,8 +70,10 @@ def optimizer(
     """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD.
 
     Args:
-        decays: what may be left of the learning rate after so many `steps`.
+        decays: what may be left of the learning rate after so many `steps`, those of an epoch.
     """
+    if decays and not steps:
+        raise ValueError("`decays` are per epoch: give the number of `rows` that train as well.")
     for each in choices:
         check_name("optimizer", each)
     name = hp.Choice("optimizer", list(choices))

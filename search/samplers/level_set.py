@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,8 @@ class LevelSetSampler(BaseSampler):
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
         self._under_way: dict[int, Configuration | None] = {}
-        self._beginnings: list[list[Configuration]] = []
+        self._beginnings: dict[str, Configuration] = {}
+        self._turns = 0  # of drawing them
 
     def begin(self, first: int, size: int) -> None:
         """Start a batch: `size` trials chosen together, from what was known before `first`."""
@@ -145,16 +145,13 @@ class LevelSetSampler(BaseSampler):
         Empty where all that can be drawn is taken. They are drawn when the earlier ones are used
         up, always the same.
         """
-        seen: set[str] = set()
-        for turn in itertools.count():
-            if turn == len(self._beginnings):
-                self._beginnings.append(self._beginning(turn))
-            drawn = {each.key: each for each in self._beginnings[turn]}
-            fresh = [each for key, each in drawn.items() if key not in known]
-            if fresh or drawn.keys() <= seen:
-                return fresh
-            seen |= drawn.keys()
-        return []
+        while not (fresh := [e for key, e in self._beginnings.items() if key not in known]):
+            drawn = {each.key: each for each in self._beginning(self._turns)}
+            self._turns += 1
+            if drawn.keys() <= self._beginnings.keys():
+                break
+            self._beginnings |= drawn
+        return fresh
 
     def _beginning(self, turn: int) -> list[Configuration]:
         base = self._pool.default

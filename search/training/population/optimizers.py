@@ -37,15 +37,15 @@ def describe(optimizer: Any) -> dict[str, float]:
     for name in (*UNSUPPORTED, *(("momentum",) if kind == "RMSprop" else ())):
         if config.get(name):
             raise Unsupported(f"optimizer {kind}({name}={config[name]})")
-    rate = config["learning_rate"]
-    if schedule(optimizer) is None and not isinstance(rate, float):
+    rate = 0.0 if _scheduled(optimizer) else config["learning_rate"]
+    if not isinstance(rate, float):
         raise Unsupported("a learning rate that is no number")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise Unsupported("weights excluded from weight decay")
     first = {"SGD": "momentum", "RMSprop": "rho"}.get(kind, "beta_1")
     return {
         "kind": float(KINDS.index(kind)),
-        "learning_rate": rate if isinstance(rate, float) else 0.0,
+        "learning_rate": rate,
         "beta_1": config.get(first) or 0.0,
         "beta_2": config.get("beta_2") or 0.0,
         "epsilon": config.get("epsilon") or 0.0,
@@ -60,9 +60,9 @@ def schedule(optimizer: Any) -> Schedule | None:
 
     Raises Unsupported where it only takes one step at a time.
     """
-    given = optimizer._learning_rate
-    if not isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+    if not _scheduled(optimizer):
         return None
+    given = optimizer._learning_rate
 
     def rates(steps: Array) -> Array:
         return np.asarray(keras.ops.convert_to_numpy(given(steps)), "float32")
@@ -72,6 +72,11 @@ def schedule(optimizer: Any) -> Schedule | None:
         if np.allclose(rates(steps), [float(given(step)) for step in steps], rtol=1e-5):
             return rates
     raise Unsupported(f"the learning rate schedule {type(given).__name__}")
+
+
+def _scheduled(optimizer: Any) -> bool:
+    schedules = keras.optimizers.schedules
+    return isinstance(optimizer._learning_rate, schedules.LearningRateSchedule)
 
 
 def start(weights: Any, numbers: Mapping[str, float]) -> State:
