@@ -28,8 +28,6 @@ from rivals import RIVALS, STOPPED
 from tables import path
 from tasks import TASKS
 
-FEWER = {"KerasTuner Bayesian": 12}  # seeds: of all tools it takes longest to propose
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -66,7 +64,7 @@ def listed(tasks: list[str], tools: list[str], options: Any) -> Iterator[dict[st
         for task in tasks:
             for tool in tools:
                 rules = ["ours"] if tool in (*OURS, STOPPED) else ["own", "ours"]
-                for rule in rules if seed < FEWER.get(tool, options.seeds) else []:
+                for rule in rules:
                     yield {
                         "task": task,
                         "tool": tool,
