@@ -24,9 +24,14 @@ def lanes_mesh() -> Mesh:
     return Mesh(np.array(devices()), ("lanes",))
 
 
+def placed(spec: PartitionSpec) -> NamedSharding:
+    """How an array lies on the devices."""
+    return NamedSharding(lanes_mesh(), spec)
+
+
 def everywhere(values: Any) -> Any:
     """Arrays on each device; those of a processor share one copy."""
-    return jax.device_put(jax.tree.map(_aligned, values), NamedSharding(lanes_mesh(), EVERYWHERE))
+    return jax.device_put(jax.tree.map(_aligned, values), placed(EVERYWHERE))
 
 
 def _aligned(values: Any) -> Any:

@@ -18,7 +18,7 @@ from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member, kind_of
 from .methods import methods
-from .places import EVERYWHERE, LANES, devices, lanes_mesh
+from .places import EVERYWHERE, LANES, devices, lanes_mesh, placed
 from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -125,6 +125,7 @@ class Program:
         done = np.asarray(states["step"])
         coefficients = optimizers.coefficients(numbers, done, self.steps, schedules)
         given = orders, coefficients, self._data
+        states = jax.device_put(states, placed(LANES))  # from the host they would be another type
         with jax.default_matmul_precision("highest"):
             advanced: tuple[State, Any, Any] = self._advance(states, *given)
         return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .blocks import by_block
+from .blocks import Windows, by_block
 from .initial import Array
 from .kinds import lift
 from .lowering import Member, Node
@@ -155,7 +155,7 @@ def _pooled_forward(x: Any, kernel: Any, stem: Stem) -> Any:
         z = kernel @ seen.reshape(len(seen), -1)
         return largest_of(z.reshape(math.prod(stem.size), -1, *seen.shape[1:]))
 
-    y, at = by_block(of_block, x, of_rows=2)
+    y, at = by_block(of_block, _overlapping(x, stem), of_space=2)
     return y, (x, at)
 
 
@@ -167,15 +167,22 @@ def _pooled_backward(stem: Stem, kept: Any, gradient: Any) -> Any:
         seen = _seen(x, stem)
         return spread.reshape(-1, seen[0].size) @ seen.reshape(len(seen), -1).T
 
-    of_kernel = by_block(of_block, x, at, gradient, of_rows=0)
+    seen = _overlapping(x, stem), Windows(at), Windows(gradient)
+    of_kernel = by_block(of_block, *seen, of_space=0)
     return jnp.zeros_like(x), of_kernel  # of the data: nobody asks for it
 
 
 _pooled.defvjp(_pooled_forward, _pooled_backward)
 
 
+def _overlapping(x: Any, stem: Stem) -> Windows:
+    """An image, and the rows of it that a row of pooling windows sees."""
+    padded = jnp.pad(x, ((0, 0), stem.added[0], (0, 0), (0, 0)))
+    return Windows(padded, step=stem.size[0], overlap=stem.taps[0] - 1)
+
+
 def _seen(x: Any, stem: Stem) -> Any:
-    """All that each pooling window sees of the image: (numbers, *windows, rows)."""
-    x = jnp.pad(x, ((0, 0), *stem.added, (0, 0)))
+    """All that each pooling window sees of an image: (numbers, *windows, rows)."""
+    x = jnp.pad(x, ((0, 0), (0, 0), stem.added[1], (0, 0)))
     reach = tuple(tap + size - 1 for tap, size in zip(stem.taps, stem.size, strict=True))
     return gathered(x, reach, stem.size, (1,) * len(reach))

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .blocks import by_block
+from .blocks import Windows, by_block
 
 UNROLLED = 16  # comparisons beside each other; more of them take longer to compile than to loop
 Sizes = tuple[int, ...]
@@ -36,7 +36,7 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     added = padding(mode, space, taps, strides, dilation)
     if all(step == 1 for step in (*strides, *dilation)):
         return _dense(x, kernel, added)
-    return _product(_columns(x, taps, strides, dilation, added), kernel)
+    return _product(gathered(_padded(x, added), taps, strides, dilation), kernel)
 
 
 def convolve_by_library(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
@@ -133,11 +133,10 @@ largest.defvjp(_largest_forward, _largest_backward)
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _dense(x: Any, kernel: Any, added: Padding) -> Any:
-    return by_block(lambda block: _plain(block, kernel, added), x)
+    def of_block(x: Any) -> Any:
+        return _product(_columns(x, kernel, added), kernel)
 
-
-def _plain(x: Any, kernel: Any, added: Padding) -> Any:
-    return _product(_columns(x, kernel.shape[:-2], *_ones(kernel), added), kernel)
+    return by_block(of_block, _overlapping(x, kernel, added))
 
 
 def _dense_forward(x: Any, kernel: Any, added: Padding) -> Any:
@@ -153,12 +152,12 @@ def _dense_backward(added: Padding, kept: Any, gradient: Any) -> Any:
         (tap - 1 - low, tap - 1 - high) for tap, (low, high) in zip(taps, added, strict=True)
     )
 
-    def of_block(x: Any, gradient: Any) -> Any:
-        columns = _columns(gradient, taps, *_ones(kernel), back)
+    def of_block(gradient: Any, x: Any) -> Any:
+        columns = _columns(gradient, kernel, back)
         of_kernel = columns.reshape(len(columns), -1) @ x.reshape(len(x), -1).T
         return _product(columns, turned), of_kernel
 
-    of_x, of_turned = by_block(of_block, x, gradient)
+    of_x, of_turned = by_block(of_block, _overlapping(gradient, kernel, back), Windows(x))
     of_turned = of_turned.reshape(*reversed(taps), *turned.shape[-2:])
     of_turned = of_turned.transpose(*reversed(range(len(taps))), -2, -1)
     return of_x, jnp.flip(of_turned, range(len(taps))).swapaxes(-1, -2)
@@ -167,8 +166,10 @@ def _dense_backward(added: Padding, kept: Any, gradient: Any) -> Any:
 _dense.defvjp(_dense_forward, _dense_backward)
 
 
-def _ones(kernel: Any) -> tuple[Sizes, Sizes]:
-    return (1,) * (kernel.ndim - 2), (1,) * (kernel.ndim - 2)
+def _overlapping(x: Any, kernel: Any, added: Padding) -> Windows:
+    """An image, with what is added to its first axis, as the taps of a dense kernel see it."""
+    rows = (added[0], *((0, 0) for _ in added[1:]))
+    return Windows(_padded(x, rows), overlap=kernel.shape[0] - 1)
 
 
 def _product(columns: Any, kernel: Any) -> Any:
@@ -182,8 +183,10 @@ def _flat(kernel: Any) -> Any:
     return kernel.transpose(*reversed(axes), -2, -1).reshape(-1, kernel.shape[-1])
 
 
-def _columns(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes, added: Padding) -> Any:
-    return gathered(_padded(x, added), taps, strides, dilation)
+def _columns(x: Any, kernel: Any, added: Padding) -> Any:
+    """All that each tap of a dense kernel sees, where the first axis has been padded."""
+    ones = (1,) * (kernel.ndim - 2)
+    return gathered(_padded(x, ((0, 0), *added[1:])), kernel.shape[:-2], ones, ones)
 
 
 def gathered(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Any:

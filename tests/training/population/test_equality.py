@@ -22,6 +22,7 @@ from architectures import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from occam.search.training.population import blocks
 from occam.search.training.population.dataset import Dataset
 from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.layout import Layout, padded_widths
@@ -83,9 +84,21 @@ def _padding(program: Program, member: object) -> np.ndarray:
     return np.concatenate([each.ravel() for each in inside]) == 0
 
 
+IN_BLOCKS = ("convolutions", "stem", "valid and dilated", "one dimension")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_members_of_different_widths_train_as_they_would_alone(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "in_blocks"),
+    [*((name, False) for name in CASES), *((name, True) for name in IN_BLOCKS)],
+)
+def test_members_of_different_widths_train_as_they_would_alone(
+    name: str, in_blocks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_blocks:  # as arrays of a real search's size are computed on a processor
+        monkeypatch.setattr(blocks, "LARGE", 1)
+        monkeypatch.setattr(blocks, "FEWEST", 1)
+        monkeypatch.setattr(blocks, "PLACES", 2 * BATCH)
     keras.utils.set_random_seed(1)  # Adam makes of a gradient that is zero but for rounding a step
     shape, layers = CASES[name]
     x = inputs(shape, vocabulary=9 if name == "embedding" else 0)

@@ -6,7 +6,7 @@ import jax
 import keras
 import numpy as np
 import pytest
-from occam.search.training.population import methods
+from occam.search.training.population import blocks, methods
 from occam.search.training.population.layout import Layout, padded_widths
 from occam.search.training.population.lowering import lower
 from occam.search.training.population.windows import METHODS
@@ -31,6 +31,37 @@ def test_both_methods_give_the_same_values_and_gradients(mode, strides, dilation
 
     for one, other in zip(by("columns"), by("library"), strict=True):
         assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["same", "valid"])
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("places", [12, 96])
+def test_a_convolution_in_blocks_is_the_same(mode, rank, places, monkeypatch):
+    x, kernel = shaped(3, *(9, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, 5)
+
+    def gradients():
+        def size(x, kernel):
+            return (METHODS["columns"](x, kernel, (1,) * rank, mode, (1,) * rank) ** 2).sum()
+
+        return jax.tree.leaves(jax.jit(jax.value_and_grad(size, argnums=(0, 1)))(x, kernel))
+
+    whole = gradients()
+    loops = []
+    loop = jax.lax.fori_loop
+    monkeypatch.setattr(jax.lax, "fori_loop", lambda *args: loops.append(args[1]) or loop(*args))
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(blocks, "FEWEST", 1)
+    monkeypatch.setattr(blocks, "PLACES", places)
+    for one, other in zip(gradients(), whole, strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert len(loops) == (0 if places == 96 and rank == 1 else 2)
+
+
+def test_blocks_are_of_one_size_and_not_too_small():
+    assert blocks._at_a_time(14, 1792) == 2
+    assert blocks._at_a_time(13, 1664) == 1
+    assert blocks._at_a_time(127, 32) == 127
+    assert blocks._at_a_time(28, 2**13) == 1
 
 
 def test_the_faster_method_is_chosen():
