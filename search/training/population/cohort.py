@@ -100,9 +100,9 @@ class Cohort:
         ended = []
         for index, lane in enumerate(self._lanes):
             if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):
-                lane.weights = program.weights(
-                    lane.member, jax.tree.map(lambda leaf, i=index: leaf[i], self._states)
-                )
+                # On the host: cutting spread arrays would compile a program for each shape.
+                own = jax.tree.map(lambda leaf, i=index: np.asarray(leaf)[i], self._states)
+                lane.weights = program.weights(lane.member, own)
                 lane.predicted = predicted[index]
                 self._lanes[index] = None
                 ended.append(lane)

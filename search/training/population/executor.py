@@ -1,4 +1,4 @@
-"""Runs the trials of a batch by populations, and by `fit` those that have no company."""
+"""Runs the trials of a batch by populations, and by `fit` those that have no template."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import keras
 import numpy as np
 
@@ -42,7 +41,6 @@ from .sizing import parts, sized
 from .templates import member_of
 
 BATCH = 16  # trials that are proposed together
-COMPANY = 3  # members of a template that make compiling it worth while, where `fit` starts faster
 PROGRAMS = 16  # that are kept compiled
 CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
 
@@ -132,15 +130,12 @@ class Population:
         for each in sorted(batch, key=lambda each: each.trial.parameter_count):
             groups[each.member.template if each.member else None].append(each)
         alone = groups.pop(None, [])
-        for template in [*groups]:
-            if len(groups[template]) < _company():
-                alone += groups.pop(template)
         self._time_is_up = False
         for group in groups.values():
             owners = {id(each.member): each for each in group}
             for part in parts([each.member for each in group if each.member], self._rows):
                 yield from self._train_together([owners[id(member)] for member in part])
-        for each in sorted(alone, key=lambda each: each.trial.parameter_count):
+        for each in alone:
             self._train_alone(each)
             yield
 
@@ -283,9 +278,3 @@ class Population:
                 "use --trainer fit."
             )
         return model
-
-
-def _company() -> int:
-    """On an accelerator, or where Keras itself runs on JAX, `fit` takes longer to start."""
-    slow = jax.default_backend() != "cpu" or keras.backend.backend() == "jax"
-    return 1 if slow else COMPANY

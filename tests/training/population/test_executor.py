@@ -110,11 +110,11 @@ def test_models_without_a_counterpart_are_trained_by_fit_which_is_said_once(tmp_
 
 
 @pytest.mark.slow
-def test_a_single_trial_of_its_template_is_left_to_fit(tmp_path):
+def test_a_single_trial_of_its_template_has_a_program_too(tmp_path):
     searching, _, _ = population(tmp_path)
     ended = train(searching, trial(0, 4))
     assert ended[0].score is not None
-    assert not searching._programs
+    assert len(searching._programs) == 1
 
 
 @pytest.mark.slow
