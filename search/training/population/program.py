@@ -19,10 +19,12 @@ from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member, kind_of
 from .methods import methods
 from .places import EVERYWHERE, LANES, devices, lanes_mesh, placed
+from .sizing import is_brief
 from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
 State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
+QUICKLY = {"xla_backend_optimization_level": 1}  # compiled in a fifth less time, but slower
 PREDICTED_AT_ONCE = 2**22  # numbers in one layer's outputs, for all lanes together
 
 
@@ -49,6 +51,7 @@ class Program:
         self._stem = Stem.of(member)
         self._methods = methods(member, layout, lanes // len(devices()))
         self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
+        brief = jax.default_backend() == "cpu" and is_brief(member, widths, lanes, data.rows)
         self._advance = jax.jit(
             jax.shard_map(
                 jax.vmap(self._epoch, in_axes=(0, 0, 0, None)),
@@ -58,7 +61,7 @@ class Program:
                 check_vma=False,
             ),
             donate_argnums=0,
-            compiler_options=_compiler_options(lanes),
+            compiler_options=QUICKLY if brief else {},
         )
 
     def start(self, member: Member, seed: int, begin: list[Array] | None = None) -> State:
@@ -223,13 +226,6 @@ class Program:
         takes = losses.LOGITS_OF.get(self.template.loss)
         logits = call.logits if takes and call.static.get("activation") == takes else None
         return values[len(self.template.nodes) - 1], logits, moved
-
-
-def _compiler_options(lanes: int) -> dict[str, Any]:
-    """On a processor, what several lanes share is small: compiling it is a third of a search."""
-    if jax.default_backend() != "cpu" or lanes == len(devices()):
-        return {}
-    return {"xla_backend_optimization_level": 1}
 
 
 def _spread(place: Place, value: float) -> Array:

@@ -52,6 +52,12 @@ def sized(members: Sequence[Member]) -> tuple[Widths, int]:
     return (widths if lanes > 1 else padded_widths(members, close=True)), lanes * number
 
 
+def is_brief(member: Member, widths: Widths, lanes: int, rows: int) -> bool:
+    """Whether a program's runs take less time than its compilation with full effort."""
+    work = _work(member, widths) * lanes / len(devices())
+    return lanes > len(devices()) and EPOCHS * rows * work < PROGRAM
+
+
 def _room(member: Member, widths: Widths) -> int:
     """Lanes that a device has memory for, and a core time."""
     layout, batch_size = Layout.of(member, widths), member.template.batch_size
@@ -79,13 +85,13 @@ def _dearer(some: list[Member], others: list[Member], rows: int) -> float:
 
 def _rounds(members: list[Member]) -> float:
     """Multiplications of a row for all of them; a lane without a run takes as long as one with."""
-    return math.ceil(len(members) / len(devices())) * _work(members)
+    widths = padded_widths(members, close=True)
+    return math.ceil(len(members) / len(devices())) * _work(members[0], widths)
 
 
-def _work(members: list[Member]) -> float:
-    """Multiplications of a row, forward and backward, at the widths that fit all of them."""
-    member = members[0]
-    layout = Layout.of(member, padded_widths(members, close=True))
+def _work(member: Member, widths: Widths) -> float:
+    """Multiplications of a row, forward and backward."""
+    layout = Layout.of(member, widths)
     return 3.0 * sum(
         math.prod(place.shape) * math.prod(member.shapes[place.node]) for place in layout.places
     )

@@ -58,6 +58,14 @@ def test_another_program_has_to_be_worth_its_compilation():
     assert sizing.parts(members, rows=100) == [members]
 
 
+def test_little_work_is_not_worth_a_thorough_compilation():
+    one = dense(8)
+    widths, _ = sizing.sized([one])
+    assert sizing.is_brief(one, widths, 4, rows=1000)
+    assert not sizing.is_brief(one, widths, 4, rows=10**8)
+    assert not sizing.is_brief(one, widths, 2, rows=1000)  # one lane a device: it is large
+
+
 def test_an_accelerator_has_as_many_lanes_as_its_memory_holds(monkeypatch):
     monkeypatch.setattr(sizing.jax, "default_backend", lambda: "gpu")
     lanes = [sizing.sized([dense(width)] * 256)[1] for width in (8, 64)]

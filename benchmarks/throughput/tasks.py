@@ -1,0 +1,61 @@
+"""What is trained: rows of two sizes, and models of few parameters drawn for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def digits() -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int]:
+    """Dense networks on 8 x 8 pixels: 1,078 rows to train, 359 to validate."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype("float32")
+    return (x[:1078], y[:1078], x[1078:1437], y[1078:1437]), dense, 32
+
+
+def mnist() -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int]:
+    """Convolutions on 28 x 28 pixels: 10,000 rows to train, 2,000 to validate.
+
+    The pixels are drawn: how long a step takes does not depend on what they show.
+    """
+    rng = np.random.default_rng(0)
+    x, y = rng.random((12000, 28, 28, 1), "float32"), rng.integers(0, 10, 12000)
+    return (x[:10000], y[:10000], x[10000:], y[10000:]), convolutional, 128
+
+
+def dense(rng: np.random.Generator) -> Any:
+    """Two hidden layers, as in the figures for `fit` that the goal was set by."""
+    import keras
+
+    units = rng.integers(8, 33, 2)
+    stack = [keras.layers.Dense(int(each), "relu") for each in units]
+    return compiled([keras.Input((64,)), *stack], rng)
+
+
+def convolutional(rng: np.random.Generator) -> Any:
+    """Two blocks, batch normalization, global pooling: below 10,000 parameters."""
+    import keras
+
+    layers = keras.layers
+    stack: list[Any] = [keras.Input((28, 28, 1))]
+    for filters in rng.integers(4, 17, 2):
+        stack.append(layers.Conv2D(int(filters), 3, padding="same", use_bias=False))
+        stack += [layers.BatchNormalization(), layers.Activation("relu"), layers.MaxPooling2D(2)]
+    return compiled([*stack, layers.GlobalAveragePooling2D()], rng)
+
+
+def compiled(stack: list[Any], rng: np.random.Generator) -> Any:
+    """The stack as a classifier with a learning rate of its own."""
+    import keras
+
+    model = keras.Sequential([*stack, keras.layers.Dense(10, "softmax")])
+    rate = float(10 ** rng.uniform(-3, -1.5))
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
+    return model
+
+
+TASKS = {"digits": digits, "mnist": mnist}
