@@ -11,7 +11,7 @@ import keras_tuner
 
 from .configuration import GivenHyperParameters, register
 from .constructor import remembered_arguments
-from .counting import Count, count_build, first_rows
+from .counting import Count, count_build, first_rows, undrawn
 from .errors import InputError
 from .suggesting import as_build, takes_trial
 
@@ -114,9 +114,10 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
     """The trained model of a trial that reached: built again, with the weights that were saved."""
     if trial.model_path is None:
         raise InputError(f"Trial {trial.number} has no saved model: it did not reach the target.")
-    model = build(pipeline, as_hyperparameters(trial.hyperparameters))
-    if not model.built:
-        model(first_rows(inputs, 1))
+    with undrawn():
+        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        if not model.built:
+            model(first_rows(inputs, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
         model.load_weights(trial.model_path)

@@ -70,15 +70,36 @@ def unallocated() -> Iterator[None]:
     `_initialize_with_initializer` is private to Keras; a test pins it.
     """
     _know_protocols()
-    original = keras.Variable._initialize_with_initializer
 
     def skip(variable: keras.Variable, initializer: Any) -> None:
         variable._value = None
 
-    keras.Variable._initialize_with_initializer = skip
+    with _initialized_by(skip), _untracked():
+        yield
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Variables made in here are zero where they would be drawn: they are given values later.
+
+    JAX would compile a program for each shape that it draws, which takes longer than all else.
+    """
+    original = keras.Variable._initialize_with_initializer
+
+    def zero(variable: keras.Variable, initializer: Any) -> None:
+        drawn = hasattr(initializer, "seed")
+        original(variable, keras.initializers.Zeros() if drawn else initializer)
+
+    with _initialized_by(zero):
+        yield
+
+
+@contextmanager
+def _initialized_by(initialize: Callable[[keras.Variable, Any], None]) -> Iterator[None]:
+    original = keras.Variable._initialize_with_initializer
+    keras.Variable._initialize_with_initializer = initialize
     try:
-        with _untracked():
-            yield
+        yield
     finally:
         keras.Variable._initialize_with_initializer = original
 

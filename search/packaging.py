@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from .counting import undrawn
 from .errors import InputError
 from .provenance import distribution, version
 from .store import mlflow, one_line, quietly
@@ -75,7 +76,8 @@ def unpacked(files: Mapping[str, Path]) -> ServedModel:
 
     paths = {name: str(path) for name, path in files.items()}
     served = ServedModel()
-    served.load_context(mlflow.pyfunc.PythonModelContext(artifacts=paths, model_config=None))
+    with undrawn():
+        served.load_context(mlflow.pyfunc.PythonModelContext(artifacts=paths, model_config=None))
     return served
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from occam.search.counting import Count, activations, count, count_build, first_rows, unallocated
+from occam.search.counting import (
+    Count,
+    activations,
+    count,
+    count_build,
+    first_rows,
+    unallocated,
+    undrawn,
+)
 
 ROWS = np.zeros((3, 8, 8, 1), dtype="float32")
 
@@ -92,6 +100,19 @@ def test_a_build_that_fails_says_why():
 def test_counting_leaves_no_trace():
     count_build(compiled, ROWS)
     assert np.isfinite(compiled().get_weights()[0]).all()
+
+
+def test_what_is_given_values_later_is_not_drawn():
+    layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    with undrawn():
+        model = keras.Sequential([keras.Input((2,)), *layers])
+    kernel, _, gamma, *_ = model.get_weights()
+    assert not kernel.any()
+    assert (gamma == 1).all()
+    assert np.asarray(layers[-1].seed_generator.state.numpy()).any()
+    assert keras.layers.Dense(3)(np.ones((1, 2))).shape == (1, 3)
+    drawn = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    assert drawn.get_weights()[0].any()
 
 
 def test_the_activations_of_a_row_are_known_without_weights():

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from ..building import as_hyperparameters, build
-from ..counting import first_rows
+from ..counting import first_rows, undrawn
 from ..evaluation import predictions
 from .population.errors import Unsupported
 from .population.lowering import Member, lower
@@ -69,7 +69,8 @@ def _inherited(pipeline: Pipeline, parent: Parent, model: keras.Model, rows: Any
 
 
 def _trained(pipeline: Pipeline, parent: Parent) -> keras.Model:
-    model = build(pipeline, as_hyperparameters(parent.hyperparameters))
+    with undrawn():
+        model = build(pipeline, as_hyperparameters(parent.hyperparameters))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the optimizer's state is not loaded
