@@ -41,6 +41,16 @@ def test_a_model_that_is_not_compiled_predicts_too():
     assert predictions(made, INPUTS).shape == (50, 2)
 
 
+def test_predictions_are_of_single_precision_wherever_they_are_made():
+    backend = keras.backend.backend()
+    if backend == "jax":
+        pytest.skip("JAX has a context of its own for it.")
+    before = evaluation._tensorfloat(backend)[0]
+    with evaluation.single_precision():
+        assert not evaluation._tensorfloat(backend)[0]
+    assert evaluation._tensorfloat(backend)[0] == before
+
+
 def test_chunks_join_to_the_whole(monkeypatch):
     made, whole = model(), predictions(model(), INPUTS)
     monkeypatch.setattr(evaluation, "CHUNK", 16)
