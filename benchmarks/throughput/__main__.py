@@ -21,7 +21,7 @@ from tasks import TASKS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))  # as `occam` does
-FITTED = 4  # models trained by `fit`: their rate does not depend on how many
+FITTED = 2  # models trained by `fit`: their rate does not depend on how many
 
 
 def by_fit(data: tuple[Any, ...], make: Any, batch_size: int, epochs: int) -> float:
@@ -70,6 +70,7 @@ def by_population(
     with unallocated():
         members = [lower(make(rng), batch_size) for _ in range(models)]
     data_on_device = Dataset(data[:2], data[2])
+
     trained = 0
     for part in parts(members, len(data[0])):
         widths, lanes = sized(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,16 @@ def digits() -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int
     return (x[:1078], y[:1078], x[1078:1437], y[1078:1437]), dense, 32
 
 
-def mnist() -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int]:
-    """Convolutions on 28 x 28 pixels: 10,000 rows to train, 2,000 to validate.
+def mnist(
+    train: int = 10_000, validation: int = 2_000
+) -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int]:
+    """Convolutions on 28 x 28 pixels: so many rows to train and to validate.
 
     The pixels are drawn: how long a step takes does not depend on what they show.
     """
-    rng = np.random.default_rng(0)
-    x, y = rng.random((12000, 28, 28, 1), "float32"), rng.integers(0, 10, 12000)
-    return (x[:10000], y[:10000], x[10000:], y[10000:]), convolutional, 128
+    rng, rows = np.random.default_rng(0), train + validation
+    x, y = rng.random((rows, 28, 28, 1), "float32"), rng.integers(0, 10, rows)
+    return (x[:train], y[:train], x[train:], y[train:]), convolutional, 128
 
 
 def dense(rng: np.random.Generator) -> Any:
@@ -58,4 +61,8 @@ def compiled(stack: list[Any], rng: np.random.Generator) -> Any:
     return model
 
 
-TASKS = {"digits": digits, "mnist": mnist}
+TASKS = {
+    "digits": digits,
+    "mnist": mnist,
+    "mnist_full": partial(mnist, 60_000, 10_000),
+}

@@ -50,8 +50,8 @@ def _convolution(config: Config, features: int) -> Described:
 
 def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
     options = (call.static[name] for name in ("strides", "padding", "dilation"))
-    convolve = windows.METHODS[call.method or windows.COLUMNS]
-    return call.activate(biased(call, convolve(inputs[0], call.weights["kernel"], *options)))
+    y = windows.convolve(inputs[0], call.weights["kernel"], *options)
+    return call.activate(biased(call, y))
 
 
 def _depthwise(config: Config, features: int) -> Described:

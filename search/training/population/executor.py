@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from ...building import as_hyperparameters, build
-from ...counting import first_rows
+from ...counting import first_rows, undrawn
 from ...evaluation import arrays, predictions
 from ...metrics import metric
 from ...pipeline import Data
@@ -182,7 +182,8 @@ class Population:
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
         """The weights that a trial begins with, where they are its parent's; and what they are."""
         pipeline = self._task.pipeline
-        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        with undrawn():
+            model = build(pipeline, as_hyperparameters(trial.hyperparameters))
         return inherited(pipeline, parent, model, self._data.train[0])
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
@@ -264,7 +265,9 @@ class Population:
         """
         if lane.weights is None or lane.predicted is None:
             raise RuntimeError("This run has not ended.")
-        model = build(self._task.pipeline, as_hyperparameters(lane.owner.trial.hyperparameters))
+        with undrawn():
+            hyperparameters = as_hyperparameters(lane.owner.trial.hyperparameters)
+            model = build(self._task.pipeline, hyperparameters)
         values = iter(lane.weights)
         for layer in lower(model, lane.member.template.batch_size).layers:
             layer.set_weights([next(values) for _ in layer.weights])

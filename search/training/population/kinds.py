@@ -63,7 +63,6 @@ class Call:
     mask: Any  # 1 where an output feature is no padding; None where nothing is padded
     training: bool
     key: Callable[[], Any]  # a random key of this layer and step
-    method: str | None = None  # one of a convolution's `METHODS`
     updates: dict[str, Any] = field(default_factory=dict)  # of weights that are not trained
     logits: Any = None  # inputs of the last activation
 

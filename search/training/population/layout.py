@@ -100,7 +100,7 @@ class Layout:
                 shape = tuple(len(run) for run in runs)
                 places.append(Place(index, weight, shape, tuple(map(np.flatnonzero, runs))))
         sizes = [
-            len(mask) * math.prod(space) for mask, space in zip(masks, member.shapes, strict=True)
+            len(mask) * math.prod(space) for mask, space in zip(masks, _spaces(member), strict=True)
         ]
         columns = [
             math.prod(place.shape[:-1]) * math.prod(member.shapes[place.node])
@@ -145,6 +145,15 @@ def follow(
         kind = kind_of(node)
         known.append(kind.mask(dict(node.static), inputs, own[index], member.shapes[index]))
     return known
+
+
+def _spaces(member: Member) -> list[tuple[int, ...]]:
+    """Space of each node's output: that of the input of a node that reads it."""
+    spaces = list(member.shapes)
+    for node, shape in zip(member.template.nodes, member.shapes, strict=True):
+        if node.inputs[0] >= 0:
+            spaces[node.inputs[0]] = shape
+    return spaces
 
 
 def masked_nodes(template: Template) -> list[int]:

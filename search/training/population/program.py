@@ -17,15 +17,14 @@ from .initial import Array
 from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member, kind_of
-from .methods import methods
-from .places import EVERYWHERE, LANES, devices, lanes_mesh, placed
+from .places import EVERYWHERE, LANES, lanes_mesh, placed
 from .sizing import is_brief
 from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
 State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
 QUICKLY = {"xla_backend_optimization_level": 1}  # compiled in a fifth less time, but slower
-PREDICTED_AT_ONCE = 2**22  # numbers in one layer's outputs, for all lanes together
+AT_ONCE, AT_ONCE_ELSEWHERE = 2**22, 2**28  # predicted numbers of a layer, over all lanes
 
 
 class Program:
@@ -46,12 +45,12 @@ class Program:
         self._masked = masked_nodes(self.template)
         layout = Layout.of(member, widths)
         self._shapes = tuple(place.shape for place in layout.places if place.weight.trainable)
-        at_once = PREDICTED_AT_ONCE // (lanes * layout.row_size)
+        on_processor = jax.default_backend() == "cpu"
+        at_once = (AT_ONCE if on_processor else AT_ONCE_ELSEWHERE) // (lanes * layout.row_size)
         self._validation_rows = data.validation_rows
         self._stem = Stem.of(member)
-        self._methods = methods(member, layout, lanes // len(devices()))
         self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
-        brief = jax.default_backend() == "cpu" and is_brief(member, widths, lanes, data.rows)
+        brief = on_processor and is_brief(member, widths, lanes, data.rows)
         self._advance = jax.jit(
             jax.shard_map(
                 jax.vmap(self._epoch, in_axes=(0, 0, 0, None)),
@@ -118,8 +117,10 @@ class Program:
         states: State,
         orders: Array,
         schedules: Sequence[optimizers.Schedule | None] = (),
-    ) -> tuple[State, Array, Any]:
+    ) -> tuple[State, Any, Any]:
         """One epoch of every lane: new states, mean losses, predictions of the validation rows.
+
+        It returns at once: whoever reads the results waits for them.
 
         Args:
             orders: the rows of each step, of shape (lanes, steps, batch size).
@@ -132,7 +133,7 @@ class Program:
         states = jax.device_put(states, placed(LANES))  # from the host they would be another type
         with jax.default_matmul_precision("highest"):
             advanced: tuple[State, Any, Any] = self._advance(states, *given)
-        return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])
+        return advanced
 
     def _epoch(
         self, state: State, order: Any, coefficients: Any, data: Mapping[str, Any]
@@ -213,7 +214,6 @@ class Program:
                 mask=runtime["masks"].get(str(index)),
                 training=training is not None,
                 key=partial(_key, runtime["seed"], training, index),
-                method=self._methods.get(index),
             )
             values[index] = kind_of(node).apply(call, [values[each] for each in node.inputs])
             updates.append(call.updates)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 
 import jax
 
@@ -13,31 +15,54 @@ from .layout import Layout, Widths, padded_widths
 from .lowering import Member
 from .places import devices
 
+Work = Callable[[Widths], float]  # multiplications of a row, at certain widths
+
 WORK = 2**18  # numbers in one layer's outputs that a core takes at a time; beyond, lanes cost time
-MOST = {"cpu": 64}  # lanes of a core: more of them take no less time each
-MOST_ELSEWHERE = 256
 SHARE = 0.5  # of a device's memory
 COPIES = 3  # of all that a layer makes of a row: itself, its gradient, a passing copy
-PROGRAM = 5e10  # multiplications that take as long as another program's compilation
 EPOCHS = 10  # of a run, of which many are stopped
+FEW, STEP = 8, 8  # lanes: powers of two up to so many, then multiples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """What a kind of device does in what time, in multiplications of a row over all its lanes.
+
+    Args:
+        most: lanes; more of them take no less time each.
+        program: multiplications, of all rows, that take as long as another compilation.
+        idle: up to so many take no longer than fewer.
+        busy: more take longer by as much.
+    """
+
+    most: int
+    program: float
+    idle: float
+    busy: float
+
+
+CORE = Speed(most=64, program=5e10, idle=0, busy=math.inf)  # `WORK` bounds its lanes
+GPU = Speed(most=256, program=2e13, idle=8e6, busy=1e8)  # an H200, by benchmarks/throughput
 
 
 def parts(members: Sequence[Member], rows: int) -> list[list[Member]]:
     """Members of a template by the program that trains them.
 
-    Where there is room for one lane a device, padding costs time: then those of much the same
-    widths go together, and two groups become one where that costs less than another program.
+    Where each lane costs time, so does padding: then those of much the same widths go together,
+    and two groups become one where that costs less than another program.
     """
-    if sized(members)[1] > len(devices()):
+    if _is_free(members):
         return [list(members)]
     groups: dict[Widths, list[Member]] = {}
     for member in members:
         groups.setdefault(padded_widths([member], close=True), []).append(member)
+    work = cache(partial(_work, members[0]))
     merged = list(groups.values())
     while len(merged) > 1:
         pairs = itertools.combinations(range(len(merged)), 2)
-        dearer, one, other = min((_dearer(merged[a], merged[b], rows), a, b) for a, b in pairs)
-        if dearer > PROGRAM:
+        costs = ((_dearer(merged[a], merged[b], rows, work), a, b) for a, b in pairs)
+        dearer, one, other = min(costs)
+        if dearer > _speed().program:
             break
         merged[one] = merged[one] + merged.pop(other)
     return merged
@@ -45,17 +70,31 @@ def parts(members: Sequence[Member], rows: int) -> list[list[Member]]:
 
 def sized(members: Sequence[Member]) -> tuple[Widths, int]:
     """The widths of a program for these members, and its lanes: a multiple of the devices."""
-    widths, number = padded_widths(members), len(devices())
-    needed = 1 << (math.ceil(len(members) / number) - 1).bit_length()
-    most = MOST.get(jax.default_backend(), MOST_ELSEWHERE)
-    lanes = 1 << (max(1, min(_room(members[0], widths), most, needed)).bit_length() - 1)
-    return (widths if lanes > 1 else padded_widths(members, close=True)), lanes * number
+    number = len(devices())
+    widths = padded_widths(members, close=not _is_free(members))
+    needed = math.ceil(len(members) / number)
+    needed = 1 << (needed - 1).bit_length() if needed <= FEW else -(-needed // STEP) * STEP
+    room = max(1, min(_room(members[0], widths), _speed().most))
+    lanes = needed if needed <= room else 1 << (room.bit_length() - 1)
+    return widths, lanes * number
+
+
+def _is_free(members: Sequence[Member]) -> bool:
+    """Whether more lanes take no longer than one, so that padding costs nothing."""
+    widths = padded_widths(members)
+    if jax.default_backend() == "cpu":
+        return _room(members[0], widths) > 1 and len(members) > len(devices())
+    return len(members) * _work(members[0], widths) <= len(devices()) * GPU.idle
+
+
+def _speed() -> Speed:
+    return CORE if jax.default_backend() == "cpu" else GPU
 
 
 def is_brief(member: Member, widths: Widths, lanes: int, rows: int) -> bool:
     """Whether a program's runs take less time than its compilation with full effort."""
     work = _work(member, widths) * lanes / len(devices())
-    return lanes > len(devices()) and EPOCHS * rows * work < PROGRAM
+    return lanes > len(devices()) and EPOCHS * rows * work < CORE.program
 
 
 def _room(member: Member, widths: Widths) -> int:
@@ -66,7 +105,7 @@ def _room(member: Member, widths: Widths) -> int:
     room = int(SHARE * _memory() / (4 * numbers))
     if jax.default_backend() == "cpu":
         return min(room, WORK // (batch_size * layout.row_size))
-    return room
+    return min(room, max(FEW, int(GPU.busy / _work(member, widths))))
 
 
 def _memory() -> float:
@@ -77,16 +116,16 @@ def _memory() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / len(devices())
 
 
-def _dearer(some: list[Member], others: list[Member], rows: int) -> float:
+def _dearer(some: list[Member], others: list[Member], rows: int, work: Work) -> float:
     """Multiplications that one program for both takes more than one each, on each device."""
-    merged = _rounds([*some, *others]) - _rounds(some) - _rounds(others)
+    merged = _rounds([*some, *others], work) - _rounds(some, work) - _rounds(others, work)
     return EPOCHS * rows * merged
 
 
-def _rounds(members: list[Member]) -> float:
+def _rounds(members: list[Member], work: Work) -> float:
     """Multiplications of a row for all of them; a lane without a run takes as long as one with."""
-    widths = padded_widths(members, close=True)
-    return math.ceil(len(members) / len(devices())) * _work(members[0], widths)
+    each = work(padded_widths(members, close=True))
+    return max(_speed().idle, math.ceil(len(members) / len(devices())) * each)
 
 
 def _work(member: Member, widths: Widths) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+import re
 from collections.abc import Sequence
 from functools import partial, reduce
 from typing import Any
@@ -34,23 +35,37 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     """Cross-correlation of (C, *space, B) with (*taps, C, F): (F, *space, B)."""
     taps, space = kernel.shape[:-2], x.shape[1:-1]
     added = padding(mode, space, taps, strides, dilation)
-    if all(step == 1 for step in (*strides, *dilation)):
-        return _dense(x, kernel, added)
-    return _product(gathered(_padded(x, added), taps, strides, dilation), kernel)
+    if any(step != 1 for step in (*strides, *dilation)):
+        return _product(gathered(_padded(x, added), taps, strides, dilation), kernel)
+    if jax.default_backend() != "cpu" and kernel.shape[-2] > 1:
+        return by_sums(_padded(x, added), kernel)
+    return by_columns(x, kernel, added)
 
 
-def convolve_by_library(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
-    """The same by XLA's own convolution."""
-    taps, space = kernel.shape[:-2], x.shape[1:-1]
-    axes = "HW"[-len(space) :]
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        strides,
-        padding(mode, space, taps, strides, dilation),
-        rhs_dilation=dilation,
-        dimension_numbers=(f"C{axes}N", f"{axes}IO", f"C{axes}N"),
-    )
+def by_sums(x: Any, kernel: Any) -> Any:
+    """A dense convolution of padded values by columns without the first axis of space.
+
+    What the taps along that axis give is added up: 3 x 3 taps make arrays of 3 C and 3 F features
+    in place of 9 C. A GPU's time is its memory's: there this is up to twice as fast, and XLA's own
+    convolution slower than either; benchmarks/throughput/convolutions.py compares them.
+    """
+    ones = (1,) * (kernel.ndim - 3)
+    columns = gathered(x, (1, *kernel.shape[1:-2]), (1, *ones), (1, *ones))
+    of_tap = jnp.concatenate([_flat(each) for each in kernel], -1)
+    y = jnp.matmul(of_tap.T, columns.reshape(len(columns), -1), precision=_as_exact())
+    y = y.reshape(len(kernel), -1, *columns.shape[1:])
+    rows = x.shape[1] - len(kernel) + 1
+    return sum(jax.lax.slice_in_dim(y[tap], tap, tap + rows, axis=1) for tap in range(len(kernel)))
+
+
+def _as_exact() -> Any:
+    """Three products of rounded parts are as exact as one of single precision, and faster.
+
+    None where a device has no units for them: NVIDIA's have since compute capability 8.0.
+    """
+    capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+    units = re.fullmatch(r"\d+\.\d+", capability) and float(capability) >= 8.0
+    return jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3 if units else None
 
 
 def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
@@ -132,18 +147,18 @@ largest.defvjp(_largest_forward, _largest_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _dense(x: Any, kernel: Any, added: Padding) -> Any:
+def by_columns(x: Any, kernel: Any, added: Padding) -> Any:
     def of_block(x: Any) -> Any:
         return _product(_columns(x, kernel, added), kernel)
 
     return by_block(of_block, _overlapping(x, kernel, added))
 
 
-def _dense_forward(x: Any, kernel: Any, added: Padding) -> Any:
-    return _dense(x, kernel, added), (x, kernel)
+def _columns_forward(x: Any, kernel: Any, added: Padding) -> Any:
+    return by_columns(x, kernel, added), (x, kernel)
 
 
-def _dense_backward(added: Padding, kept: Any, gradient: Any) -> Any:
+def _columns_backward(added: Padding, kept: Any, gradient: Any) -> Any:
     """Both gradients are products with the same columns, those of the output's gradient."""
     x, kernel = kept
     taps = kernel.shape[:-2]
@@ -163,7 +178,7 @@ def _dense_backward(added: Padding, kept: Any, gradient: Any) -> Any:
     return of_x, jnp.flip(of_turned, range(len(taps))).swapaxes(-1, -2)
 
 
-_dense.defvjp(_dense_forward, _dense_backward)
+by_columns.defvjp(_columns_forward, _columns_backward)
 
 
 def _overlapping(x: Any, kernel: Any, added: Padding) -> Windows:
@@ -226,7 +241,3 @@ def _same(length: int, tap: int, step: int, apart: int) -> tuple[int, int]:
     out = math.ceil(length / step)
     total = max((out - 1) * step + (tap - 1) * apart + 1 - length, 0)
     return total // 2, total - total // 2
-
-
-COLUMNS = "columns"
-METHODS = {COLUMNS: convolve, "library": convolve_by_library}

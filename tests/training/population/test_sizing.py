@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import pytest
 from occam.search.training.population import sizing
+from occam.search.training.population.layout import Layout, padded_widths
 from occam.search.training.population.lowering import Member, lower
 
 L = keras.layers
@@ -66,7 +67,38 @@ def test_little_work_is_not_worth_a_thorough_compilation():
     assert not sizing.is_brief(one, widths, 2, rows=1000)  # one lane a device: it is large
 
 
-def test_an_accelerator_has_as_many_lanes_as_its_memory_holds(monkeypatch):
+@pytest.fixture
+def on_gpu(monkeypatch):
     monkeypatch.setattr(sizing.jax, "default_backend", lambda: "gpu")
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_a_gpu_has_as_many_lanes_as_its_memory_holds():
     lanes = [sizing.sized([dense(width)] * 256)[1] for width in (8, 64)]
     assert 2 <= lanes[1] < lanes[0] <= 256
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_a_gpu_has_no_more_lanes_than_keep_it_busy(monkeypatch):
+    monkeypatch.setattr(Device, "memory_stats", staticmethod(lambda: {"bytes_limit": 2**36}))
+    assert sizing.sized([dense(8)] * 512)[1] == 2 * 256
+    assert sizing.sized([dense(8)] * 40)[1] == 2 * 24
+    assert sizing.sized([convolutional(16)] * 512)[1] == 2 * 32
+    assert sizing.sized([convolutional(128)] * 512)[1] == 2 * sizing.FEW
+
+
+def test_what_is_flattened_is_as_large_as_before():
+    one = convolutional(16)
+    layout = Layout.of(one, padded_widths([one]))
+    assert layout.row_size == 16 * 64 * 64
+    assert layout.row_total == 2 * 16 * 64 * 64 + 2 + 9 * 64 * 64
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_many_large_models_share_by_width_on_a_gpu():
+    small, large = [convolutional(4)] * 32, [convolutional(16)] * 32
+    assert sizing.parts([*small, *large], rows=10**6) == [small, large]
+    assert sizing.parts([*small, *large], rows=10_000) == [[*small, *large]]
+    assert sizing.parts([dense(4), *[dense(16)] * 32], rows=60_000) == [
+        [dense(4), *[dense(16)] * 32]
+    ]

@@ -1,15 +1,11 @@
-"""A convolution is the same by columns and by XLA's own, and the faster of them is chosen."""
+"""A convolution is the same by every method, and each device gets the one that suits it."""
 
 from __future__ import annotations
 
 import jax
-import keras
 import numpy as np
 import pytest
-from occam.search.training.population import blocks, methods
-from occam.search.training.population.layout import Layout, padded_widths
-from occam.search.training.population.lowering import lower
-from occam.search.training.population.windows import METHODS
+from occam.search.training.population import blocks, windows
 
 
 def shaped(*shape: int) -> np.ndarray:
@@ -19,18 +15,32 @@ def shaped(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["same", "valid"])
 @pytest.mark.parametrize(("strides", "dilation"), [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("rank", [1, 2])
-def test_both_methods_give_the_same_values_and_gradients(mode, strides, dilation, rank):
-    x, kernel = shaped(3, *(9, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, 5)
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_a_convolution_is_that_of_the_library(mode, strides, dilation, rank, backend, monkeypatch):
+    x, kernel = shaped(3, *(9, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, 1)
     options = (strides,) * rank, mode, (dilation,) * rank
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
 
-    def by(name):
+    def by(convolve):
         def size(x, kernel):
-            return (METHODS[name](x, kernel, *options) ** 2).sum()
+            return (convolve(x, kernel, *options) ** 2).sum()
 
         return jax.tree.leaves(jax.value_and_grad(size, argnums=(0, 1))(x, kernel))
 
-    for one, other in zip(by("columns"), by("library"), strict=True):
+    for one, other in zip(by(windows.convolve), by(of_the_library), strict=True):
         assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def of_the_library(x, kernel, strides, mode, dilation):
+    axes = "HW"[: x.ndim - 2]
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        mode.upper(),
+        rhs_dilation=dilation,
+        dimension_numbers=(f"C{axes}N", f"{axes}IO", f"C{axes}N"),
+    )
 
 
 @pytest.mark.parametrize("mode", ["same", "valid"])
@@ -41,7 +51,7 @@ def test_a_convolution_in_blocks_is_the_same(mode, rank, places, monkeypatch):
 
     def gradients():
         def size(x, kernel):
-            return (METHODS["columns"](x, kernel, (1,) * rank, mode, (1,) * rank) ** 2).sum()
+            return (windows.convolve(x, kernel, (1,) * rank, mode, (1,) * rank) ** 2).sum()
 
         return jax.tree.leaves(jax.jit(jax.value_and_grad(size, argnums=(0, 1)))(x, kernel))
 
@@ -64,27 +74,13 @@ def test_blocks_are_of_one_size_and_not_too_small():
     assert blocks._at_a_time(28, 2**13) == 1
 
 
-def test_the_faster_method_is_chosen():
-    assert methods.fastest({"columns": 0.2, "library": 0.1}) == "library"
-    assert methods.fastest({"columns": 0.1, "library": 0.2}) == "columns"
-
-
-def member():
-    layers = [keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
-    model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])
-    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
-    return lower(model, 4)
-
-
-def test_nothing_is_measured_on_a_processor(monkeypatch):
-    monkeypatch.setattr(methods, "seconds", None)
-    one = member()
-    assert methods.methods(one, Layout.of(one, padded_widths([one])), 2) == {}
-
-
-def test_elsewhere_each_convolution_gets_what_measured_faster(monkeypatch):
-    monkeypatch.setattr(methods.jax, "default_backend", lambda: "gpu")
-    one = member()
-    chosen = methods.methods(one, Layout.of(one, padded_widths([one])), 2)
-    assert list(chosen) == [0]
-    assert chosen[0] in METHODS
+def test_a_gpu_adds_up_what_the_taps_of_several_channels_give(monkeypatch):
+    used = []
+    monkeypatch.setattr(windows, "by_sums", lambda *given: used.append("sums"))
+    monkeypatch.setattr(windows, "by_columns", lambda *given: used.append("columns"))
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        for inputs in (1, 16):
+            image, kernel = np.zeros((inputs, 9, 9, 4)), np.zeros((3, 3, inputs, 16))
+            windows.convolve(image, kernel, (1, 1), "same", (1, 1))
+    assert used == ["columns", "columns", "columns", "sums"]
