@@ -6,12 +6,14 @@ import math
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import keras
+
+PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,34 @@ def first_rows(inputs: Any, rows: int) -> Any:
 def unallocated() -> Iterator[None]:
     """Variables made in here know their shape and hold nothing: most of a build's time is theirs.
 
-    `_initialize_with_initializer` is private to Keras; a test pins it.
+    Those that are given a value, as learning rates are, keep it. What is replaced meanwhile is
+    private to Keras; tests pin it.
     """
     _know_protocols()
 
     def skip(variable: keras.Variable, initializer: Any) -> None:
         variable._value = None
 
-    with _initialized_by(skip), _untracked():
+    def keep(variable: keras.Variable, value: Any) -> None:
+        variable._value = value
+
+    from keras.src.utils.tracking import Tracker
+
+    tracked = Tracker.track
+
+    def track(tracker: Any, attribute: Any) -> Any:
+        # Keras asks of every text and number whether it is a layer or a variable.
+        return attribute if type(attribute) in PLAIN else tracked(tracker, attribute)
+
+    with ExitStack() as replaced:
+        replaced.enter_context(_replaced(keras.Variable, "_initialize_with_initializer", skip))
+        replaced.enter_context(_replaced(keras.Variable, "_initialize", keep))
+        replaced.enter_context(_replaced(Tracker, "track", track))
+        if keras.backend.backend() == "tensorflow":  # which tracks all attributes for checkpoints
+            from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
+
+            setting = object.__setattr__
+            replaced.enter_context(_replaced(KerasAutoTrackable, "__setattr__", setting))
         yield
 
 
@@ -90,37 +112,18 @@ def undrawn() -> Iterator[None]:
         drawn = hasattr(initializer, "seed")
         original(variable, keras.initializers.Zeros() if drawn else initializer)
 
-    with _initialized_by(zero):
+    with _replaced(keras.Variable, "_initialize_with_initializer", zero):
         yield
 
 
 @contextmanager
-def _initialized_by(initialize: Callable[[keras.Variable, Any], None]) -> Iterator[None]:
-    original = keras.Variable._initialize_with_initializer
-    keras.Variable._initialize_with_initializer = initialize
+def _replaced(owner: type, name: str, replacement: Callable[..., Any]) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, replacement)
     try:
         yield
     finally:
-        keras.Variable._initialize_with_initializer = original
-
-
-@contextmanager
-def _untracked() -> Iterator[None]:
-    """On TensorFlow each attribute is tracked for checkpoints: a third of a build, for nothing.
-
-    `KerasAutoTrackable` is private to Keras; a test pins it.
-    """
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
-
-    original = KerasAutoTrackable.__setattr__
-    KerasAutoTrackable.__setattr__ = object.__setattr__
-    try:
-        yield
-    finally:
-        KerasAutoTrackable.__setattr__ = original
+        setattr(owner, name, original)
 
 
 @cache

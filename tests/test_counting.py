@@ -102,6 +102,32 @@ def test_counting_leaves_no_trace():
     assert np.isfinite(compiled().get_weights()[0]).all()
 
 
+def test_a_learning_rate_is_known_where_weights_are_not():
+    with unallocated():
+        optimizer = keras.optimizers.Adam(0.25)
+    assert optimizer.get_config()["learning_rate"] == 0.25
+    kept = keras.optimizers.Adam(0.25)
+    kept.learning_rate.assign(0.5)
+    assert float(kept.learning_rate.numpy()) == 0.5
+
+
+def test_a_build_that_sets_a_learning_rate_itself_is_counted_too():
+    def build() -> keras.Model:
+        model = compiled()
+        model.optimizer.learning_rate.assign(0.125)
+        return model
+
+    assert count_build(build, ROWS) == count_build(compiled, ROWS)
+
+
+def test_what_is_only_counted_has_its_layers():
+    with unallocated():
+        nested = keras.Sequential([keras.Input((2,)), keras.Sequential([keras.layers.Dense(3)])])
+    assert [type(each).__name__ for each in nested.layers] == ["Sequential"]
+    assert len(nested.layers[0].layers) == 1
+    assert len(nested.weights) == 2
+
+
 def test_what_is_given_values_later_is_not_drawn():
     layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
     with undrawn():

@@ -10,7 +10,7 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import keras
@@ -166,13 +166,18 @@ def _check_options(layer: Any, kind: Kind) -> None:
         raise Unsupported(f"{layer.name} in {layer.dtype_policy.name}, or frozen")
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise Unsupported(f"{layer.name} with channels first")
-    defaults = inspect.signature(type(layer).__init__).parameters
+    defaults = _parameters(layer.__class__)
     for name, value in layer.get_config().items():
         if name in kind.reads or name in NEUTRAL or name.endswith(ALTERNATIVES):
             continue
         default = defaults[name].default if name in defaults else False
         if value != default and not (value is None and default is False):
             raise Unsupported(f"{type(layer).__name__}({name}={value})")
+
+
+@cache
+def _parameters(kind: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(kind.__init__).parameters
 
 
 def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
