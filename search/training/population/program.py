@@ -23,7 +23,7 @@ from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
 State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
-QUICKLY = {"xla_backend_optimization_level": 1}  # compiled in a fifth less time, but slower
+QUICKLY = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 AT_ONCE, AT_ONCE_ELSEWHERE = 2**22, 2**28  # predicted numbers of a layer, over all lanes
 
 
