@@ -23,7 +23,10 @@ from .stem import Stem
 
 Shapes = tuple[tuple[int, ...], ...]
 State = dict[str, Any]  # arrays of one member; stacked, of all lanes of a program
-QUICKLY = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+QUICKLY: dict[str, dict[str, Any]] = {  # compiled in half the time, but slower
+    "cpu": {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False},
+    "gpu": {"xla_gpu_autotune_level": 0},
+}
 AT_ONCE, AT_ONCE_ELSEWHERE = 2**22, 2**28  # predicted numbers of a layer, over all lanes
 
 
@@ -50,7 +53,7 @@ class Program:
         self._validation_rows = data.validation_rows
         self._stem = Stem.of(member)
         self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
-        brief = on_processor and is_brief(member, widths, lanes, data.rows)
+        brief = is_brief(member, widths, lanes, data.rows)
         self._advance = jax.jit(
             jax.shard_map(
                 jax.vmap(self._epoch, in_axes=(0, 0, 0, None)),
@@ -60,7 +63,7 @@ class Program:
                 check_vma=False,
             ),
             donate_argnums=0,
-            compiler_options=QUICKLY if brief else {},
+            compiler_options=QUICKLY.get(jax.default_backend(), {}) if brief else {},
         )
 
     def start(self, member: Member, seed: int, begin: list[Array] | None = None) -> State:

@@ -33,16 +33,18 @@ class Speed:
         program: multiplications, of all rows, that take as long as another compilation.
         idle: up to so many take no longer than fewer.
         busy: more take longer by as much.
+        brief: multiplications, of all rows, too few for a compilation with full effort.
     """
 
     most: int
     program: float
     idle: float
     busy: float
+    brief: float
 
 
-CORE = Speed(most=64, program=5e10, idle=0, busy=math.inf)  # `WORK` bounds its lanes
-GPU = Speed(most=256, program=2e13, idle=8e6, busy=1e8)  # an H200, by benchmarks/throughput
+CORE = Speed(most=64, program=5e10, idle=0, busy=math.inf, brief=5e10)  # `WORK` bounds its lanes
+GPU = Speed(most=256, program=2e13, idle=8e6, busy=1e8, brief=3e12)  # H200: benchmarks/README.md
 
 
 def parts(members: Sequence[Member], rows: int) -> list[list[Member]]:
@@ -93,8 +95,9 @@ def _speed() -> Speed:
 
 def is_brief(member: Member, widths: Widths, lanes: int, rows: int) -> bool:
     """Whether a program's runs take less time than its compilation with full effort."""
+    large = jax.default_backend() == "cpu" and lanes == len(devices())
     work = _work(member, widths) * lanes / len(devices())
-    return lanes > len(devices()) and EPOCHS * rows * work < CORE.program
+    return not large and EPOCHS * rows * work < _speed().brief
 
 
 def _room(member: Member, widths: Widths) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
 import keras
 import pytest
 from occam.search.training.population import sizing
 from occam.search.training.population.layout import Layout, padded_widths
 from occam.search.training.population.lowering import Member, lower
+from occam.search.training.population.program import QUICKLY
 
 L = keras.layers
 
@@ -87,11 +89,27 @@ def test_a_gpu_has_no_more_lanes_than_keep_it_busy(monkeypatch):
     assert sizing.sized([convolutional(128)] * 512)[1] == 2 * sizing.FEW
 
 
+@pytest.mark.parametrize("device", QUICKLY)
+def test_what_compiles_quickly_is_known_to_xla(device):
+    doubled = jax.jit(lambda x: 2 * x, compiler_options=QUICKLY[device])
+    assert doubled(1.0) == 2
+    with pytest.raises(jax.errors.JaxRuntimeError, match="No such compile option"):
+        jax.jit(lambda x: 3 * x, compiler_options={"xla_gpu_unheard_of": 0})(1.0)
+
+
 def test_what_is_flattened_is_as_large_as_before():
     one = convolutional(16)
     layout = Layout.of(one, padded_widths([one]))
     assert layout.row_size == 16 * 64 * 64
     assert layout.row_total == 2 * 16 * 64 * 64 + 2 + 9 * 64 * 64
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_little_work_is_compiled_quickly_for_a_gpu_too():
+    one = dense(8)
+    widths, _ = sizing.sized([one])
+    assert sizing.is_brief(one, widths, 2, rows=60_000)
+    assert not sizing.is_brief(one, widths, 2, rows=10**10)
 
 
 @pytest.mark.usefixtures("on_gpu")
