@@ -21,7 +21,7 @@ from tasks import TASKS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))  # as `occam` does
-FITTED = 2  # models trained by `fit`: their rate does not depend on how many
+FITTED = 4  # models trained by `fit`: their rate does not depend on how many
 
 
 def by_fit(data: tuple[Any, ...], make: Any, batch_size: int, epochs: int) -> float:
