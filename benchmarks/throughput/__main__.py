@@ -70,7 +70,6 @@ def by_population(
     with unallocated():
         members = [lower(make(rng), batch_size) for _ in range(models)]
     data_on_device = Dataset(data[:2], data[2])
-
     trained = 0
     for part in parts(members, len(data[0])):
         widths, lanes = sized(part)

@@ -55,7 +55,7 @@ def main() -> None:
         image, key = (lanes, inputs, side + tap - 1, side + tap - 1, ROWS), jax.random.key(0)
         x = jax.random.normal(key, image)
         kernel = jax.random.normal(key, (lanes, tap, tap, inputs, outputs))
-        added_up = jax.default_backend() != "cpu" and inputs > 1
+        chosen = "sums" if windows.adds_up(kernel[0]) else "columns"
         for name, way in WAYS.items():
 
             def size(x: Any, kernel: Any, way: Any = way) -> Any:
@@ -64,10 +64,10 @@ def main() -> None:
             learned = (1,) if inputs == 1 else (0, 1)
             forward = milliseconds(jax.vmap(way), x, kernel)
             step = milliseconds(jax.vmap(jax.grad(size, argnums=learned)), x, kernel)
-            chosen = " chosen" if name == ("sums" if added_up else "columns") else ""
+            mark = " chosen" if name == chosen else ""
             print(
                 f"{inputs:3d} to {outputs:2d} channels, {side} x {side} pixels, {tap} x {tap} "
-                f"taps, {name:8}: forward {forward:7.2f}, step {step:7.2f}{chosen}",
+                f"taps, {name:8}: forward {forward:7.2f}, step {step:7.2f}{mark}",
                 flush=True,
             )
 

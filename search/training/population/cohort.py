@@ -35,10 +35,10 @@ class Lane:
     stop: Stop | None = None
     weights: list[Array] | None = None  # the member's own, once the run has ended
     predicted: Array | None = None
-    _drawn: Array | None = None
+    orders: Any = None
 
     def __post_init__(self) -> None:
-        self._shuffles = np.random.default_rng(self.seed)
+        self.orders = np.random.default_rng(self.seed)
 
     def rates(self, steps: int) -> Schedule | None:
         """The schedule of the learning rate, from where the weights that it begins with were.
@@ -51,14 +51,8 @@ class Lane:
 
     def order(self, rows: int, steps: int, batch_size: int) -> Array:
         """Rows of each step of the next epoch; the last batch is filled up from the first."""
-        shuffled, self._drawn = self.draw(rows), None
+        shuffled = self.orders.permutation(rows).astype("int32")
         return np.resize(shuffled, (steps, batch_size))
-
-    def draw(self, rows: int) -> Array:
-        """Shuffle them for the next epoch already."""
-        if self._drawn is None:
-            self._drawn = self._shuffles.permutation(rows).astype("int32")
-        return self._drawn
 
 
 class Cohort:
@@ -102,10 +96,7 @@ class Cohort:
             idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
         ]
         schedules = [None if lane is None else lane.rates(steps) for lane in self._lanes]
-        self._states, *results = program.advance(states, np.stack(orders), schedules)
-        for under_way in self.active:
-            under_way.draw(rows)  # while the device is at work
-        losses, predicted = map(np.asarray, results)
+        self._states, losses, predicted = program.advance(states, np.stack(orders), schedules)
         ended = []
         for index, lane in enumerate(self._lanes):
             if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):

@@ -120,10 +120,8 @@ class Program:
         states: State,
         orders: Array,
         schedules: Sequence[optimizers.Schedule | None] = (),
-    ) -> tuple[State, Any, Any]:
+    ) -> tuple[State, Array, Any]:
         """One epoch of every lane: new states, mean losses, predictions of the validation rows.
-
-        It returns at once: whoever reads the results waits for them.
 
         Args:
             orders: the rows of each step, of shape (lanes, steps, batch size).
@@ -136,7 +134,7 @@ class Program:
         states = jax.device_put(states, placed(LANES))  # from the host they would be another type
         with jax.default_matmul_precision("highest"):
             advanced: tuple[State, Any, Any] = self._advance(states, *given)
-        return advanced
+        return advanced[0], np.asarray(advanced[1]), np.asarray(advanced[2])
 
     def _epoch(
         self, state: State, order: Any, coefficients: Any, data: Mapping[str, Any]

@@ -37,9 +37,14 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
         return _product(gathered(_padded(x, added), taps, strides, dilation), kernel)
-    if jax.default_backend() != "cpu" and kernel.shape[-2] > 1:
+    if adds_up(kernel):
         return by_sums(_padded(x, added), kernel)
     return by_columns(x, kernel, added)
+
+
+def adds_up(kernel: Any) -> bool:
+    """Whether this device takes `by_sums` for a dense kernel."""
+    return jax.default_backend() != "cpu" and bool(kernel.shape[-2] > 1)
 
 
 def by_sums(x: Any, kernel: Any) -> Any:
