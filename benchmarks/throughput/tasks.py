@@ -19,15 +19,18 @@ def digits() -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int
 
 
 def mnist(
-    train: int = 10_000, validation: int = 2_000
+    train: int = 10_000, validation: int = 2_000, *, kind: str = "Conv2D"
 ) -> tuple[tuple[Any, ...], Callable[[np.random.Generator], Any], int]:
     """Convolutions on 28 x 28 pixels: so many rows to train and to validate.
 
     The pixels are drawn: how long a step takes does not depend on what they show.
+
+    Args:
+        kind: Keras's name of all but the first.
     """
     rng, rows = np.random.default_rng(0), train + validation
     x, y = rng.random((rows, 28, 28, 1), "float32"), rng.integers(0, 10, rows)
-    return (x[:train], y[:train], x[train:], y[train:]), convolutional, 128
+    return (x[:train], y[:train], x[train:], y[train:]), partial(convolutional, kind), 128
 
 
 def dense(rng: np.random.Generator) -> Any:
@@ -39,14 +42,15 @@ def dense(rng: np.random.Generator) -> Any:
     return compiled([keras.Input((64,)), *stack], rng)
 
 
-def convolutional(rng: np.random.Generator) -> Any:
+def convolutional(kind: str, rng: np.random.Generator) -> Any:
     """Two blocks, batch normalization, global pooling: below 10,000 parameters."""
     import keras
 
     layers = keras.layers
     stack: list[Any] = [keras.Input((28, 28, 1))]
-    for filters in rng.integers(4, 17, 2):
-        stack.append(layers.Conv2D(int(filters), 3, padding="same", use_bias=False))
+    for index, filters in enumerate(rng.integers(4, 17, 2)):
+        convolution = getattr(layers, kind if index else "Conv2D")
+        stack.append(convolution(int(filters), 3, padding="same", use_bias=False))
         stack += [layers.BatchNormalization(), layers.Activation("relu"), layers.MaxPooling2D(2)]
     return compiled([*stack, layers.GlobalAveragePooling2D()], rng)
 
@@ -64,5 +68,6 @@ def compiled(stack: list[Any], rng: np.random.Generator) -> Any:
 TASKS = {
     "digits": digits,
     "mnist": mnist,
+    "mnist_separable": partial(mnist, kind="SeparableConv2D"),
     "mnist_full": partial(mnist, 60_000, 10_000),
 }

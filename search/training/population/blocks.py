@@ -67,6 +67,14 @@ def by_block(function: Callable[..., Any], *arrays: Windows, of_space: int = 1) 
     return tuple(results) if len(results) > 1 else results[0]
 
 
+def written(x: Any) -> Any:
+    """The array itself, which XLA is to write as it is, not to compute where it is read.
+
+    Read in another shape it would be computed number by number, and what is read often, often.
+    """
+    return jax.lax.optimization_barrier(x) if jax.default_backend() == "cpu" else x
+
+
 def _at_a_time(count: int, places: int) -> int:
     """Windows of a block, of so many places each: the same number in all blocks."""
     sizes = (size for size in range(1, count + 1) if count % size == 0)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from . import activations
+from .blocks import written
 from .errors import Unsupported
 
 Array = np.ndarray[Any, Any]
@@ -166,9 +167,28 @@ def dropped(call: Call, x: Any, shape: tuple[int, ...]) -> Any:
     return x * kept / (1 - rate)
 
 
+@partial(jax.custom_vjp)
 def product(kernel: Any, x: Any) -> Any:
-    """Each row's and position's features times a kernel of (features, units)."""
-    return jnp.tensordot(kernel, x, axes=(0, 0))
+    """Each row's and position's features times a kernel of (features, units).
+
+    Its gradient is written out: XLA would make of it an array with the features last, and what
+    reads that would read it number by number.
+    """
+    y = kernel.T @ _flat(x)
+    return y.reshape(-1, *x.shape[1:])
+
+
+def _product_backward(kept: Any, gradient: Any) -> Any:
+    kernel, x = kept
+    flat = _flat(gradient)
+    return _flat(x) @ flat.T, (kernel @ flat).reshape(x.shape)
+
+
+def _flat(x: Any) -> Any:
+    return x if x.ndim == 2 else written(x).reshape(len(x), -1)
+
+
+product.defvjp(lambda kernel, x: (product(kernel, x), (kernel, x)), _product_backward)
 
 
 def biased(call: Call, y: Any) -> Any:

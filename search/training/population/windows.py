@@ -17,9 +17,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .blocks import Windows, by_block
+from .blocks import Windows, by_block, written
+from .kinds import product
 
 UNROLLED = 16  # comparisons beside each other; more of them take longer to compile than to loop
+ADDED = 32  # rows of an image that are added up beside each other
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
@@ -36,7 +38,7 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     taps, space = kernel.shape[:-2], x.shape[1:-1]
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
-        return _product(gathered(_padded(x, added), taps, strides, dilation), kernel)
+        return product(_flat(kernel), gathered(_padded(x, added), taps, strides, dilation))
     if adds_up(kernel):
         return by_sums(_padded(x, added), kernel)
     return by_columns(x, kernel, added)
@@ -77,11 +79,72 @@ def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation:
     """Each channel of (C, *space, B) with its own (*taps, C, M): (C * M, *space, B)."""
     taps, space = kernel.shape[:-2], x.shape[1:-1]
     added = padding(mode, space, taps, strides, dilation)
-    slices = _slices(_padded(x, added), taps, strides, dilation)
-    flat = kernel.reshape(-1, *kernel.shape[-2:])
-    lift = (slice(None), slice(None), *(None,) * (x.ndim - 1))
-    y = sum(each[:, None] * flat[tap][lift] for tap, each in enumerate(slices))
+    if any(step != 1 for step in (*strides, *dilation)):
+        y = _weighed(_slices(_padded(x, added), taps, strides, dilation), kernel)
+    else:
+        y = by_taps(x, kernel, added)
     return y.reshape(-1, *y.shape[2:])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def by_taps(x: Any, kernel: Any, added: Padding) -> Any:
+    """A dense depthwise convolution as a sum over taps: (C, M, *space, B).
+
+    Its gradient is written out: a CPU would else take three to seven times as long for it.
+    """
+    if jax.default_backend() != "cpu":
+        return _weighed(_seen(x, kernel.shape[:-2], added), kernel)
+
+    def of_channel(each: tuple[Any, Any]) -> Any:
+        x, kernel = each[0][None], each[1][..., None, :]
+        return _weighed(_seen(x, kernel.shape[:-2], added), kernel)[0]
+
+    return jax.lax.map(of_channel, (x, jnp.moveaxis(kernel, -2, 0)))
+
+
+def _by_taps_forward(x: Any, kernel: Any, added: Padding) -> Any:
+    return by_taps(x, kernel, added), (x, kernel)
+
+
+def _by_taps_backward(added: Padding, kept: Any, gradient: Any) -> Any:
+    x, kernel = kept
+    taps = kernel.shape[:-2]
+    turned, back = jnp.flip(kernel, range(len(taps))), _turned(taps, added)
+    of_x = sum(
+        _weighed(_seen(gradient[:, index], taps, back), turned[..., index, None])[:, 0]
+        for index in range(kernel.shape[-1])
+    )
+    totals = _totals([each[:, None] for each in _seen(x, taps, added)], gradient)
+    return of_x, totals.reshape(kernel.shape)
+
+
+by_taps.defvjp(_by_taps_forward, _by_taps_backward)
+
+
+def _seen(x: Any, taps: Sizes, added: Padding) -> Sequence[Any]:
+    """What each tap of a dense kernel sees; what is padded is written, else each tap pads again."""
+    ones = (1,) * len(taps)
+    return _slices(written(_padded(x, added)), taps, ones, ones)
+
+
+def _weighed(slices: Sequence[Any], kernel: Any) -> Any:
+    """Sum of what each tap sees times its weights: (C, M, *space, B)."""
+    flat = kernel.reshape(-1, *kernel.shape[-2:])
+    lift = (slice(None), slice(None), *(None,) * (slices[0].ndim - 1))
+    return sum(each[:, None] * flat[tap][lift] for tap, each in enumerate(slices))
+
+
+def _totals(arrays: Sequence[Any], other: Any) -> Any:
+    """Sums of each array times another over all but their first two axes: (arrays, C, M).
+
+    On a CPU in two steps, of which each reads vectors: rows of an image added up, then a product.
+    """
+    rows, rest = other.shape[2], tuple(range(2, other.ndim))
+    if jax.default_backend() != "cpu" or rows > ADDED:
+        return jnp.stack([(each * other).sum(rest) for each in arrays])
+    sums = [sum(each[:, :, row] * other[:, :, row] for row in range(rows)) for each in arrays]
+    totals = jnp.stack([written(each) for each in sums])
+    return totals.reshape(*totals.shape[:3], -1) @ jnp.ones(math.prod(totals.shape[3:]))
 
 
 def pool(x: Any, size: Sizes, strides: Sizes, mode: str, average: bool) -> Any:
@@ -154,7 +217,7 @@ largest.defvjp(_largest_forward, _largest_backward)
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def by_columns(x: Any, kernel: Any, added: Padding) -> Any:
     def of_block(x: Any) -> Any:
-        return _product(_columns(x, kernel, added), kernel)
+        return product(_flat(kernel), _columns(x, kernel, added))
 
     return by_block(of_block, _overlapping(x, kernel, added))
 
@@ -168,14 +231,12 @@ def _columns_backward(added: Padding, kept: Any, gradient: Any) -> Any:
     x, kernel = kept
     taps = kernel.shape[:-2]
     turned = jnp.flip(kernel, range(len(taps))).swapaxes(-1, -2)
-    back = tuple(
-        (tap - 1 - low, tap - 1 - high) for tap, (low, high) in zip(taps, added, strict=True)
-    )
+    back = _turned(taps, added)
 
     def of_block(gradient: Any, x: Any) -> Any:
         columns = _columns(gradient, kernel, back)
         of_kernel = columns.reshape(len(columns), -1) @ x.reshape(len(x), -1).T
-        return _product(columns, turned), of_kernel
+        return product(_flat(turned), columns), of_kernel
 
     of_x, of_turned = by_block(of_block, _overlapping(gradient, kernel, back), Windows(x))
     of_turned = of_turned.reshape(*reversed(taps), *turned.shape[-2:])
@@ -186,15 +247,17 @@ def _columns_backward(added: Padding, kept: Any, gradient: Any) -> Any:
 by_columns.defvjp(_columns_forward, _columns_backward)
 
 
+def _turned(taps: Sizes, added: Padding) -> Padding:
+    """What is added around the output's gradient, of which that of the input is a convolution."""
+    return tuple(
+        (tap - 1 - low, tap - 1 - high) for tap, (low, high) in zip(taps, added, strict=True)
+    )
+
+
 def _overlapping(x: Any, kernel: Any, added: Padding) -> Windows:
     """An image, with what is added to its first axis, as the taps of a dense kernel see it."""
     rows = (added[0], *((0, 0) for _ in added[1:]))
     return Windows(_padded(x, rows), overlap=kernel.shape[0] - 1)
-
-
-def _product(columns: Any, kernel: Any) -> Any:
-    y = _flat(kernel).T @ columns.reshape(len(columns), -1)
-    return y.reshape(-1, *columns.shape[1:])
 
 
 def _flat(kernel: Any) -> Any:

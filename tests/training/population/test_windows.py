@@ -31,7 +31,34 @@ def test_a_convolution_is_that_of_the_library(mode, strides, dilation, rank, bac
         assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
-def of_the_library(x, kernel, strides, mode, dilation):
+@pytest.mark.parametrize("mode", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("strides", "dilation", "length"), [(1, 1, 9), (1, 1, 40), (2, 1, 9), (1, 2, 9)]
+)
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_a_depthwise_convolution_is_that_of_the_library(
+    mode, strides, dilation, length, rank, backend, monkeypatch
+):
+    assert (length > windows.ADDED) == (length == 40)  # rows are added up in both ways
+    x, kernel = shaped(3, *(length, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, 2)
+    options = (strides,) * rank, mode, (dilation,) * rank
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+
+    def of_each(x, kernel, *options):
+        return of_the_library(x, kernel.reshape(*kernel.shape[:-2], 1, 6), *options, groups=3)
+
+    def by(convolve):
+        def size(x, kernel):
+            return (convolve(x, kernel, *options) ** 2).sum()
+
+        return jax.tree.leaves(jax.jit(jax.value_and_grad(size, argnums=(0, 1)))(x, kernel))
+
+    for one, other in zip(by(windows.convolve_depthwise), by(of_each), strict=True):
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
+def of_the_library(x, kernel, strides, mode, dilation, groups=1):
     axes = "HW"[: x.ndim - 2]
     return jax.lax.conv_general_dilated(
         x,
@@ -40,6 +67,7 @@ def of_the_library(x, kernel, strides, mode, dilation):
         mode.upper(),
         rhs_dilation=dilation,
         dimension_numbers=(f"C{axes}N", f"{axes}IO", f"C{axes}N"),
+        feature_group_count=groups,
     )
 
 
