@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +16,12 @@ from .counting import first_rows
 from .errors import Unreachable, redacted
 from .evaluation import predictions, rows
 from .executors import executor
-from .fingerprint import of_rows
-from .held_out import FILE as HELD_OUT
-from .held_out import HeldOut
+from .gate import Gate
 from .interrupts import Interrupts
 from .opening import STUDIES, alone, locked, open_engine
 from .plan import Plan, Settings, plan
 from .progress import SearchProgress
-from .selection import Ladder, TestResult, gate, select
+from .selection import Ladder, TestResult, select
 from .tracking import Tracker, default_uri
 from .trials import FinishedTrial
 
@@ -84,6 +81,7 @@ class _Job:
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
         self.engine = open_engine(settings, planned, self.folder, console)
+        self.gate = Gate(planned, self.engine, self.folder / "test")
         self.shared = getattr(self.engine, "shared", None)
         with alone(self.engine, "opening"):
             self.tracker = Tracker(
@@ -120,11 +118,11 @@ class _Job:
             labels=self.plan.labels,
             margin=self.settings.margin,
         )
-        results = self._open_gate(ladder)
+        results = self.gate.open(ladder)
         self.interrupts.check()
         try:
             self._track(trials)
-            self._keep_held_out(ladder.candidates[: len(results)])
+            self._keep_answers(ladder.candidates[: len(results)])
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
@@ -223,45 +221,12 @@ class _Job:
             self.tracker.drop()  # the study has them: who comes to the conclusion delivers them
         self.shared.release()
 
-    def _open_gate(self, ladder: Ladder) -> list[TestResult]:
-        """Show the test split to the candidates; what it was shown to is kept with the search."""
-        seen = [TestResult.from_record(record) for record in self.engine.recall("test", [])]
-        inputs, labels = self.data.test
-
-        labels = np.asarray(labels)
-        split = of_rows(self.plan.prepared.raw.test)
-
-        def predict_test(trial: FinishedTrial) -> Any:
-            predicted = predictions(restore(self.plan.pipeline, trial, inputs), inputs)
-            kept = HeldOut.of(split, labels, predicted, self.plan.metric)
-            kept.save(self._held_out(trial.number))
-            return predicted
-
-        results = gate(
-            ladder,
-            predict_test,
-            labels,
-            metric=self.plan.metric,
-            target=self.plan.pipeline.target,
-            seen=seen,
-        )
-        opened = {result.trial: result for result in [*seen, *results]}
-        self.engine.remember("test", [result.record() for result in opened.values()])
-        for trial in ladder.candidates[: len(results)]:
-            if not self._held_out(trial.number).exists():  # a search of an older version has none
-                predict_test(trial)
-        return results
-
-    def _keep_held_out(self, candidates: Iterable[FinishedTrial]) -> None:
+    def _keep_answers(self, candidates: Iterable[FinishedTrial]) -> None:
         """Keep the answers on the test split with their trials, once those have runs."""
         runs = self.tracker.run_ids()
         for trial in candidates:
             if trial.number in runs:  # else another process still records it, and concludes later
-                self.tracker.log_file(runs[trial.number], self._held_out(trial.number))
-
-    def _held_out(self, number: int) -> Path:
-        """Where a trial's answers on the test split are kept."""
-        return self.folder / "test" / str(number) / HELD_OUT
+                self.tracker.log_file(runs[trial.number], self.gate.answers(trial.number))
 
     def _models(self, ladder: Ladder) -> dict[int, str]:
         """Log each model of the ladder, once."""
@@ -303,7 +268,7 @@ class _Job:
         from .reporting import reported
 
         selected = summary["selected"]
-        rows = self._held_out(selected["trial"]) if selected else None
+        rows = self.gate.answers(selected["trial"]) if selected else None
         try:
             return reported(self.plan, self.tracker, trials, summary, model=model, held_out=rows)
         except Exception as error:

@@ -1,0 +1,63 @@
+"""The gate: only here is the test split shown to models, and what they answer is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import selection
+from .building import restore
+from .evaluation import predictions
+from .fingerprint import of_rows
+from .held_out import FILE, HeldOut
+from .selection import Ladder, TestResult
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .trials import FinishedTrial
+
+
+class Gate:
+    """Shows the test split to a search's candidates, to each of them once.
+
+    Args:
+        engine: keeps with the search what the candidates have scored.
+        folder: for their answers, row by row.
+    """
+
+    def __init__(self, planned: Plan, engine: Any, folder: Path) -> None:
+        self._plan, self._engine, self._folder = planned, engine, folder
+
+    def open(self, ladder: Ladder) -> list[TestResult]:
+        """What the candidates score, the smallest first, until one of them is decided on."""
+        seen = [TestResult.from_record(record) for record in self._engine.recall("test", [])]
+        results = selection.gate(
+            ladder,
+            self._answer,
+            np.asarray(self._plan.prepared.data.test[1]),
+            metric=self._plan.metric,
+            target=self._plan.pipeline.target,
+            seen=seen,
+        )
+        opened = {result.trial: result for result in [*seen, *results]}
+        self._engine.remember("test", [result.record() for result in opened.values()])
+        for trial in ladder.candidates[: len(results)]:
+            if not self.answers(trial.number).exists():  # a search of an older version has none
+                self._answer(trial)
+        return results
+
+    def answers(self, number: int) -> Path:
+        """Where a trial's answers on the test split are kept, once it has seen that."""
+        return self._folder / str(number) / FILE
+
+    def _answer(self, trial: FinishedTrial) -> Any:
+        """What a trial's model predicts for the test split; it is kept."""
+        inputs, labels = self._plan.prepared.data.test
+        predicted = predictions(restore(self._plan.pipeline, trial, inputs), inputs)
+        kept = HeldOut.of(
+            of_rows(self._plan.prepared.raw.test), labels, predicted, self._plan.metric
+        )
+        kept.save(self.answers(trial.number))
+        return predicted
