@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import keras_tuner
@@ -77,12 +77,21 @@ class Builder:
         count = count_build(make, self._inputs)
         return made[-1], count
 
-    def tried(self, hp: keras_tuner.HyperParameters) -> tuple[Count, str | None]:
-        """The weights of a configuration, or no weights and why it cannot be built."""
+    def tried(self, hp: keras_tuner.HyperParameters) -> Tried:
+        """What is known of a configuration's model before it is trained, if it can be built."""
         try:
-            return self.counted(hp)[1], None
+            model, size = self.counted(hp)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
-            return Count(0, 0), " ".join(f"{type(problem).__name__}: {problem}".split())
+            return Tried(error=" ".join(f"{type(problem).__name__}: {problem}".split()))
+        return Tried(size, schedule_of(model.optimizer) is not None)
+
+
+class Tried(NamedTuple):
+    """A model that was built to be counted, or could not be."""
+
+    size: Count = Count(0, 0)
+    scheduled: bool = False  # its learning rate changes while it trains
+    error: str | None = None  # why it cannot be built
 
 
 def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.HyperParameters:
@@ -122,6 +131,12 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
         warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
         model.load_weights(trial.model_path)
     return model
+
+
+def schedule_of(optimizer: Any) -> Any:
+    """The learning rate schedule of an optimizer; None: its learning rate is a number."""
+    rate = getattr(optimizer, "_learning_rate", None)
+    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:

@@ -17,6 +17,7 @@ from keras_tuner.oracles import (
 
 from . import oracles
 from .configuration import plain
+from .seeds import derived
 from .shortfall import WORST
 
 TAUGHT = 3  # useless trials in a row that a Gaussian process learns of; then it draws at random
@@ -35,7 +36,7 @@ class SeededOracle:
         self, name: str, *, seed: int, epochs: int, space: keras_tuner.HyperParameters
     ) -> None:
         self._seed = seed
-        self._oracle = oracle = oracles.make(name, seed=_seed(seed), epochs=epochs)
+        self._oracle = oracle = oracles.make(name, seed=derived(seed), epochs=epochs)
         oracle.save = lambda: None  # the engine's journal is what is kept
         oracle._save_trial = lambda trial: None
         oracle.update_space(space)
@@ -120,7 +121,7 @@ class SeededOracle:
         return {number for number, trial in self._trials.items() if trial.trial_id in ids}
 
     def _reseed(self, number: int) -> None:
-        seed = _seed(self._seed, number)
+        seed = derived(self._seed, number)
         self._oracle._seed_state = seed
         if isinstance(self._oracle, BayesianOptimizationOracle):
             self._oracle._random_state = np.random.RandomState(seed)
@@ -172,7 +173,3 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -12,6 +12,7 @@ from .metrics import Metric
 
 GRACE = 4  # epochs before any trial may be given up
 EXPONENT = 0.75  # of the optimistic power law; benchmarks/search_efficiency says what it ends
+SCHEDULED = 1.25  # where the learning rate falls: the last epochs then bring the most
 ENOUGH = 8  # finished curves that say as much of the exponent as the default does
 STEEP, FLAT = 1.25, 0.6  # bounds of what they may say
 PATIENCE = 12  # epochs without a new best, at least: eight end a third of the slow runs that reach
@@ -87,7 +88,14 @@ def final_score(scores: Sequence[float]) -> float:
     return sum(last) / len(last)
 
 
-def calibrated(metric: Metric, curves: Iterable[Sequence[float]]) -> float:
+def usual_exponent(*, scheduled: bool) -> float:
+    """The exponent where no curve is known, by whether the learning rate changes in training."""
+    return SCHEDULED if scheduled else EXPONENT
+
+
+def calibrated(
+    metric: Metric, curves: Iterable[Sequence[float]], default: float = EXPONENT
+) -> float:
     """The exponent that the finished curves of a search ask for, drawn to the default.
 
     Of the exponents by which their errors have fallen, from the first epoch at which a run may be
@@ -100,9 +108,9 @@ def calibrated(metric: Metric, curves: Iterable[Sequence[float]]) -> float:
         if len(errors) >= 2 * GRACE and math.isfinite(first) and last > 0:
             fallen.append(math.log(max(first, last) / last) / math.log(len(errors) / GRACE))
     if len(fallen) < 2:
-        return EXPONENT
+        return default
     steep = quantiles(fallen, n=10, method="inclusive")[-1]
-    exponent = (ENOUGH * EXPONENT + len(fallen) * steep) / (ENOUGH + len(fallen))
+    exponent = (ENOUGH * default + len(fallen) * steep) / (ENOUGH + len(fallen))
     return min(max(exponent, FLAT), STEEP)
 
 

@@ -29,7 +29,7 @@ class Parent:
     number: int
     hyperparameters: Mapping[str, Any]
     model_path: str
-    epochs: int = 0  # that its weights have behind them, those of its own parents among them
+    epochs: int = 0  # of a learning rate schedule that its weights have behind them
 
 
 @dataclass(frozen=True, kw_only=True)

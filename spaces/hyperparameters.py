@@ -36,6 +36,7 @@ def compile(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     class_weights: Sequence[float] = (),
     decays: Sequence[float] = (),
+    annealing: int = 0,
     rows: int = 0,
 ) -> keras.Model:
     """Compile `model`, with optimizer, learning rate and batch size as dimensions of the search.
@@ -45,7 +46,8 @@ def compile(
     Args:
         class_weights: of the loss of each class; whether they are used is searched as well.
         decays: what may be left of the learning rate after an epoch, smoothly; 1.0 is all of it.
-        rows: that train; a decay needs to know how many steps an epoch has.
+        annealing: epochs over which it falls to nothing, as a cosine, in place of a decay.
+        rows: that train; both need to know how many steps an epoch has.
     """
     steps = math.ceil(rows / batch_size(hp, batch_sizes))
     if isinstance(loss, str):
@@ -53,7 +55,7 @@ def compile(
     if class_weights and hp.Boolean("class_weights", default=True):
         loss = WeightedLoss(loss=loss, weights=list(class_weights))
     model.compile(
-        optimizer=optimizer(hp, optimizers, learning_rate, decays, steps),
+        optimizer=optimizer(hp, optimizers, learning_rate, decays, steps, annealing),
         loss=loss,
         loss_weights=None if loss_weight == 1.0 else loss_weight,
     )
@@ -66,14 +68,20 @@ def optimizer(
     learning_rate: Range = LEARNING_RATE,
     decays: Sequence[float] = (),
     steps: int = 0,
+    annealing: int = 0,
 ) -> keras.Optimizer:
     """Any of Keras's optimizers, by name; momentum is a dimension of its own for SGD.
 
     Args:
         decays: what may be left of the learning rate after so many `steps`, those of an epoch.
+        annealing: epochs over which it falls to nothing, in place of a decay.
     """
-    if decays and not steps:
-        raise ValueError("`decays` are per epoch: give the number of `rows` that train as well.")
+    if (decays or annealing) and not steps:
+        raise ValueError(
+            "`decays` and `annealing` are per epoch: give the number of `rows` that train as well."
+        )
+    if decays and annealing:
+        raise ValueError("A learning rate falls by `decays` or by `annealing`: give one of them.")
     for each in choices:
         check_name("optimizer", each)
     name = hp.Choice("optimizer", list(choices))
@@ -84,6 +92,8 @@ def optimizer(
     rates: Any = float(rate)
     if left != 1.0:
         rates = keras.optimizers.schedules.ExponentialDecay(rates, steps, left)
+    if annealing:
+        rates = keras.optimizers.schedules.CosineDecay(rates, annealing * steps)
     if name == "sgd":
         momentum = float(hp.Float("momentum", 0.0, 0.99, default=0.9))
         return keras.optimizers.SGD(rates, momentum=momentum, nesterov=True)

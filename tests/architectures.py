@@ -80,6 +80,19 @@ CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
             L.Flatten(),
         ],
     ),
+    "stem without a scale": (
+        (8, 8, 1),
+        lambda w: [
+            L.Conv2D(w, 3, padding="same", use_bias=False),
+            L.BatchNormalization(scale=False),
+            L.ReLU(),
+            L.MaxPooling2D(2),
+            L.SeparableConv2D(w + 1, 3, padding="same", use_bias=False),
+            L.BatchNormalization(scale=False),
+            L.ReLU(),
+            L.GlobalAveragePooling2D(),
+        ],
+    ),
     "valid and dilated": (
         IMAGE,
         lambda w: [

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
-import numpy as np
 
 from ..building import Builder, discover
 from ..configuration import GivenHyperParameters, fits, read
@@ -17,7 +16,9 @@ from ..counting import Count
 from ..errors import InputError
 from ..journal import Event, Journal
 from ..seeded_oracle import SeededOracle
+from ..seeds import derived
 from ..shortfall import WORST, value
+from ..stopping import usual_exponent
 from ..trials import FinishedTrial, Trial, TrialState, packed, unpacked
 
 if TYPE_CHECKING:
@@ -162,14 +163,15 @@ class Engine:
     def _propose(self, number: int) -> Trial:
         values = self._asked[number]
         hp = self._read[number] = GivenHyperParameters(values)
-        size, error = self._builder.tried(hp)
+        tried = self._builder.tried(hp)
         return Trial(
             number=number,
             hyperparameters=read(hp),
-            parameter_count=size.total,
-            trainable_parameter_count=size.trainable,
-            seed=_seed(self._seed, number, 1),
-            error=error,
+            parameter_count=tried.size.total,
+            trainable_parameter_count=tried.size.trainable,
+            seed=derived(self._seed, number, 1),
+            error=tried.error,
+            exponent=usual_exponent(scheduled=tried.scheduled),
             **self._rounds(number, values),
         )
 
@@ -249,7 +251,3 @@ def _space(event: Event) -> keras_tuner.HyperParameters:
 
 def _key(trial: FinishedTrial) -> str:
     return json.dumps(dict(trial.hyperparameters), sort_keys=True, default=str)
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 
-from ..building import Builder, as_hyperparameters
-from ..configuration import read
+from ..building import Builder
 from ..constraints import tell
-from ..counting import Count, activations
-from ..hyperparameters import SuggestedHyperParameters, default_suggestions
+from ..counting import Count
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
-from ..samplers.descents import Descents, Sized
+from ..samplers.configurations import Configurations
+from ..samplers.descents import Descents
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Draw, Measured, Pool, Values
+from ..samplers.pool import Pool, Values
+from ..seeds import derived
 from ..shortfall import shortfall
-from ..stopping import GRACE, calibrated
+from ..stopping import GRACE, calibrated, usual_exponent
 from ..studies import shared, storage_of
 from ..trials import (
     BATCH,
@@ -38,6 +36,8 @@ from ..trials import (
 if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
+
+Curves = Sequence[Sequence[float]]  # validation scores by epoch
 
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
 MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
@@ -79,16 +79,17 @@ class Engine:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._pipeline, self._seed = pipeline, seed
-        self._builder = Builder(pipeline, inputs, fit_space)
         self._metric, self._search_target = metric, search_target
-        self._sampler_name, self._template = sampler, template
+        self._sampler_name = sampler
+        self._configurations = Configurations(
+            Builder(pipeline, inputs, fit_space), template, grid=sampler == "grid"
+        )
         self._asked: dict[int, optuna.Trial] = {}
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
-        self._default = self._suggestions({})
         self._descents = None
         if sampler == LEVEL_SET and narrows is not None:
-            self._descents = Descents(self._sized, narrows)
+            self._descents = Descents(self._configurations.sized, narrows)
         self._make_sampler = self._level_set() if sampler == LEVEL_SET else sampler_factory(sampler)
         opened = storage_of(storage)
         self._study = optuna.create_study(
@@ -125,8 +126,8 @@ class Engine:
         again = [trial for each in self._interrupted if (trial := self._reopened(each)) is not None]
         self._interrupted = []
         first, size = self._batch(n, again=bool(again))
-        exponent = self._exponent(before=min([first, *(trial.number for trial in again)]))
-        asked = [self._propose(trial, exponent) for trial in again]
+        curves = self._curves(before=min([first, *(trial.number for trial in again)]))
+        asked = [self._propose(trial, curves) for trial in again]
         if isinstance(self._study.sampler, LevelSetSampler):
             self._study.sampler.begin(first, size)
         children = self._children(first)
@@ -138,7 +139,7 @@ class Engine:
                 self.shared.leases.take(trial.number)
             if size > 1:
                 trial.set_user_attr(BATCH, first)
-            asked.append(self._propose(trial, exponent))  # the next is chosen knowing its values
+            asked.append(self._propose(trial, curves))  # the next is chosen knowing its values
         return asked
 
     def tell(self, finished: FinishedTrial) -> bool:
@@ -155,13 +156,7 @@ class Engine:
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
         """The size of a configuration of another study; None where it is none of this space."""
-        draw: Any = Draw(np.random.default_rng(0), self._suggestions(hyperparameters))
-        hp = SuggestedHyperParameters(draw, grid=self._sampler_name == "grid")
-        try:
-            size = self._builder.counted(hp)[1]
-        except Exception:  # what cannot be built is of no use here
-            return None
-        return size if _plain(read(hp)) == _plain(hyperparameters) else None
+        return self._configurations.fitting(hyperparameters)
 
     def adopt(self, finished: FinishedTrial, *, imported: bool = False) -> int:
         """Take in a trial that another study has finished, under the next number of this one.
@@ -173,17 +168,18 @@ class Engine:
         sampler, self._study.sampler = self._study.sampler, optuna.samplers.RandomSampler(seed=0)
         known: dict[str, Any] = {IMPORTED: True} if imported else {}
         known |= {} if finished.parent is None else {PARENT: finished.parent}
-        self._study.enqueue_trial(self._suggestions(finished.hyperparameters), known)
+        suggestions = self._configurations.suggestions(finished.hyperparameters)
+        self._study.enqueue_trial(suggestions, known)
         trial = self._study.ask()
         self._study.sampler = sampler
-        self._builder.build(SuggestedHyperParameters(trial, grid=self._sampler_name == "grid"))
+        self._configurations.suggest(trial)
         self._asked[trial.number] = trial
         self.tell(replace(finished, number=trial.number))
         return trial.number
 
     def suggest(self, hyperparameters: Mapping[str, Any]) -> None:
         """Propose this configuration before those of the sampler."""
-        self._study.enqueue_trial(self._suggestions(hyperparameters))
+        self._study.enqueue_trial(self._configurations.suggestions(hyperparameters))
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a JSON value with the search."""
@@ -193,37 +189,14 @@ class Engine:
         """A JSON value that was kept with the search."""
         return self._study.user_attrs.get(key, default)
 
-    def _suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-        """What an Optuna trial would have to suggest for these values, and defaults for others."""
-        hp = as_hyperparameters(hyperparameters)
-        self._builder.build(hp)
-        return default_suggestions(hp)
-
-    def _sized(self, values: Values) -> Sized | None:
-        """A configuration of these suggestions, counted; None where it cannot be built."""
-        draw: Any = Draw(np.random.default_rng(0), values)
-        hp = SuggestedHyperParameters(draw)
-        try:
-            count = self._builder.counted(hp)[1]
-        except Exception:  # a configuration that cannot be built is none
-            return None
-        return Sized(
-            values=draw.values, hyperparameters=_plain(hp.values), parameter_count=count.total
-        )
-
     def _level_set(self) -> Callable[[int], optuna.samplers.BaseSampler]:
         """One sampler for the whole search: what it draws once, it keeps."""
-
-        def measure(draw: Any) -> Measured:
-            hp = SuggestedHyperParameters(draw)
-            model, count = self._builder.counted(hp)
-            return Measured(count.total, self._template(model, hp), activations(model))
-
+        configurations = self._configurations
         sampler = LevelSetSampler(
-            pool=Pool(measure, _seed(self._seed, 0, 2), self._default),
+            pool=Pool(configurations.measured, derived(self._seed, 0, 2), configurations.default),
             metric=self._metric,
             search_target=self._search_target,
-            seed=lambda number: _seed(self._seed, number, 3),
+            seed=lambda number: derived(self._seed, number, 3),
         )
         return lambda seed: sampler
 
@@ -258,7 +231,7 @@ class Engine:
         """The next trial to propose; None where the sampler sees nothing worth trying."""
         trials = self._study.get_trials(deepcopy=False)
         if not trials:
-            self._study.enqueue_trial(self._default)
+            self._study.enqueue_trial(self._configurations.default)
             trials = self._study.get_trials(deepcopy=False)
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
@@ -304,34 +277,41 @@ class Engine:
         return make()
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        return self._make_sampler(_seed(self._seed, number))
+        return self._make_sampler(derived(self._seed, number))
 
-    def _exponent(self, *, before: int) -> float:
-        """What the curves that were finished before a batch say: the same after an interruption."""
+    def _curves(self, *, before: int) -> Curves:
+        """Those that were finished before a batch: the same after an interruption."""
         known = (e for e in self.finished if e.number < before and e.parent is None)
-        return calibrated(self._metric, (each.history.get("score", ()) for each in known))
+        return [each.history.get("score", ()) for each in known]
 
-    def _propose(self, trial: optuna.Trial, exponent: float) -> Trial:
-        hp = SuggestedHyperParameters(trial, grid=self._sampler_name == "grid")
-        size, error = self._builder.tried(hp)
+    def _propose(self, trial: optuna.Trial, curves: Curves) -> Trial:
+        hyperparameters, tried = self._configurations.tried(trial)
+        error = tried.error
         if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
             error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
-        parent, epochs = self._parent(trial), self._pipeline.epochs
+        usual = usual_exponent(scheduled=tried.scheduled)
+        epochs = self._pipeline.epochs
+        fewer = min(epochs, max(2 * GRACE, epochs // FINE))
+        parent = self._parent(trial, at_most=epochs - fewer)
         return Trial(
             number=trial.number,
-            hyperparameters=_plain(hp.values),
-            parameter_count=size.total,
-            trainable_parameter_count=size.trainable,
-            epochs=min(epochs, max(2 * GRACE, epochs // FINE)) if parent else epochs,
-            seed=_seed(self._seed, trial.number, 1),
+            hyperparameters=hyperparameters,
+            parameter_count=tried.size.total,
+            trainable_parameter_count=tried.size.trainable,
+            epochs=fewer if parent else epochs,
+            seed=derived(self._seed, trial.number, 1),
             error=error,
-            exponent=exponent,
+            exponent=calibrated(self._metric, curves, usual),
             parent=parent,
         )
 
-    def _parent(self, trial: optuna.Trial) -> Parent | None:
-        """The trial that this one descends from, with its model in a file of this machine."""
+    def _parent(self, trial: optuna.Trial, *, at_most: int) -> Parent | None:
+        """The trial that this one descends from, with its model in a file of this machine.
+
+        Args:
+            at_most: epochs of a learning rate schedule that are over when this one begins.
+        """
         number = trial.user_attrs.get(PARENT)
         if number is None:
             return None
@@ -345,7 +325,7 @@ class Engine:
             number=number,
             hyperparameters=found.hyperparameters,
             model_path=found.model_path or "",
-            epochs=epochs,
+            epochs=min(epochs, at_most),
         )
 
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:
@@ -370,13 +350,3 @@ def _finished(study: optuna.Study) -> list[FinishedTrial]:
 
 def _unpacked(trial: optuna.trial.BaseTrial) -> FinishedTrial:
     return unpacked(trial.user_attrs[RECORD])
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Python's own types, whatever a sampler returns."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=lambda value: value.item()))
-    return plain
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from ..building import schedule_of
+
 
 class _Later(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # untyped
     """A schedule without its first steps."""
@@ -25,8 +27,8 @@ def going_on(optimizer: Any, steps: int) -> Iterator[None]:
 
     Afterwards the optimizer is as it was, so that a saved model knows nothing of this.
     """
-    given = getattr(optimizer, "_learning_rate", None)
-    if not steps or not isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+    given = schedule_of(optimizer)
+    if not steps or given is None:
         yield
         return
     optimizer._learning_rate = _Later(given, steps)

@@ -17,6 +17,7 @@ from occam.search.trials import finished as finish
 
 INPUTS = np.zeros((4, 6), dtype="float32")
 TRIALS = 8
+EPOCHS = 60
 
 
 def space(hp) -> keras.Model:
@@ -49,7 +50,7 @@ def engine(
     notice: Callable[[str], None] = lambda text: None,
 ) -> Engine:
     pipeline = Pipeline(
-        data=lambda: Data((), (), ()), space=space, target=0.9, name="toy", epochs=60
+        data=lambda: Data((), (), ()), space=space, target=0.9, name="toy", epochs=EPOCHS
     )
     return Engine(
         pipeline,
@@ -74,7 +75,7 @@ def outcome(trial: Trial) -> FinishedTrial:
         score=score,
         projected_score=score,
         reached=reached,
-        epochs=5,
+        epochs=25,
         history={"score": [0.1, score]},
         model_path=f"trial-{trial.number}.keras" if reached else None,
     )
@@ -133,13 +134,16 @@ def test_a_batch_holds_one_child_of_each_width_smallest_first(tmp_path):
     ]
 
 
-def test_a_parent_says_how_many_epochs_its_weights_have_behind_them(tmp_path):
+def test_a_child_takes_a_schedule_up_where_its_parent_was_or_for_its_last_epochs(tmp_path):
     behind: dict[int, int] = {}
+    begun = set()
     for trial in search(engine(tmp_path), most=30):
         before = behind[trial.parent.number] if trial.parent else 0
-        assert trial.parent is None or trial.parent.epochs == before
+        if trial.parent is not None:
+            assert trial.parent.epochs == min(before, EPOCHS - trial.epochs)
+            begun.add(trial.parent.epochs)
         behind[trial.number] = before + outcome(trial).epochs
-    assert max(behind.values()) > 10, "a child of a child"
+    assert begun == {25, 40}, "a child of a child begins where the last third does"
 
 
 @pytest.mark.parametrize("batch", [1, 4])

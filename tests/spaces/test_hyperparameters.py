@@ -59,10 +59,26 @@ def test_a_learning_rate_that_does_not_fall_is_a_number():
     assert made.get_config()["learning_rate"] == pytest.approx(0.05)
 
 
-def test_a_decay_needs_to_know_how_many_rows_there_are():
+def test_a_learning_rate_may_fall_to_nothing_over_the_epochs():
+    hp = hyperparameters(learning_rate=0.05, batch_size=32)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(ValueError, match="number of `rows`"):
-        compile(model, hyperparameters(), loss="mse", decays=(0.8,))
+    compile(model, hp, loss="mse", annealing=10, rows=100)
+    schedule = model.optimizer._learning_rate
+    assert [float(schedule(step)) for step in (0, 20, 40)] == pytest.approx([0.05, 0.025, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decays": (0.8,)}, "number of `rows`"),
+        ({"annealing": 10}, "number of `rows`"),
+        ({"decays": (0.8,), "annealing": 10, "rows": 100}, "give one of them"),
+    ],
+)
+def test_a_schedule_needs_rows_and_is_of_one_kind(options, message):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match=message):
+        compile(model, hyperparameters(), loss="mse", **options)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from ...building import schedule_of
 from .errors import Unsupported
 from .initial import Array
 
@@ -37,7 +38,7 @@ def describe(optimizer: Any) -> dict[str, float]:
     for name in (*UNSUPPORTED, *(("momentum",) if kind == "RMSprop" else ())):
         if config.get(name):
             raise Unsupported(f"optimizer {kind}({name}={config[name]})")
-    rate = 0.0 if _scheduled(optimizer) else config["learning_rate"]
+    rate = 0.0 if schedule_of(optimizer) else config["learning_rate"]
     if not isinstance(rate, float):
         raise Unsupported("a learning rate that is no number")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
@@ -60,9 +61,9 @@ def schedule(optimizer: Any) -> Schedule | None:
 
     Raises Unsupported where it only takes one step at a time.
     """
-    if not _scheduled(optimizer):
+    given = schedule_of(optimizer)
+    if given is None:
         return None
-    given = optimizer._learning_rate
 
     def rates(steps: Array) -> Array:
         return np.asarray(keras.ops.convert_to_numpy(given(steps)), "float32")
@@ -72,11 +73,6 @@ def schedule(optimizer: Any) -> Schedule | None:
         if np.allclose(rates(steps), [float(given(step)) for step in steps], rtol=1e-5):
             return rates
     raise Unsupported(f"the learning rate schedule {type(given).__name__}")
-
-
-def _scheduled(optimizer: Any) -> bool:
-    schedules = keras.optimizers.schedules
-    return isinstance(optimizer._learning_rate, schedules.LearningRateSchedule)
 
 
 def start(weights: Any, numbers: Mapping[str, float]) -> State:

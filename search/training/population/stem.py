@@ -60,7 +60,6 @@ class Stem:
             convolution["strides"] == convolution["dilation"] == ones
             and convolution["activation"] == "linear"
             and len(nodes[0].weights) == 1
-            and len(nodes[1].weights) == 4
             and activation["activation"] == "relu"
             and pooling["strides"] == size
             and not any(n % each for n, each in zip(member.shapes[3], size, strict=True))
@@ -90,9 +89,9 @@ class Stem:
             for name, before, new in zip(STATISTICS, (mean, variance), now, strict=True):
                 updates[1][name] = before * static["momentum"] + new * (1 - static["momentum"])
             mean, variance = now
-        scale = norm["gamma"] * jax.lax.rsqrt(variance + static["epsilon"])
+        scale = norm.get("gamma", 1) * jax.lax.rsqrt(variance + static["epsilon"])
         y = _pooled(x, _shifted(kernel * scale, self.size), self)
-        return jax.nn.relu(y + lift(norm["beta"] - mean * scale, y.ndim)), updates
+        return jax.nn.relu(y + lift(norm.get("beta", 0) - mean * scale, y.ndim)), updates
 
     def moments(self, rows: Array) -> tuple[Array, Array, Array]:
         """A centre, and of each row the sum of its windows and of their products, from there."""

@@ -1,0 +1,83 @@
+"""A pipeline's configurations, by what an Optuna trial suggests: built and counted, not trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..building import Builder, Tried, as_hyperparameters
+from ..configuration import read
+from ..counting import Count, activations
+from ..hyperparameters import SuggestedHyperParameters, default_suggestions
+from .descents import Sized
+from .pool import Draw, Measured, Values
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Configurations:
+    """Goes from a trial's suggestions to hyperparameters and sizes, and back.
+
+    Args:
+        template: number of the template of a model and its hyperparameters; 0: it has none.
+        grid: whether numeric ranges are cut down to a few points.
+    """
+
+    def __init__(
+        self, builder: Builder, template: Callable[[Any, Any], int], *, grid: bool = False
+    ) -> None:
+        self._builder, self._template, self._grid = builder, template, grid
+        self.default = self.suggestions({})
+
+    def suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """What a trial would have to suggest for these values, and defaults for others."""
+        hp = as_hyperparameters(hyperparameters)
+        self._builder.build(hp)
+        return default_suggestions(hp)
+
+    def tried(self, trial: optuna.Trial) -> tuple[dict[str, Any], Tried]:
+        """Hyperparameters of what a trial suggests, and what is known of its model."""
+        hp = SuggestedHyperParameters(trial, grid=self._grid)
+        tried = self._builder.tried(hp)
+        return plain(hp.values), tried
+
+    def suggest(self, trial: optuna.Trial) -> None:
+        """Have a trial suggest all that its build reads."""
+        self._builder.build(SuggestedHyperParameters(trial, grid=self._grid))
+
+    def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
+        """The size of a configuration of another study; None where it is none of this space."""
+        draw: Any = Draw(np.random.default_rng(0), self.suggestions(hyperparameters))
+        hp = SuggestedHyperParameters(draw, grid=self._grid)
+        tried = self._builder.tried(hp)
+        fits = tried.error is None and plain(read(hp)) == plain(hyperparameters)
+        return tried.size if fits else None
+
+    def sized(self, values: Values) -> Sized | None:
+        """A configuration of these suggestions, counted; None where it cannot be built."""
+        draw: Any = Draw(np.random.default_rng(0), values)
+        hp = SuggestedHyperParameters(draw)
+        tried = self._builder.tried(hp)
+        if tried.error is not None:
+            return None
+        return Sized(
+            values=draw.values,
+            hyperparameters=plain(hp.values),
+            parameter_count=tried.size.total,
+        )
+
+    def measured(self, draw: Any) -> Measured:
+        """What is known of a draw before training. Raises whatever its build raises."""
+        hp = SuggestedHyperParameters(draw)
+        model, count = self._builder.counted(hp)
+        return Measured(count.total, self._template(model, hp), activations(model))
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Python's own types, whatever a sampler returns."""
+    made: dict[str, Any] = json.loads(json.dumps(dict(values), default=lambda value: value.item()))
+    return made
