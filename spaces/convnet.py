@@ -11,6 +11,7 @@ from .augmentation import augment
 from .hyperparameters import (
     Bounds,
     Hidden,
+    check_images,
     compile,
     depth,
     dropout,
@@ -65,11 +66,7 @@ def convnet(
         scale: of the pixels, as 1 / 255 where they come as 0 to 255.
         training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
-    if len(input_shape) != 3:
-        raise ValueError(
-            "Convolutions need inputs of (height, width, channels), received "
-            f"{tuple(input_shape)}: give grey images one channel, as in (28, 28, 1)."
-        )
+    check_images(input_shape)
 
     many = convolutions != (1, 1)
 

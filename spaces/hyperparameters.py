@@ -240,6 +240,15 @@ class Labels:
         return float(self.scale ** (-2 if loss in ("mse", "mean_squared_error") else -1))
 
 
+def check_images(input_shape: Sequence[int]) -> None:
+    """Refuse what is not (height, width, channels) before a convolution does."""
+    if len(input_shape) != 3:
+        raise ValueError(
+            "Convolutions need inputs of (height, width, channels), received "
+            f"{tuple(input_shape)}: give grey images one channel, as in (28, 28, 1)."
+        )
+
+
 def check_output(outputs: int, output_activation: str) -> None:
     """Refuse softmax over one output, which no training can move."""
     if outputs == 1 and output_activation == "softmax":

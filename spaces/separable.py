@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, compile, depth, width
+from .hyperparameters import Bounds, check_images, compile, depth, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -30,6 +30,7 @@ def separable(
     stages: Bounds = (1, 3),
     layers: Bounds = (1, 2),
     filters: Bounds = (4, 32),
+    default_filters: int = 16,
     kernel_size: int = 3,
     **training: Any,
 ) -> Build:
@@ -41,13 +42,10 @@ def separable(
         stem_filters: of the usual convolution at the beginning, which a pooling follows.
         stages: fewest and most; a pooling that halves the image lies between two of them.
         layers: fewest and most of a stage, each with its own `filters`.
+        default_filters: of each layer in the first model that is tried.
         training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
-    if len(input_shape) != 3:
-        raise ValueError(
-            "Convolutions need inputs of (height, width, channels), received "
-            f"{tuple(input_shape)}: give grey images one channel, as in (28, 28, 1)."
-        )
+    check_images(input_shape)
 
     def build(hp: HyperParameters) -> keras.Model:
         stem = width(hp, "stem_filters", stem_filters)
@@ -55,7 +53,7 @@ def separable(
         for stage in range(depth(hp, "stages", stages, default=2)):
             stack.append(keras.layers.MaxPooling2D(2, padding="same"))
             for layer in range(depth(hp, f"layers_{stage}", layers, default=2)):
-                size = width(hp, f"filters_{stage}_{layer}", filters, default=16)
+                size = width(hp, f"filters_{stage}_{layer}", filters, default_filters)
                 stack += _layer(keras.layers.SeparableConv2D, size, kernel_size)
         output = keras.layers.Dense(classes, output_activation)
         model = keras.Sequential([*stack, keras.layers.GlobalAveragePooling2D(), output])
