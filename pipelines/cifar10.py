@@ -1,8 +1,9 @@
-"""CIFAR-10, photos of ten things: 50 % accuracy from a quarter of a LeNet-5's parameters.
+"""CIFAR-10, photos of ten things: 50 % accuracy from a fortieth of a LeNet-5's parameters.
 
 32 x 32 colour pixels of 0 to 255 (Krizhevsky, 2009). `cifar10.npz`, all 60,000 images in Keras's
 four arrays, or where there is none `cifar10-subset.npz`: 10,000 train images, a fifth of which
-validates, and 2,000 test images; ten times fewer than published figures are made with.
+validates, and 2,000 test images; ten times fewer than published figures are made with. What trains
+is there as it is and mirrored.
 Target: 50 % on the subset, where a linear model reaches 33 %; LeNet-5 has 62,006 parameters.
 """
 
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline, Split, data_file
-from occam.spaces.convnet import convnet
+from occam.spaces.separable import separable
 from sklearn.model_selection import train_test_split
 
 SHAPE = (32, 32, 3)
@@ -33,7 +34,8 @@ def data() -> Data:
     x_train, x_validation, y_train, y_validation = train_test_split(
         x, y, test_size=0.2, stratify=y, random_state=0
     )
-    return Data((x_train, y_train), (x_validation, y_validation), test)
+    both = np.concatenate([x_train, x_train[:, :, ::-1]])
+    return Data((both, np.tile(y_train, 2)), (x_validation, y_validation), test)
 
 
 def preprocessing(data: Data) -> Data:
@@ -80,22 +82,19 @@ def arrays(name: str) -> tuple[Split, Split]:
 pipeline = Pipeline(
     data=data,
     preprocessing=preprocessing,
-    space=convnet(
+    space=separable(
         SHAPE,
         10,
-        filters=(4, 32),
-        blocks=(2, 3),
-        convolutions=(1, 2),
-        heads=("flatten", "global_average"),
-        head_layers=2,
-        head_units=(4, 128),
+        stages=(2, 3),
+        filters=(4, 48),
+        default_filters=20,
         optimizers=("adam", "nadam", "adamw"),
-        learning_rate=(1e-3, 2e-2),
-        batch_sizes=(32, 64),
+        learning_rate=(2e-3, 5e-2),
+        batch_sizes=(64,),
     ),
     target=0.50,
-    epochs=25,
+    epochs=20,
     batch_size=64,
     classes=CLASSES,
-    smallest_known=4_214,
+    smallest_known=1_536,
 )

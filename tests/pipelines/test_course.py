@@ -44,6 +44,13 @@ def refused(pipeline, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def mirrored(train: tuple[np.ndarray, np.ndarray]) -> None:
+    """Half of what trains is the other half, seen in a mirror."""
+    (images, others), (labels, same) = (np.split(part, 2) for part in train)
+    np.testing.assert_array_equal(images, others[:, :, ::-1])
+    np.testing.assert_array_equal(labels, same)
+
+
 def write_clothing(folder: Path, images: bytes, labels: bytes) -> None:
     (folder / "fashion-mnist").mkdir(exist_ok=True)
     for part in ("train", "t10k"):
@@ -74,11 +81,12 @@ def test_photos_are_read_from_the_whole_set_where_it_is_there_else_from_the_subs
     images, labels = RNG.integers(0, 256, (50, 32, 32, 3), dtype="uint8"), np.arange(50) % 10
     names = ("x_train", "y_train", "x_test", "y_test")
     np.savez(folder / "cifar10-subset.npz", **dict(zip(names, [images, labels] * 2, strict=True)))
-    assert len(cifar10.data().train[1]) == 40
+    assert len(cifar10.data().train[1]) == 80
+    mirrored(cifar10.data().train)
     column = dict(zip(names, [images, labels[:, None]] * 2, strict=True))
     twice = {name: np.concatenate([x, x]) for name, x in column.items()}
     np.savez(folder / "cifar10.npz", **twice)
-    assert cifar10.data().train[1].shape == (80,)
+    assert cifar10.data().train[1].shape == (160,)
     (folder / "cifar10.npz").write_bytes(b"PK no archive")
     refused(cifar10, "cifar10.npz is damaged or not in Keras's layout")
     np.savez(folder / "cifar10.npz", x=images)
