@@ -14,6 +14,7 @@ from .constructor import remembered_arguments
 from .counting import Count, count_build, first_rows, undrawn
 from .errors import InputError
 from .suggesting import as_build, takes_trial
+from .training.schedules import schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,12 +132,6 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
         warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
         model.load_weights(trial.model_path)
     return model
-
-
-def schedule_of(optimizer: Any) -> Any:
-    """The learning rate schedule of an optimizer; None: its learning rate is a number."""
-    rate = getattr(optimizer, "_learning_rate", None)
-    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:

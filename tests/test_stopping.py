@@ -106,8 +106,8 @@ def test_runs_with_a_falling_learning_rate_are_given_longer():
 def test_the_exponent_follows_the_steeper_curves_within_bounds(exponents):
     exponent = calibrated(ACCURACY, map(falling, exponents))
     assert FLAT <= exponent <= STEEP
-    # What a run has after four epochs is the mean of two, which adds up to a tenth.
-    assert exponent <= max(EXPONENT, 1.1 * max(exponents))
+    steepest = calibrated(ACCURACY, [falling(max(exponents))] * len(exponents))
+    assert exponent <= steepest or exponent == pytest.approx(steepest)
     steeper = calibrated(ACCURACY, [falling(each + 0.5) for each in exponents])
     assert steeper >= exponent
 

@@ -1,4 +1,4 @@
-"""A learning rate schedule goes on where that of the weights that a model begins with had ended."""
+"""Learning rate schedules: one goes on where that of the weights a model begins with had ended."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-
-from ..building import schedule_of
 
 
 class _Later(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # untyped
@@ -19,6 +17,12 @@ class _Later(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
 
     def __call__(self, step: Any) -> Any:
         return self._schedule(step + self._steps)
+
+
+def schedule_of(optimizer: Any) -> Any:
+    """The learning rate schedule of an optimizer; None: its learning rate is a number."""
+    rate = getattr(optimizer, "_learning_rate", None)
+    return rate if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from . import activations, windows
+from . import activations, pooling, windows
 from .errors import Unsupported
 from .kinds import (
     Array,
@@ -104,7 +104,7 @@ def _pooling(config: Config, features: int) -> Described:
 def _apply_pooling(average: bool) -> Callable[[Call, list[Any]], Any]:
     def apply(call: Call, inputs: list[Any]) -> Any:
         size, strides, padding = (call.static[name] for name in ("size", "strides", "padding"))
-        return windows.pool(inputs[0], size, strides, padding, average)
+        return pooling.pool(inputs[0], size, strides, padding, average)
 
     return apply
 
@@ -115,7 +115,7 @@ def _global_mean(call: Call, inputs: list[Any]) -> Any:
 
 def _global_largest(call: Call, inputs: list[Any]) -> Any:
     x = inputs[0]
-    return windows.largest(jnp.swapaxes(x.reshape(len(x), -1, x.shape[-1]), 0, 1))
+    return pooling.largest(jnp.swapaxes(x.reshape(len(x), -1, x.shape[-1]), 0, 1))
 
 
 def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:

@@ -22,7 +22,8 @@ from .blocks import Windows, by_block
 from .initial import Array
 from .kinds import lift
 from .lowering import Member, Node
-from .windows import Padding, Sizes, gathered, largest_of, padding, to_largest
+from .pooling import largest_of, to_largest
+from .windows import Padding, Sizes, gathered, padding
 
 LAYERS = ("Conv2D", "BatchNormalization", ("Activation", "ReLU"), "MaxPooling2D")
 

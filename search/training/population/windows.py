@@ -1,4 +1,4 @@
-"""Convolution and pooling over (channels, *space, rows), as shifted slices and one matrix product.
+"""Convolution over (channels, *space, rows), as shifted slices and one matrix product.
 
 Rows come last, so every slice is contiguous and each product has many columns: twice as fast on a
 CPU as channels last, and vmapped convolutions of XLA's own are slower still.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 import re
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,7 +19,6 @@ import jax.numpy as jnp
 from .blocks import Windows, by_block, written
 from .kinds import product
 
-UNROLLED = 16  # comparisons beside each other; more of them take longer to compile than to loop
 ADDED = 32  # rows of an image that are added up beside each other
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -38,9 +36,9 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     taps, space = kernel.shape[:-2], x.shape[1:-1]
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
-        return product(_flat(kernel), gathered(_padded(x, added), taps, strides, dilation))
+        return product(_flat(kernel), gathered(padded(x, added), taps, strides, dilation))
     if adds_up(kernel):
-        return by_sums(_padded(x, added), kernel)
+        return by_sums(padded(x, added), kernel)
     return by_columns(x, kernel, added)
 
 
@@ -80,7 +78,7 @@ def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation:
     taps, space = kernel.shape[:-2], x.shape[1:-1]
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
-        y = _weighed(_slices(_padded(x, added), taps, strides, dilation), kernel)
+        y = _weighed(slices(padded(x, added), taps, strides, dilation), kernel)
     else:
         y = by_taps(x, kernel, added)
     return y.reshape(-1, *y.shape[2:])
@@ -124,14 +122,14 @@ by_taps.defvjp(_by_taps_forward, _by_taps_backward)
 def _seen(x: Any, taps: Sizes, added: Padding) -> Sequence[Any]:
     """What each tap of a dense kernel sees; what is padded is written, else each tap pads again."""
     ones = (1,) * len(taps)
-    return _slices(written(_padded(x, added)), taps, ones, ones)
+    return slices(written(padded(x, added)), taps, ones, ones)
 
 
-def _weighed(slices: Sequence[Any], kernel: Any) -> Any:
+def _weighed(seen: Sequence[Any], kernel: Any) -> Any:
     """Sum of what each tap sees times its weights: (C, M, *space, B)."""
     flat = kernel.reshape(-1, *kernel.shape[-2:])
-    lift = (slice(None), slice(None), *(None,) * (slices[0].ndim - 1))
-    return sum(each[:, None] * flat[tap][lift] for tap, each in enumerate(slices))
+    lift = (slice(None), slice(None), *(None,) * (seen[0].ndim - 1))
+    return sum(each[:, None] * flat[tap][lift] for tap, each in enumerate(seen))
 
 
 def _totals(arrays: Sequence[Any], other: Any) -> Any:
@@ -145,73 +143,6 @@ def _totals(arrays: Sequence[Any], other: Any) -> Any:
     sums = [sum(each[:, :, row] * other[:, :, row] for row in range(rows)) for each in arrays]
     totals = jnp.stack([written(each) for each in sums])
     return totals.reshape(*totals.shape[:3], -1) @ jnp.ones(math.prod(totals.shape[3:]))
-
-
-def pool(x: Any, size: Sizes, strides: Sizes, mode: str, average: bool) -> Any:
-    """Largest or mean value of each window; padding counts in neither."""
-    if size == strides and not any(map(operator.mod, x.shape[1:-1], size)):
-        return _pool_whole(x, size, average)
-    ones = (1,) * len(size)
-    added = padding(mode, x.shape[1:-1], size, strides, ones)
-    slices = _slices(_padded(x, added, 0.0 if average else -jnp.inf), size, strides, ones)
-    if not average:
-        return reduce(jnp.maximum, slices)
-    inside = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
-    counts = sum(_slices(_padded(inside, added), size, strides, ones))
-    return sum(slices) / counts
-
-
-def _pool_whole(x: Any, size: Sizes, average: bool) -> Any:
-    """Windows that tile the space: an axis of windows and one inside them for each."""
-    split = itertools.chain(
-        *((n // each, each) for n, each in zip(x.shape[1:-1], size, strict=True))
-    )
-    tiles = x.reshape(x.shape[0], *split, x.shape[-1])
-    inside = tuple(range(2, 2 * len(size) + 1, 2))
-    if average:
-        return tiles.mean(inside)
-    within = jnp.moveaxis(tiles, inside, range(len(inside)))
-    return largest(within.reshape(-1, *within.shape[len(inside) :]))
-
-
-@partial(jax.custom_vjp)
-def largest(x: Any) -> Any:
-    """Largest along the first axis; its gradient goes to where it was seen first, as Keras's does.
-
-    XLA would compare each value with the largest, and may compute the two apart, with different
-    rounding: then the gradient is lost.
-    """
-    return x.max(0)
-
-
-def largest_of(x: Any) -> tuple[Any, Any]:
-    """Largest along the first axis, and where it was seen first."""
-    if len(x) > UNROLLED:
-        return x.max(0), jnp.argmax(x, 0)
-    value, at = x[0], jnp.zeros(x.shape[1:], jnp.int8)
-    for index in range(1, len(x)):
-        at = jnp.where(x[index] > value, jnp.int8(index), at)
-        value = jnp.maximum(value, x[index])
-    return value, at
-
-
-def to_largest(at: Any, gradient: Any, count: int) -> Any:
-    """The gradient of each of so many, from that of the largest and where this was."""
-    places = jnp.arange(count, dtype=at.dtype).reshape(-1, *(1,) * at.ndim)
-    return jnp.where(places == at, gradient, 0)
-
-
-def _largest_forward(x: Any) -> Any:
-    value, at = largest_of(x)
-    return value, (at, len(x))
-
-
-def _largest_backward(kept: Any, gradient: Any) -> Any:
-    at, count = kept
-    return (to_largest(at, gradient, count),)
-
-
-largest.defvjp(_largest_forward, _largest_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -257,7 +188,7 @@ def _turned(taps: Sizes, added: Padding) -> Padding:
 def _overlapping(x: Any, kernel: Any, added: Padding) -> Windows:
     """An image, with what is added to its first axis, as the taps of a dense kernel see it."""
     rows = (added[0], *((0, 0) for _ in added[1:]))
-    return Windows(_padded(x, rows), overlap=kernel.shape[0] - 1)
+    return Windows(padded(x, rows), overlap=kernel.shape[0] - 1)
 
 
 def _flat(kernel: Any) -> Any:
@@ -269,7 +200,7 @@ def _flat(kernel: Any) -> Any:
 def _columns(x: Any, kernel: Any, added: Padding) -> Any:
     """All that each tap of a dense kernel sees, where the first axis has been padded."""
     ones = (1,) * (kernel.ndim - 2)
-    return gathered(_padded(x, ((0, 0), *added[1:])), kernel.shape[:-2], ones, ones)
+    return gathered(padded(x, ((0, 0), *added[1:])), kernel.shape[:-2], ones, ones)
 
 
 def gathered(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Any:
@@ -282,7 +213,7 @@ def gathered(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Any:
     return x
 
 
-def _slices(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Sequence[Any]:
+def slices(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Sequence[Any]:
     """What each tap of a kernel sees, in the order of the kernel's own axes."""
     reach = [
         (length - (tap - 1) * apart - 1) // step + 1
@@ -299,7 +230,8 @@ def _slices(x: Any, taps: Sizes, strides: Sizes, dilation: Sizes) -> Sequence[An
     return [at(offsets) for offsets in itertools.product(*map(range, taps))]
 
 
-def _padded(x: Any, added: Padding, value: float = 0.0) -> Any:
+def padded(x: Any, added: Padding, value: float = 0.0) -> Any:
+    """An image with so many rows of a value around it."""
     if not any(low or high for low, high in added):
         return x
     return jnp.pad(x, ((0, 0), *added, (0, 0)), constant_values=value)

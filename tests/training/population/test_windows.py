@@ -55,7 +55,7 @@ def test_a_depthwise_convolution_is_that_of_the_library(
         return jax.tree.leaves(jax.jit(jax.value_and_grad(size, argnums=(0, 1)))(x, kernel))
 
     for one, other in zip(by(windows.convolve_depthwise), by(of_each), strict=True):
-        assert np.allclose(one, other, rtol=1e-4, atol=1e-3)
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def of_the_library(x, kernel, strides, mode, dilation, groups=1):
