@@ -25,13 +25,13 @@ from occam.search.backend import import_keras, use_backend
 use_backend("tensorflow")
 import_keras()
 
-from occam.search.building import build  # noqa: E402
 from occam.search.engines.optuna import Engine  # noqa: E402
-from occam.search.hyperparameters import SuggestedHyperParameters  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
+from occam.search.models.building import build  # noqa: E402
 from occam.search.pipeline import load  # noqa: E402
 from occam.search.samplers.batch import Batch  # noqa: E402
 from occam.search.samplers.pool import Draw  # noqa: E402
+from occam.search.studies.hyperparameters import SuggestedHyperParameters  # noqa: E402
 from occam.search.trials import Trial, TrialState, finished  # noqa: E402
 
 TARGET, ASKED = 0.973, 10

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import optuna
 from occam.search.devices import environments
-from occam.search.processes import Processes
+from occam.search.executors.processes import Processes
 from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finished
 from occam.search.workers import Pool
 from optuna.storages.journal import JournalFileBackend

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from occam.search.metrics import metric
+from occam.search.runs.store import connect, default_uri, last_search
 from occam.search.selection import CONFIDENCE, clopper_pearson, search_target
-from occam.search.store import connect, default_uri, last_search
 
 PICTURES = Path(__file__).with_name("pictures")
 TARGET, LEVEL, REACHED, GIVEN_UP = "tab:orange", "tab:red", "tab:green", "0.65"

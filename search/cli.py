@@ -131,7 +131,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _results(options: argparse.Namespace) -> int:
-    from . import report, showing
+    from . import report
+    from .report import showing
     from .tracking import default_uri
 
     uri, kind = options.tracking_uri or default_uri(), options.format
@@ -145,7 +146,7 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .showing import write
+    from .report.showing import write
     from .tracking import default_uri
 
     write(options.tracking_uri or default_uri(), options.pipeline, options.output)
@@ -154,7 +155,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _champions(options: argparse.Namespace) -> int:
-    from .champions import champions, show
+    from .champions.history import champions, show
     from .tracking import default_uri
 
     found = champions(options.tracking_uri or default_uri(), options.pipeline)
@@ -163,7 +164,7 @@ def _champions(options: argparse.Namespace) -> int:
 
 
 def _dashboard(options: argparse.Namespace) -> int:
-    from .dashboard import dashboard
+    from .ui.dashboard import dashboard
 
     dashboard(options.name, storage=options.storage, port=options.port)
     return HOLDS
@@ -194,7 +195,7 @@ def _rollback(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from .prediction import predict
+    from .champions.prediction import predict
     from .tracking import default_uri
 
     uri = options.tracking_uri or default_uri()
@@ -209,8 +210,8 @@ def _export(options: argparse.Namespace) -> int:
     one_core()
     use_backend(installed(), gpus="none")
     import_keras()
-    from . import exported
-    from .export import export
+    from .export import exported
+    from .export.champion import export
 
     found = export(
         options.tracking_uri or default_uri(),
@@ -226,8 +227,8 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from .review import review
     from .tracking import default_uri
+    from .ui.review import review
 
     review(options.tracking_uri or default_uri(), options.port)
     return HOLDS

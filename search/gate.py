@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import selection
-from .building import restore
-from .evaluation import predictions
+from .champions.held_out import FILE, HeldOut
 from .fingerprint import of_rows
-from .held_out import FILE, HeldOut
+from .models.building import restore
+from .models.evaluation import predictions
 from .selection import Ladder, TestResult
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import numpy as np
 from rich.console import Console
 
 from . import loop, report
-from .building import restore
 from .counting import first_rows
 from .errors import Unreachable, redacted
-from .evaluation import predictions, rows
-from .executors import executor
+from .executors.choice import executor
 from .gate import Gate
 from .interrupts import Interrupts
+from .models.building import restore
+from .models.evaluation import predictions, rows
 from .opening import STUDIES, alone, locked, open_engine
 from .plan import Plan, Settings, plan
 from .progress import SearchProgress
@@ -252,7 +252,7 @@ class _Job:
 
     def _draw(self, summary: report.Summary, model: Any) -> None:
         """A picture of the selected model's predictions, on the search's run."""
-        from .pictures import ROWS, picture
+        from .data.pictures import ROWS, picture
 
         if model is None:
             return
@@ -265,7 +265,7 @@ class _Job:
         self, trials: list[FinishedTrial], summary: report.Summary, model: Any
     ) -> tuple[report.Record, dict[str, bytes]]:
         """The report and what it is drawn from; a search that is done is not lost to it."""
-        from .reporting import reported
+        from .report.reporting import reported
 
         selected = summary["selected"]
         rows = self.gate.answers(selected["trial"]) if selected else None

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from .carrying import carry_over, depends, set_aside
-from .earlier import teach
 from .errors import InputError
-from .evaluation import rows
-from .warm_start import read as read_warm_start
+from .models.evaluation import rows
+from .studies.carrying import carry_over, depends, set_aside
+from .studies.earlier import teach
+from .studies.warm_start import read as read_warm_start
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .earlier import Earlier
     from .plan import Plan, Settings
+    from .studies.earlier import Earlier
 
 STUDIES = Path("mlruns", "studies")
 STUDY = "study.journal"
@@ -101,7 +101,7 @@ def _set_aside(settings: Settings, name: str, folder: Path) -> None:
     if folder.exists():
         set_aside(folder)
     if settings.storage and settings.engine == "optuna":
-        from .studies import set_study_aside
+        from .studies.storage import set_study_aside
 
         set_study_aside(settings.storage, name)
 

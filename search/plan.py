@@ -13,18 +13,18 @@ import keras
 import numpy as np
 
 from . import devices, engines, fingerprint
-from .baselines import Baseline, baselines, described, modest_target
-from .building import as_hyperparameters, build
-from .carrying import Depends
-from .checks import check_labels
-from .configuration import register
 from .counting import count, first_rows
+from .data.baselines import Baseline, baselines, described, modest_target
+from .data.checks import check_labels
+from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, metric
+from .models.building import as_hyperparameters, build
+from .models.configuration import register
 from .pipeline import Pipeline, load
-from .preparation import Prepared, prepare
 from .selection import rows_to_show, search_target
+from .studies.carrying import Depends
 from .training.users_fit import fit_space
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from . import registry
-from .candidate import Candidate, Refused, candidate
-from .decision import Decision, decide
+from .champions import registry
+from .champions.candidate import Candidate, Refused, candidate
+from .champions.decision import Decision, decide
+from .champions.registry import CHALLENGER, CHAMPION, PREVIOUS
 from .errors import InputError, OccamError
-from .registry import CHALLENGER, CHAMPION, PREVIOUS
-from .store import connect, mlflow, reaching, registering
+from .runs.store import connect, mlflow, reaching, registering
 
 SECONDS_UNTIL_READY = 60
 

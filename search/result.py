@@ -7,9 +7,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from . import report
-from .building import restore
-from .description import headline
 from .errors import InputError
+from .models.building import restore
+from .runs.description import headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import child_runs, description, outcome, provenance, registry
-from .child_runs import ChildRun, child_run, key, text
+from .champions import registry
 from .errors import InputError
 from .metrics import metric
-from .store import (
+from .runs import child_runs, description, outcome, provenance
+from .runs.child_runs import ChildRun, child_run, key, text
+from .runs.store import (
     ACTIVE,
     FAILURES,
     SEARCH,
@@ -28,8 +29,8 @@ from .store import (
     redacted,
     sqlite_file,
 )
-from .store import default_uri as default_uri
-from .store import last_search as last_search
+from .runs.store import default_uri as default_uri
+from .runs.store import last_search as last_search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,7 +162,7 @@ class Tracker:
         Args:
             sample: raw inputs, as a caller of the served model will send them.
         """
-        from .packaging import log_model  # imports Keras, which nothing else here needs
+        from .runs.packaging import log_model  # imports Keras, which nothing else here needs
 
         run_id = self.run_id_of(finished.number)
         if run_id is None or finished.model_path is None:
@@ -232,7 +233,7 @@ class Tracker:
         return str(run.info.run_id)
 
     def _log_data(self, data: Data) -> None:
-        from .datasets import datasets  # imports pandas
+        from .runs.datasets import datasets  # imports pandas
 
         self._client.log_inputs(self.run_id, datasets(data, name=self._experiment.name))
 

@@ -102,8 +102,8 @@ class Recipe:
 
         import_keras()
         limit_memory()
+        from .data.preparation import prepare, without_test
         from .pipeline import load
-        from .preparation import prepare, without_test
         from .training.trial import Task
 
         pipeline = replace(load(self.source), target=self.target, metric=self.metric)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from occam.search.champions.held_out import HeldOut
 from occam.search.cli import main
 from occam.search.errors import redacted
-from occam.search.held_out import HeldOut
-from occam.search.studies import reading_only
+from occam.search.studies.storage import reading_only
 from tasks import blobs
 from werkzeug.test import Client
 

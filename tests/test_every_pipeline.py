@@ -13,11 +13,11 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
-from occam.search.building import as_hyperparameters, build
-from occam.search.checks import check_data, check_labels
 from occam.search.counting import count
+from occam.search.data.checks import check_data, check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import metric
+from occam.search.models.building import as_hyperparameters, build
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
 from occam.search.trials import TrialState
 from occam.search.trials import finished as finish

@@ -15,9 +15,9 @@ import numpy as np
 import occam.spaces
 import optuna
 import pytest
-from occam.search.building import as_hyperparameters
 from occam.search.counting import count_build
-from occam.search.hyperparameters import SuggestedHyperParameters
+from occam.search.models.building import as_hyperparameters
+from occam.search.studies.hyperparameters import SuggestedHyperParameters
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((3, 8, 8, 1), dtype="float32")

@@ -14,13 +14,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from occam.search.candidate import Candidate, Refused, not_better
-from occam.search.champions import champions, show
+from occam.search.champions.candidate import Candidate, Refused, not_better
+from occam.search.champions.held_out import FILE, HeldOut
+from occam.search.champions.history import champions, show
 from occam.search.errors import InputError, OccamError
-from occam.search.held_out import FILE, HeldOut
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
-from occam.search.store import connect, mlflow, quietly
+from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from rich.console import Console

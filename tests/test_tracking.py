@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from occam.search import child_runs
-from occam.search.datasets import datasets, digest
 from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
-from occam.search.store import connect, mlflow
+from occam.search.runs import child_runs
+from occam.search.runs.datasets import datasets, digest
+from occam.search.runs.store import connect, mlflow
 from occam.search.tracking import Tracker, default_uri, last_search
 from occam.search.trials import FinishedTrial, TrialState
 

@@ -9,15 +9,15 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from occam.search.building import as_hyperparameters, build, discover, restore
-from occam.search.configuration import read
 from occam.search.counting import count_build
-from occam.search.evaluation import score
+from occam.search.data.preparation import prepare, without_test
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric
+from occam.search.models.building import as_hyperparameters, build, discover, restore
+from occam.search.models.configuration import read
+from occam.search.models.evaluation import score
 from occam.search.pipeline import Data, Pipeline, load
 from occam.search.plan import Settings, plan
-from occam.search.preparation import prepare, without_test
 from occam.search.training.trial import Task
 from occam.search.training.users_fit import fit_space
 from occam.search.trials import TrialState

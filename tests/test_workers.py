@@ -16,7 +16,7 @@ import pytest
 from doing import Doing, trial
 from occam.search import devices
 from occam.search.errors import InputError, OccamError
-from occam.search.processes import Processes
+from occam.search.executors.processes import Processes
 from occam.search.trials import FinishedTrial, Trial, TrialState
 from occam.search.workers import Pool
 
@@ -129,7 +129,7 @@ def test_a_batch_is_trained_by_one_worker(pool):
 def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
     code = (
         "from doing import Doing, trial\n"
-        "from occam.search.processes import Processes\n"
+        "from occam.search.executors.processes import Processes\n"
         "from occam.search.workers import Pool\n"
         "if __name__ == '__main__':\n"
         "    pool = Pool(Processes(Doing(), [{}]), 1)\n"

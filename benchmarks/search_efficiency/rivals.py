@@ -17,10 +17,10 @@ import numpy as np
 import optuna
 import scipy.linalg
 import sklearn.gaussian_process
-from occam.search.hyperparameters import SuggestedHyperParameters
 from occam.search.loop import HOPELESS
 from occam.search.selection import search_target
 from occam.search.stopping import Stop, Stops, final_score
+from occam.search.studies.hyperparameters import SuggestedHyperParameters
 from tables import MARGIN, SEEDS, Pick, Table
 
 PATIENCE = 8

@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from occam.search.configuration import GivenHyperParameters
 from occam.search.counting import unallocated
 from occam.search.metrics import Metric, metric
+from occam.search.models.configuration import GivenHyperParameters
 from occam.search.selection import search_target
 from occam.search.stopping import Stops
 from occam.search.training.population.cohort import Cohort, Lane

@@ -11,7 +11,7 @@ import numpy as np
 from occam.search.errors import InputError
 from PIL import Image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}  # as in search/inputs.py
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}  # as in search/data/inputs.py
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
 
 

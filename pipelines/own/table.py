@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from occam.search.data.tables import read_table
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline
-from occam.search.tables import read_table
 from occam.spaces.dense import dense
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 
-from ..building import Builder, discover
-from ..configuration import GivenHyperParameters, fits, read
 from ..counting import Count
 from ..errors import InputError
 from ..journal import Event, Journal
-from ..seeded_oracle import SeededOracle
+from ..models.building import Builder, discover
+from ..models.configuration import GivenHyperParameters, fits, read
+from ..oracles.seeded import SeededOracle
 from ..seeds import derived
 from ..shortfall import WORST, value
 from ..stopping import usual_exponent

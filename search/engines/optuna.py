@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ..building import Builder
-from ..constraints import tell
 from ..counting import Count
+from ..models.building import Builder
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.configurations import Configurations
 from ..samplers.descents import Descents
@@ -20,18 +19,9 @@ from ..samplers.pool import Pool, Values
 from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent
-from ..studies import shared, storage_of
-from ..trials import (
-    BATCH,
-    IMPORTED,
-    PARENT,
-    RECORD,
-    FinishedTrial,
-    Parent,
-    Trial,
-    packed,
-    unpacked,
-)
+from ..studies.constraints import tell
+from ..studies.storage import shared, storage_of
+from ..trials import BATCH, IMPORTED, PARENT, RECORD, FinishedTrial, Parent, Trial, packed, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..description import headline
+from ..runs.description import headline
 from . import charts
 from .sections import sections
 from .tables import axes, slices, tables

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pictures import drawn_images, side
+from ..data.pictures import drawn_images, side
 
 if TYPE_CHECKING:
-    from ..held_out import HeldOut
+    from ..champions.held_out import HeldOut
     from ..metrics import Metric
 
 POINTS = 1500  # of a scatter plot

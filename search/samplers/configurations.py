@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..building import Builder, Tried, as_hyperparameters
-from ..configuration import read
 from ..counting import Count, activations
-from ..hyperparameters import SuggestedHyperParameters, default_suggestions
+from ..models.building import Builder, Tried, as_hyperparameters
+from ..models.configuration import read
+from ..studies.hyperparameters import SuggestedHyperParameters, default_suggestions
 from .descents import Sized
 from .pool import Draw, Measured, Values
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from ..descent import Attempt, Width, narrower
 from ..trials import PARENT, RECORD, TrialState
+from .descent import Attempt, Width, narrower
 from .pool import Values
 from .ranges import Distribution
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..building import as_hypermodel, as_hyperparameters, build
 from ..counting import first_rows
-from ..evaluation import arrays, rows, score
+from ..models.building import as_hypermodel, as_hyperparameters, build
+from ..models.evaluation import arrays, rows, score
 from ..stopping import Stop
 from .schedules import going_on
 from .users_fit import train_as_user_says, trains_itself

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..building import as_hyperparameters, build
 from ..counting import first_rows, undrawn
-from ..evaluation import predictions
+from ..models.building import as_hyperparameters, build
+from ..models.evaluation import predictions
 from .population.errors import Unsupported
 from .population.lowering import Member, lower
 from .population.narrowing import Narrowing

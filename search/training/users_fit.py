@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
-from ..building import as_hypermodel, as_hyperparameters, build
 from ..counting import first_rows
-from ..evaluation import arrays
+from ..models.building import as_hypermodel, as_hyperparameters, build
+from ..models.evaluation import arrays
 
 if TYPE_CHECKING:
     from ..pipeline import Data, Pipeline, Split

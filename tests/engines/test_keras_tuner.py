@@ -15,8 +15,8 @@ from occam.search.errors import InputError
 from occam.search.loop import HOPELESS, Budget, run
 from occam.search.metrics import metric
 from occam.search.oracles import names
+from occam.search.oracles.seeded import TAUGHT
 from occam.search.pipeline import Data, Pipeline
-from occam.search.seeded_oracle import TAUGHT
 from occam.search.shortfall import WORST, value
 from occam.search.trials import FinishedTrial, Trial, TrialState, failed, rejected
 from occam.search.trials import finished as finish

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from occam.search.baselines import baselines, modest_target
 from occam.search.cli import main
+from occam.search.data.baselines import baselines, modest_target
+from occam.search.data.preparation import prepare
 from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.pipeline import Pipeline, load, own
-from occam.search.preparation import prepare
 from PIL import Image
 
 GOOD = [

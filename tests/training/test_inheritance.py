@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from occam.search.building import as_hyperparameters, build, restore
-from occam.search.evaluation import predictions, score
+from occam.search.data.preparation import prepare, without_test
 from occam.search.metrics import metric
+from occam.search.models.building import as_hyperparameters, build, restore
+from occam.search.models.evaluation import predictions, score
 from occam.search.pipeline import load
-from occam.search.preparation import prepare, without_test
 from occam.search.training import inheritance
 from occam.search.training.population.executor import Population
 from occam.search.training.trial import Task, run_trial

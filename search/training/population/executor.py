@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...building import as_hyperparameters, build
 from ...counting import first_rows, undrawn
-from ...evaluation import arrays, predictions
 from ...metrics import metric
+from ...models.building import as_hyperparameters, build
+from ...models.evaluation import arrays, predictions
 from ...pipeline import Data
 from ...stopping import Stop
 from ...trials import (

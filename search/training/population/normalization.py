@@ -10,15 +10,7 @@ import jax.numpy as jnp
 import keras
 
 from .errors import Unsupported
-from .kinds import (
-    Call,
-    Config,
-    Described,
-    Kind,
-    Weight,
-    lift,
-    weighted,
-)
+from .kinds import Call, Config, Described, Kind, Weight, lift, weighted
 
 
 def _normalization(config: Config, features: int) -> Described:

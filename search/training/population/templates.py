@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from ...building import as_hypermodel, as_hyperparameters, build
 from ...counting import unallocated
+from ...models.building import as_hypermodel, as_hyperparameters, build
 from ...pipeline import Pipeline
 from ..users_fit import trains_itself
 from .errors import Unsupported

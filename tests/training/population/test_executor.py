@@ -5,11 +5,11 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from occam.search.building import restore
-from occam.search.evaluation import score
+from occam.search.data.preparation import prepare, without_test
 from occam.search.metrics import metric
+from occam.search.models.building import restore
+from occam.search.models.evaluation import score
 from occam.search.pipeline import load
-from occam.search.preparation import prepare, without_test
 from occam.search.training.population.executor import Population
 from occam.search.training.trial import Task
 from occam.search.trials import Trial, TrialState

@@ -1,0 +1,1 @@
+"""The registered models: who is champion, who may be, and how they compare."""

@@ -1,0 +1,112 @@
+"""Whether one model is worse than another on the same test rows: exact tests, paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..metrics import Array, Metric
+from ..selection import CONFIDENCE, clopper_pearson
+from .held_out import HeldOut
+
+ALPHA = 1 - CONFIDENCE
+DRAWS = 1000  # of a bootstrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A challenger against the champion; a loss is in units of the metric, below 0 a gain."""
+
+    rows: int
+    loss: float
+    most_lost: float  # one-sided 95 % upper bound of the loss
+    worse: float  # p-value of "not worse": small where the challenger is worse
+    better: float  # p-value of "not better"
+    lost: int | None = None  # rows that the champion alone has right, where the metric counts rows
+    gained: int | None = None  # rows that the challenger alone has right
+
+    def is_worse(self) -> bool:
+        """Whether chance alone hardly explains that the challenger does worse."""
+        return self.worse < ALPHA
+
+    def is_better(self) -> bool:
+        """Whether chance alone hardly explains that the challenger does better."""
+        return self.better < ALPHA
+
+    def not_inferior(self, tolerance: float) -> bool:
+        """Whether the challenger is shown to lose no more than this."""
+        return self.most_lost <= tolerance
+
+    def describe(self) -> str:
+        """The figures in one clause."""
+        p_value = f"p = {self.worse:.2g} that it is not worse"
+        change = f"loses {self.loss:.4f}" if self.loss > 0 else f"gains {-self.loss:.4f}"
+        bound = f"it {change}, and loses at most {self.most_lost:.4f} with 95 % confidence"
+        if self.lost is None:
+            return f"on the same {self.rows:,} test rows {bound} (paired bootstrap, {p_value})"
+        return (
+            f"on the same {self.rows:,} test rows the champion alone has {self.lost:,} right, this "
+            f"model alone {self.gained:,} (McNemar exact, {p_value}); {bound}"
+        )
+
+
+def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Comparison | None:
+    """The comparison; None where not the same rows, or not all of them, are known of both."""
+    same = champion.split == challenger.split
+    if not same or not (champion.complete and challenger.complete):
+        return None
+    if champion.labels.shape != challenger.labels.shape:
+        return None
+    if metric.counts_rows:
+        right = challenger.labels == challenger.predictions
+        return mcnemar(champion.labels == champion.predictions, right)
+    return bootstrap(champion, challenger, metric)
+
+
+def mcnemar(champion: Array, challenger: Array) -> Comparison:
+    """McNemar's exact test (Psychometrika 12, 1947) on which rows each has right.
+
+    The bound takes two Clopper-Pearson bounds of 97.5 % each: of the rows that only one has right.
+    """
+    from scipy.stats import binom
+
+    rows = len(champion)
+    lost, gained = int(np.sum(champion & ~challenger)), int(np.sum(~champion & challenger))
+    most = 1 - clopper_pearson(rows - lost, rows, ALPHA / 2)
+    return Comparison(
+        rows=rows,
+        loss=(lost - gained) / rows,
+        most_lost=most - clopper_pearson(gained, rows, ALPHA / 2),
+        worse=float(binom.sf(lost - 1, lost + gained, 0.5)),
+        better=float(binom.sf(gained - 1, lost + gained, 0.5)),
+        lost=lost,
+        gained=gained,
+    )
+
+
+def bootstrap(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Comparison:
+    """Paired percentile bootstrap of the difference in the metric, over the same rows of both."""
+    draws = np.array(list(_differences(champion, challenger, metric)))
+    draws = draws[np.isfinite(draws)]
+    everything = np.arange(len(champion.labels))
+    return Comparison(
+        rows=len(everything),
+        loss=_difference(champion, challenger, metric, everything),
+        most_lost=float(np.quantile(draws, CONFIDENCE)) if len(draws) else np.inf,
+        worse=float((1 + np.sum(draws <= 0)) / (1 + len(draws))),
+        better=float((1 + np.sum(draws >= 0)) / (1 + len(draws))),
+    )
+
+
+def _differences(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Iterator[float]:
+    rng, rows = np.random.default_rng(0), len(champion.labels)
+    for _ in range(DRAWS):
+        yield _difference(champion, challenger, metric, rng.integers(0, rows, rows))
+
+
+def _difference(champion: HeldOut, challenger: HeldOut, metric: Metric, rows: Array) -> float:
+    labels = champion.labels[rows]
+    new = metric.error(metric.measure(labels, challenger.predictions[rows]))
+    return new - metric.error(metric.measure(labels, champion.predictions[rows]))

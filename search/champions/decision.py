@@ -1,0 +1,122 @@
+"""Whether a model takes an alias, and what is written down about that."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..metrics import metric
+from ..report.words import times
+from ..runs.store import FAILURES, mlflow, quoted
+from . import registry
+from .candidate import Candidate, not_better, unproven
+from .comparison import Comparison, compare
+from .held_out import FILE, HeldOut
+
+UNKNOWN = "their answers on the same test rows are not known of both, so only scores were compared"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A candidate for an alias, what stands there now, and what speaks against the change."""
+
+    candidate: Candidate
+    alias: str
+    registered: Any | None  # the version of this model, where it has one already
+    present: Any | None  # the version that the alias points at
+    champion: Any | None
+    rows: Comparison | None  # against the champion
+    objection: str  # empty: nothing speaks against it
+
+    @property
+    def standing(self) -> bool:
+        """Whether the alias points at this model already."""
+        return self.present is not None and self.present.run_id == self.candidate.run_id
+
+    def reasons(self) -> list[str]:
+        """Why, in sentences: what it holds, how small it is, how it does on the same rows."""
+        model = self.candidate.describe()
+        lines = [f"{model[0].upper()}{model[1:]}."]
+        if self.champion is None:
+            return [*lines, "There was no champion to compare it with."]
+        count = self.champion.tags.get("parameter_count")
+        if count:
+            name = f"the champion, version {self.champion.version}"
+            lines.append(f"{times(int(count), self.candidate.parameter_count, name)}.")
+        lines.append(f"{self.rows.describe() if self.rows else UNKNOWN}.")
+        return [f"{line[0].upper()}{line[1:]}" for line in lines]
+
+    def changes(self, name: str) -> list[str]:
+        """What would change in the registry."""
+        if self.standing:
+            return [f"nothing: version {self.present.version} is the {self.alias} already"]  # type: ignore[union-attr]
+        lines = [f"a new version of {name!r}"]
+        if self.registered is not None:
+            lines = [f"version {self.registered.version} of {name!r} is used again"]
+        before = f"version {self.present.version}" if self.present else "nothing"
+        lines.append(f"alias {self.alias}: {before} -> this version")
+        if self.alias == registry.CHAMPION and self.present is not None:
+            lines.append(f"alias {registry.PREVIOUS}: -> version {self.present.version}")
+        return lines
+
+    def markdown(self, forced: str = "") -> str:
+        """The description of the version."""
+        facts = self.reasons()
+        lines = list(facts)  # the table of versions shows the beginning, as plain text
+        if forced:
+            lines.append(f"Promoted by force, though {forced}")
+        lines.append(f"Made {self.alias} by {registry.user()} on {registry.now()}.")
+        return "\n\n".join(lines)
+
+
+def decide(client: mlflow.MlflowClient, candidate: Candidate, alias: str) -> Decision:
+    """Compare a candidate with the champion; only the alias `champion` asks for better ones."""
+    name = candidate.pipeline
+    champion = registry.version_at(client, name, registry.CHAMPION)
+    present = champion if alias == registry.CHAMPION else registry.version_at(client, name, alias)
+    rows = _compared(client, candidate, champion)
+    objection = unproven(candidate)
+    if not objection and champion is not None and alias == registry.CHAMPION:
+        objection = not_better(candidate, champion.tags, rows)
+    return Decision(
+        candidate=candidate,
+        alias=alias,
+        registered=_registered(client, candidate),
+        present=present,
+        champion=champion,
+        rows=rows,
+        objection=objection,
+    )
+
+
+def _registered(client: mlflow.MlflowClient, candidate: Candidate) -> Any | None:
+    known = client.search_model_versions(f"name = {quoted(candidate.pipeline)}")
+    return next((each for each in known if each.run_id == candidate.run_id), None)
+
+
+def _compared(
+    client: mlflow.MlflowClient, candidate: Candidate, champion: Any | None
+) -> Comparison | None:
+    if champion is None or champion.run_id == candidate.run_id:
+        return None
+    old, new = _held_out(client, champion.run_id), _held_out(client, candidate.run_id)
+    if old is None or new is None or champion.tags.get("metric") != candidate.metric:
+        return None
+    try:
+        return compare(old, new, metric(candidate.metric))
+    except InputError:  # a metric of the user's own that is not here
+        return None
+
+
+def _held_out(client: mlflow.MlflowClient, run_id: str) -> HeldOut | None:
+    """What the search kept of a model's answers on the test split; None of an older search."""
+    if not run_id:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return HeldOut.load(Path(client.download_artifacts(run_id, FILE, folder)))
+        except (*FAILURES, KeyError, ValueError):
+            return None

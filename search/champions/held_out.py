@@ -1,0 +1,65 @@
+"""What a model that saw the test split predicts there, row by row: kept, so that two compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..metrics import class_indices, label_indices
+
+if TYPE_CHECKING:
+    from ..metrics import Array, Metric
+
+FILE = "test_rows.npz"  # among the artifacts of the trial's run
+VALUES = 2_000_000  # labels and predictions kept, at most; of larger ones some rows
+SOME = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Labels and predictions of the test split, one a row.
+
+    Classes are kept as their indices, where the metric asks for no more.
+    """
+
+    split: str  # fingerprint of the raw test rows: only the same rows can be compared
+    complete: bool  # all rows are here
+    labels: Array
+    predictions: Array
+
+    @classmethod
+    def of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
+        """As much of it as is worth keeping."""
+        labels, predictions = np.asarray(labels), np.asarray(predictions)
+        if metric.needs_classes and metric.name != "auc":  # which ranks probabilities
+            truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+            return cls(split=split, complete=True, labels=truth, predictions=predicted)
+        complete = labels.size + predictions.size <= VALUES
+        if not complete:
+            labels, predictions = labels[:SOME], predictions[:SOME]
+        return cls(split=split, complete=complete, labels=labels, predictions=predictions)
+
+    def save(self, path: Path) -> None:
+        """Write it; `load` reads it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            path,
+            split=np.array(self.split),
+            complete=np.array(self.complete),
+            labels=self.labels,
+            predictions=self.predictions,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> HeldOut:
+        """What `save` has written. Raises OSError, KeyError or ValueError where it is damaged."""
+        with np.load(path, allow_pickle=False) as file:
+            return cls(
+                split=str(file["split"]),
+                complete=bool(file["complete"]),
+                labels=file["labels"],
+                predictions=file["predictions"],
+            )

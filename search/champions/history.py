@@ -1,0 +1,84 @@
+"""Who is champion, who was, and why each took over: the history of the aliases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..runs.store import connect, mlflow, quoted, reaching
+from . import registry
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champions:
+    """A registered model: its versions by number, what points at them, and what happened."""
+
+    name: str
+    versions: dict[str, dict[str, str]]  # tags
+    aliases: dict[str, str]
+    history: list[registry.Event]
+
+
+def champions(uri: str, pipeline: str | None) -> list[Champions]:
+    """The registered model of a pipeline, or of all that have one."""
+    client = connect(uri)
+    with reaching(uri):
+        models = [
+            model
+            for model in client.search_registered_models()
+            if pipeline in (None, model.name) and model.aliases
+        ]
+        if not models:
+            which = f"{pipeline!r} has no champion" if pipeline else "There is no champion"
+            raise InputError(f"{which}: run `occam promote {pipeline or 'PIPELINE'}` first.")
+        return [_champions(client, model.name) for model in models]
+
+
+def _champions(client: mlflow.MlflowClient, name: str) -> Champions:
+    model = client.get_registered_model(name)
+    found = client.search_model_versions(f"name = {quoted(name)}")
+    return Champions(
+        name=name,
+        versions={str(each.version): dict(each.tags) for each in found},
+        aliases={alias: str(version) for alias, version in model.aliases.items()},
+        history=registry.history(client, name),
+    )
+
+
+def show(found: list[Champions], console: Console) -> None:
+    """Print a table of versions and one of events for each model."""
+    for each in found:
+        console.print(_versions(each))
+        for event in each.history:
+            line = f"{event['at']}  {event['alias']} -> version {event['version']}, {event['by']}: "
+            console.print(line + event["why"], highlight=False, markup=False, soft_wrap=True)
+
+
+def _versions(model: Champions) -> Any:
+    from rich.table import Table
+
+    table = Table(title=model.name, title_justify="left", title_style="bold")
+    for column in ("version", "parameters", "test", "at least", "target", "verdict", "alias"):
+        table.add_column(column, justify="left" if column in ("verdict", "alias") else "right")
+    for number in sorted(model.versions, key=int, reverse=True):
+        tags = model.versions[number]
+        aliases = [alias for alias, version in model.aliases.items() if version == number]
+        forced = " (forced)" if "forced" in tags else ""
+        table.add_row(
+            number,
+            f"{int(tags.get('parameter_count', 0)):,}",
+            _short(tags.get("test_score")),
+            _short(tags.get("lower_bound")),
+            tags.get("target", ""),
+            tags.get("verdict", "") + forced,
+            ", ".join(sorted(aliases)),
+        )
+    return table
+
+
+def _short(number: str | None) -> str:
+    return f"{float(number):.4f}" if number else ""

@@ -1,0 +1,105 @@
+"""The registered model of a pipeline: its aliases, and the history of who was champion."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from ..runs.store import mlflow, quoted
+
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+STACK = "occam.champions"  # versions that were champion before, oldest first: the way back
+HISTORY = "mlflow.occam.history"  # every change of an alias; MLflow hides what is called so
+FACTS = ("target", "metric", "parameter_count", "test_score", "verdict")  # also of the model
+LONGEST = 100  # entries of both
+
+Event = dict[str, str]
+
+
+def version_at(client: mlflow.MlflowClient, name: str, alias: str) -> Any | None:
+    """The version that an alias points at; None where there is no such alias or model."""
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def champion(client: mlflow.MlflowClient, name: str) -> dict[str, Any] | None:
+    """Version, size and test score of the present champion."""
+    version = version_at(client, name, CHAMPION)
+    if version is None:
+        return None
+    count, score = (version.tags.get(tag) for tag in ("parameter_count", "test_score"))
+    return {
+        "version": str(version.version),
+        "run_id": version.run_id,
+        "parameter_count": int(count) if count else None,
+        "test_score": float(score) if score else None,
+    }
+
+
+def earlier(client: mlflow.MlflowClient, name: str, present: str) -> Iterator[str]:
+    """Former champions that still exist, the present one left out."""
+    known = {str(each.version) for each in client.search_model_versions(f"name = {quoted(name)}")}
+    for version in _list(client, name, STACK):
+        if version in known and version != present:
+            yield str(version)
+
+
+def remember(client: mlflow.MlflowClient, name: str, versions: list[str]) -> None:
+    """Keep the former champions, the newest last."""
+    client.set_registered_model_tag(name, STACK, json.dumps(versions[-LONGEST:]))
+
+
+def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
+    """Say on the registered model's page what it is for, how good it is and how to use it."""
+    tags = client.get_model_version(name, version).tags
+    facts = {tag: tags[tag] for tag in FACTS if tag in tags}
+    for tag, value in facts.items():
+        client.set_registered_model_tag(name, tag, value)
+    goal = f"{facts.get('metric', 'its metric')} {facts.get('target', '')}".strip()
+    score = f", test {float(facts['test_score']):.4f}" if "test_score" in facts else ""
+    client.update_registered_model(
+        name,
+        f"The smallest model known to hold **{goal}** on `{name}` is version {version}: "
+        f"**{int(facts.get('parameter_count', 0)):,} parameters**{score}, "
+        f"{facts.get('verdict', 'unproven')}.\n\n"
+        f"`models:/{name}@champion` is in use, `@previous` was before, `@challenger` may follow. "
+        f"`occam predict {name} INPUT` uses the champion, `occam champions {name}` shows all.",
+    )
+
+
+def history(client: mlflow.MlflowClient, name: str) -> list[Event]:
+    """Every change of an alias: when, by whom, which version and why; the oldest first."""
+    return _list(client, name, HISTORY)
+
+
+def note(client: mlflow.MlflowClient, name: str, event: Event) -> None:
+    """Add a change of an alias to the history, with the time and the user."""
+    entry = {"at": now(), "by": user(), **event}
+    entries = [*history(client, name), entry][-LONGEST:]
+    client.set_registered_model_tag(name, HISTORY, json.dumps(entries))
+
+
+def now() -> str:
+    """The time, as people read it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def user() -> str:
+    """Who is at work."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return f"user {os.getuid()}"
+
+
+def _list(client: mlflow.MlflowClient, name: str, tag: str) -> list[Any]:
+    found: list[Any] = json.loads(client.get_registered_model(name).tags.get(tag, "[]"))
+    return found

@@ -1,0 +1,152 @@
+"""What needs no search: the majority class, the mean, the last value, a linear model."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..selection import search_target
+
+if TYPE_CHECKING:
+    from ..metrics import Array, Metric
+    from ..pipeline import Data
+
+ROWS = 2000  # to train a linear model on, at most: more would make the search wait
+NUMBERS = 20_000  # of a row, at most
+SPARE = 0.5  # standard errors, so that a network need not be the best of all linear models
+SHIFT = 1e-3  # of the metric: targets are given in such steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A prediction that needs no network, and its score on validation data."""
+
+    name: str
+    score: float
+    trained: bool  # it has weights
+    parameter_count: int = 0  # of those weights
+
+
+def baselines(data: Data, metric: Metric, *, chronological: bool = False) -> list[Baseline]:
+    """Those that can be measured on these data: none for a metric or labels of a kind of their own.
+
+    Args:
+        chronological: rows are in the order of time, so that the last label is a forecast.
+    """
+    labels, validation = (np.asarray(split[1]) for split in (data.train, data.validation))
+    if ":" in metric.name or labels.dtype.kind not in "biuf" or labels.ndim > 2:
+        return []
+    found = [_constant(labels, validation, metric)]
+    if chronological and labels.ndim == 1:
+        known = np.concatenate([labels[-1:], validation[:-1]])
+        predictions = _one_hot(known, labels) if metric.needs_classes else known
+        score = metric.measure(validation, predictions)
+        found.append(Baseline(name="last value", score=score, trained=False))
+    linear = _linear(data, metric)
+    return found if linear is None else [*found, linear]
+
+
+def described(found: Sequence[Baseline], metric: Metric, target: float) -> list[str]:
+    """One line of scores, and one where the target needs no search."""
+    found = [each for each in found if math.isfinite(each.score)]
+    if not found:
+        return []
+    scores = ", ".join(f"{each.name} {each.score:.4f}" for each in found)
+    lines = [f"Baselines, {metric.name} on validation data: {scores}."]
+    reaching = [each for each in found if metric.reaches(each.score, target)]
+    trivial = [each.name for each in reaching if not each.trained]
+    if trivial:
+        lines.append(f"The target {target:g} is trivial: the {trivial[0]} reaches it.")
+    elif reaching:
+        lines.append(f"A linear model reaches {target:g}: what is searched is something smaller.")
+    return lines
+
+
+def modest_target(found: Sequence[Baseline], metric: Metric, labels: Array, margin: float) -> float:
+    """A target that the best baseline can be shown to hold, half a standard error to spare.
+
+    In steps of a thousandth; an error, which has the labels' unit, with three digits.
+    """
+    scores = [each.score for each in found if math.isfinite(each.score)]
+    if not scores:
+        return 0.9 if metric.needs_classes else 0.5
+    best = min(scores, key=metric.error)
+    if not metric.higher_is_better:
+        return float(f"{best * 1.1:.3g}")
+    steps = np.arange(math.floor(best / SHIFT), -1, -1) * SHIFT
+    held = (
+        float(target)
+        for target in steps
+        if 0 < target < metric.perfect
+        and search_target(metric, target, labels, margin + SPARE) <= best
+    )
+    return round(next(held, SHIFT), 3)
+
+
+def _constant(labels: Array, validation: Array, metric: Metric) -> Baseline:
+    """The most frequent class, or the mean."""
+    if not metric.needs_classes:
+        predictions = np.broadcast_to(labels.mean(axis=0), validation.shape)
+        name = "mean"
+    elif labels.ndim == 2 and set(np.unique(labels)) <= {0, 1}:  # one-hot
+        predictions = np.broadcast_to(labels.mean(axis=0), validation.shape)
+        name = "majority class"
+    else:
+        columns = labels.reshape(len(labels), -1).astype(int).T
+        most = np.array([np.bincount(column).argmax() for column in columns])
+        predictions = np.broadcast_to(most, (len(validation), len(most)))
+        validation, name = validation.reshape(-1), "majority class"
+        predictions = predictions.reshape(-1)
+    return Baseline(name=name, score=metric.measure(validation, predictions), trained=False)
+
+
+def _linear(data: Data, metric: Metric) -> Baseline | None:
+    """Logistic or linear regression on some of the rows; None where inputs are no plain numbers."""
+    (inputs, labels), (others, truth) = data.train, data.validation
+    inputs, others, labels = np.asarray(inputs), np.asarray(others), np.asarray(labels)
+    width = int(np.prod(inputs.shape[1:]))
+    if inputs.dtype.kind not in "fub" or not 0 < width <= NUMBERS:
+        return None
+    if metric.needs_classes and labels.ndim != 1:
+        return None
+    if labels.size == inputs.size:  # reconstruction: copying the inputs would be linear too
+        return None
+    some = np.random.default_rng(0).permutation(len(labels))[:ROWS]
+    x, y = inputs[some].reshape(len(some), -1), labels[some]
+    if metric.needs_classes and len(np.unique(y)) < len(np.unique(labels)):
+        return None
+    mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
+    model = _model(metric)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged: it is no more than a baseline
+        model.fit((x - mean) / scale, y)
+        rows = (others.reshape(len(others), -1) - mean) / scale
+        predictions = _predicted(model, rows, metric)
+    score = metric.measure(np.asarray(truth), predictions)
+    count = int(np.size(model.coef_) + np.size(model.intercept_))
+    return Baseline(name="linear model", score=score, trained=True, parameter_count=count)
+
+
+def _model(metric: Metric) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not metric.needs_classes:
+        return Ridge()
+    weights = None if metric.name == "accuracy" else "balanced"
+    return LogisticRegression(max_iter=60, class_weight=weights)
+
+
+def _predicted(model: Any, rows: Array, metric: Metric) -> Array:
+    if not metric.needs_classes:
+        return np.asarray(model.predict(rows))
+    probabilities = np.asarray(model.predict_proba(rows))
+    return probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities
+
+
+def _one_hot(classes: Array, labels: Array) -> Array:
+    return np.asarray(np.eye(int(labels.max()) + 1)[classes.astype(int)])

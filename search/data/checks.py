@@ -1,0 +1,247 @@
+"""Refuses data and labels that no model can be trained on, in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..metrics import Array, Metric
+    from ..pipeline import Data
+
+SPLITS = ("train", "validation", "test")
+SHOWN = 3  # rows or values named in a message
+# Keras's losses for classes, in lower case and without underscores.
+CLASSES = {"sparsecategoricalcrossentropy"}
+ONE_HOT = {"categoricalcrossentropy", "categoricalfocalcrossentropy"}
+BINARY = {"binarycrossentropy", "binaryfocalcrossentropy", "bce"}
+
+
+def check_data(data: Data, metric: Metric) -> None:
+    """Refuse splits that are empty, uneven, not finite, unlike each other or without contrast.
+
+    Inputs may be nested; a table's text is let through in data that were not transformed yet.
+    """
+    splits = {}
+    for name in SPLITS:
+        inputs, labels = _pair(name, getattr(data, name))
+        if data.transform is not None:
+            _check_numbers(name, inputs)
+        leaves = {**dict(_leaves("inputs", inputs)), "labels": _array("labels", labels)}
+        _check_rows(name, leaves)
+        for part, values in leaves.items():
+            _check_finite(f"{name} {part}", values)
+        if name == "train" or metric.name in ("auc", "r2"):  # undefined without contrast
+            _check_contrast(name, leaves["labels"], metric)
+        splits[name] = leaves
+    for name in SPLITS[1:]:
+        _check_alike(name, splits["train"], splits[name])
+
+
+def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> None:
+    """Refuse labels that do not fit the loss and the outputs of a model.
+
+    Args:
+        loss: as a compiled model has it: a name, a function or a Loss object; one that Keras does
+            not have is let through.
+        output_shape: of the model, the rows first; a model of several outputs is let through.
+    """
+    labels, names = np.asarray(labels), _loss_names(loss)
+    if not isinstance(output_shape, tuple) or isinstance(output_shape[0], tuple):
+        return
+    if labels.dtype.kind not in "biuf":
+        raise InputError(
+            f"Labels must be numbers, received {_examples(labels)}: turn classes into 0, 1, 2, ... "
+            "and name them in `Pipeline(classes=...)`."
+        )
+    if names & CLASSES:
+        _check_classes(labels, output_shape)
+    elif names & ONE_HOT:
+        _check_one_hot(labels, output_shape)
+    elif names & BINARY:
+        _check_binary(labels, output_shape, metric)
+    if metric.name == "auc" or not metric.needs_classes:
+        _check_columns(labels, output_shape)
+
+
+def _pair(name: str, split: Any) -> tuple[Any, Any]:
+    if not isinstance(split, tuple | list) or len(split) != 2:
+        received = type(split).__name__
+        raise InputError(f"The {name} split must be (inputs, labels), received {received}.")
+    return split[0], split[1]
+
+
+def _check_numbers(name: str, inputs: Any) -> None:
+    """What was transformed holds numbers; text alone in an array may be for the model to read."""
+    left: list[Any] = []
+    if isinstance(inputs, pd.DataFrame):
+        left = [column for column, kind in inputs.dtypes.items() if kind.kind not in "biuf"]
+    elif isinstance(inputs, np.ndarray) and inputs.dtype == object:
+        left = [] if all(isinstance(value, str) for value in inputs.flat) else [*inputs.flat]
+    if left:
+        raise InputError(f"The {name} inputs are still text after preprocessing: {_listed(left)}.")
+
+
+def _leaves(name: str, values: Any) -> Iterator[tuple[str, Array]]:
+    """The arrays of a nest and the columns of a data frame, named for a message."""
+    if isinstance(values, Mapping):
+        for key, each in values.items():
+            yield from _leaves(f"{name} {key!r}", each)
+    elif isinstance(values, pd.DataFrame):
+        for column in values.columns:
+            yield f"{name}, column {column!r}", _column(values[column])
+    elif not isinstance(values, list | tuple):
+        yield name, _array(name, values)
+    elif all(hasattr(each, "shape") for each in values):
+        for number, each in enumerate(values):
+            yield from _leaves(f"{name} {number}", each)
+    else:
+        raise InputError(f"The {name} are a {type(values).__name__}: give np.asarray(...) of it.")
+
+
+def _column(column: pd.Series[Any]) -> Array:
+    """Numbers that may be missing, as in pandas's Int64, become floats with NaN."""
+    nullable = column.dtype.kind in "biuf" and not isinstance(column.dtype, np.dtype)
+    return np.asarray(column.to_numpy(float, na_value=np.nan) if nullable else column)
+
+
+def _array(name: str, values: Any) -> Array:
+    if hasattr(values, "toarray"):
+        raise InputError(
+            f"The {name} are a sparse matrix: make them dense, with .toarray() or "
+            "OneHotEncoder(sparse_output=False)."
+        )
+    return np.asarray(values)
+
+
+def _check_rows(name: str, leaves: Mapping[str, Array]) -> None:
+    rows = {part: len(each) if each.ndim else 0 for part, each in leaves.items()}
+    for part, count in rows.items():
+        if not count or len(rows) == 1:
+            raise InputError(f"The {name} split is empty: every split needs rows of inputs.")
+        if count != rows["labels"]:
+            raise InputError(
+                f"The {name} split has {count:,} rows of {part} and {rows['labels']:,} labels: "
+                "each row needs one label."
+            )
+
+
+def _check_finite(what: str, values: Array) -> None:
+    numbers = values.dtype.kind in "biufc"
+    bad = ~np.isfinite(values) if numbers else np.asarray(pd.isna(values))
+    if bad.any():
+        columns = bad.any(axis=0) if bad.ndim == 2 else np.array([])
+        where = f" (columns {_listed(np.flatnonzero(columns))})" if columns.any() else ""
+        raise InputError(
+            f"The {what}{where} have missing, NaN or infinite values in {_rows(bad)}: "
+            "fill or drop them in the pipeline's preprocessing."
+        )
+
+
+def _check_contrast(name: str, labels: Array, metric: Metric) -> None:
+    """A single class, or a constant, can be learned by no model and by every model."""
+    if np.all(labels == labels[:1]):
+        what = "one class" if metric.needs_classes else "one value"
+        raise InputError(
+            f"The {name} labels have only {what}, {_examples(labels[:1])}: "
+            "check how labels are read and splits are made."
+        )
+
+
+def _check_alike(name: str, train: Mapping[str, Array], other: Mapping[str, Array]) -> None:
+    if odd := sorted(train.keys() ^ other.keys()):
+        raise InputError(f"Only one of the train and the {name} split has {_listed(odd)}.")
+    for part, values in train.items():
+        expected, received = _row(values), _row(other[part])
+        if received != expected:
+            raise InputError(
+                f"The {name} {part} are {received}, the train {part} {expected}: make them alike."
+            )
+
+
+def _row(values: Array) -> str:
+    """What rows must have in common. Whole numbers beside fractions: one split was not scaled."""
+    kind = "numbers" if values.dtype.kind in "biufc" else "text"
+    if values.ndim > 1 and kind == "numbers":
+        kind = "fractions" if values.dtype.kind in "fc" else "whole numbers"
+    return f"{kind} of shape {values.shape[1:]}"
+
+
+def _loss_names(loss: Any) -> set[str]:
+    """What a loss is called, in lower case and without underscores: also by its parent classes."""
+    while isinstance(loss, list | tuple | dict) and len(loss) == 1:
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+    function = getattr(loss, "func", loss)  # of a functools.partial
+    found = [loss] if isinstance(loss, str) else [getattr(function, "__name__", "")]
+    found += [each.__name__ for each in type(loss).__mro__]
+    return {name.replace("_", "").lower() for name in found}
+
+
+def _check_classes(labels: Array, output_shape: Sequence[Any]) -> None:
+    classes = output_shape[-1]
+    shape = labels.shape[1:-1] if labels.shape[-1:] == (1,) else labels.shape[1:]
+    if len(shape) != len(output_shape) - 2:
+        raise InputError(
+            f"Labels must be whole numbers, received rows of shape {labels.shape[1:]}: for one-hot "
+            "labels use the loss 'categorical_crossentropy'."
+        )
+    wrong = (labels != np.round(labels)) | (labels < 0) | (labels >= (classes or np.inf))
+    if wrong.any():
+        raise InputError(
+            f"Labels must be whole numbers from 0 to {(classes or 0) - 1}, as the model has "
+            f"{classes} outputs, received {_examples(labels[wrong])} in {_rows(wrong)}."
+        )
+
+
+def _check_one_hot(labels: Array, output_shape: Sequence[Any]) -> None:
+    if labels.ndim < 2 or labels.shape[-1] != output_shape[-1]:
+        raise InputError(
+            f"Labels must be one-hot in {output_shape[-1]} columns, as the model has outputs, "
+            f"received shape {labels.shape}: whole numbers need 'sparse_categorical_crossentropy'."
+        )
+    wrong = (labels < 0).any(axis=-1) | ~np.isclose(labels.sum(axis=-1), 1, atol=1e-3)
+    if wrong.any():
+        raise InputError(f"One-hot labels must add up to 1 a row, but do not in {_rows(wrong)}.")
+
+
+def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) -> None:
+    wrong = ~np.isin(labels, (0, 1))
+    if wrong.any():
+        raise InputError(
+            f"Labels must be 0 or 1 with this loss, received {_examples(labels[wrong])} in "
+            f"{_rows(wrong)}: for more classes use 'sparse_categorical_crossentropy'."
+        )
+    if metric.needs_classes and output_shape[-1] != 1:
+        raise InputError(
+            f"The model has {output_shape[-1]} outputs, but {metric.name} with its binary loss "
+            "needs Dense(1, 'sigmoid'); for several classes use 'sparse_categorical_crossentropy'."
+        )
+    _check_columns(labels, output_shape)
+
+
+def _check_columns(labels: Array, output_shape: Sequence[Any]) -> None:
+    """As many labels as predictions: NumPy would repeat one column to fit many."""
+    outputs = tuple(output_shape[1:])
+    if None not in outputs and np.prod(labels.shape[1:]) != np.prod(outputs):
+        raise InputError(
+            f"Rows of labels have shape {labels.shape[1:]}, the model's outputs {outputs}: "
+            "they must have as many values."
+        )
+
+
+def _rows(wrong: Array) -> str:
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+    return f"{len(rows):,} of {len(wrong):,} rows (row {_listed(rows)})"
+
+
+def _examples(values: Any) -> str:
+    return _listed(sorted({str(each) for each in np.asarray(values).flat[:1000]}))
+
+
+def _listed(values: Sequence[Any] | Array) -> str:
+    return ", ".join(map(str, values[:SHOWN])) + (", ..." if len(values) > SHOWN else "")

@@ -1,0 +1,106 @@
+"""Reads a CSV file as it comes: encoding and delimiter are found, and every cell stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+
+DELIMITERS = ",;\t|"
+SAMPLED = 100  # lines that show which delimiter a file has
+MOST_BYTES = 2**31
+COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}
+BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of text cells, named by the file's first line; empty cells are empty texts.
+
+    Raises InputError, with the line, where the file is no table.
+    """
+    text = _text(path)
+    lines = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
+    if not lines:
+        raise InputError(f"{path} is empty: a line of column names and rows are needed.")
+    delimiter = _delimiter(lines)
+    try:
+        rows = list(_rows(text, delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}.") from error
+    header = _header(path, rows[0][1])
+    if len(rows) == 1:
+        raise InputError(f"{path} has no rows: only a line of column names.")
+    for line, cells in rows[1:]:
+        if len(cells) != len(header):
+            raise InputError(
+                f"{path}, line {line}: {len(cells)} cells, but {len(header)} columns are named "
+                f"(delimiter {delimiter!r}); put cells that hold the delimiter into quotes."
+            )
+    return pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise InputError(f"{path} is no file." if path.exists() else f"{path} does not exist.")
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path} has more than {MOST_BYTES:,} bytes: give a part of it.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    for magic, kind in COMPRESSED.items():
+        if content.startswith(magic):
+            raise InputError(f"{path} is {kind}: unpack it first.")
+    encoding = next((name for bom, name in BOMS.items() if content.startswith(bom)), None)
+    if encoding is None and b"\0" in content:
+        raise InputError(f"{path} is no text: save it as CSV in UTF-8.")
+    return _decoded(path, content, encoding)
+
+
+def _decoded(path: Path, content: bytes, encoding: str | None) -> str:
+    try:
+        return content.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding is None:  # what spreadsheets write where they do not write UTF-8
+            return content.decode("cp1252", errors="replace")
+        raise InputError(f"{path} is damaged: it says {encoding}, but is not.") from error
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The one that parts most lines into as many cells, and of several the one with most cells."""
+
+    def agreement(delimiter: str) -> tuple[float, int]:
+        widths = [len(cells) for _, cells in _rows("\n".join(lines), delimiter, strict=False)]
+        width, count = Counter(widths).most_common(1)[0]
+        return (count / len(widths), width) if width > 1 else (0.0, 1)
+
+    return max(DELIMITERS, key=agreement)
+
+
+def _rows(text: str, delimiter: str, *, strict: bool = True) -> list[tuple[int, list[str]]]:
+    """Each row that is not blank, with its line."""
+    csv.field_size_limit(2**24)  # a text of a row may be long
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=strict, skipinitialspace=True)
+    rows = []
+    for cells in reader:
+        if any(cell.strip() for cell in cells) or len(cells) > 1:
+            rows.append((reader.line_num, [cell.strip() for cell in cells]))
+    return rows
+
+
+def _header(path: Path, cells: Sequence[str]) -> list[str]:
+    """The names of the columns; those without one, as an index that was saved, are numbered."""
+    names = [name or f"column_{number}" for number, name in enumerate(cells)]
+    if all(re.fullmatch(r"[-+]?[\d.,eE+-]+", name) for name in cells):
+        raise InputError(f"The first line of {path} holds numbers: it must name the columns.")
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InputError(f"{path} names a column twice: {', '.join(twice[:3])}.")
+    return names

@@ -1,0 +1,1 @@
+"""The places where trials run: this process, processes of this machine, Ray."""

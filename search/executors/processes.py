@@ -1,0 +1,126 @@
+"""Workers that are processes of this machine: spawned, so that no library is forked."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from ..errors import OccamError
+from ..trials import FinishedTrial, Trial
+from ..workers import Recipe, Worker, WorkerDied
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Processes:
+    """Starts a process for each slot, with the cores and the GPU that are the slot's own."""
+
+    def __init__(self, recipe: Recipe, environments: Sequence[Mapping[str, str]]) -> None:
+        self._recipe, self._environments = recipe, environments
+
+    def start(self, number: int) -> Process:
+        return Process(self._recipe, self._environments[number])
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> None:
+        news = [each.news for each in workers if isinstance(each, Process)]
+        connection.wait(news, timeout=seconds)
+
+    def shutdown(self) -> None:
+        """Nothing is left once the workers have ended."""
+
+
+class Process:
+    """One spawned process; it ends by itself when this one is gone."""
+
+    def __init__(self, recipe: Recipe, environment: Mapping[str, str]) -> None:
+        self.news, theirs = _spawn.Pipe()
+        self._process = _spawn.Process(target=_serve, args=(theirs, recipe, environment))
+        self._process.start()
+        theirs.close()
+
+    def send(self, trials: Sequence[Trial]) -> None:
+        try:
+            self.news.send(trials)
+        except OSError:  # it is dead, which is found when it is listened to
+            return
+
+    def receive(self) -> list[FinishedTrial | None]:
+        heard: list[FinishedTrial | None] = []
+        try:
+            while self.news.poll():
+                heard.append(_understood(self.news.recv()))
+        except (EOFError, OSError):
+            pass
+        else:
+            if self._process.exitcode is None or heard:
+                return heard
+        if heard:  # it is heard out before it is given up
+            return heard
+        self._process.join(timeout=5)
+        raise WorkerDied(_how(self._process.exitcode))
+
+    def memory(self) -> int:
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):  # no such file but on Linux
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.news.close()
+
+
+def _understood(message: Any) -> FinishedTrial | None:
+    if isinstance(message, str):
+        raise OccamError(f"Workers cannot start: {message}")
+    return message if isinstance(message, FinishedTrial) else None
+
+
+def _how(code: int | None) -> str:
+    """What an exit code says, in words."""
+    if code is None:
+        return "it closed its connection"
+    if code >= 0:
+        return f"exit code {code}"
+    name = signal.Signals(-code).name
+    hint = ", as the system does when memory runs out" if -code == signal.SIGKILL else ""
+    return f"signal {-code} ({name}){hint}"
+
+
+def _serve(parent: connection.Connection, recipe: Recipe, environment: Mapping[str, str]) -> None:
+    """Train what the parent sends; the interrupt key is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.update(environment)
+    try:
+        executor = recipe.executor()
+    except Exception as error:
+        parent.send(" ".join(f"{type(error).__name__}: {error}".split()))
+        return
+    parent.send(None)
+    while True:
+        try:
+            trials = parent.recv()
+        except (EOFError, OSError):
+            return
+        running = {executor.submit(trial) for trial in trials}
+        while running:
+            for future in executor.wait(running):
+                running.discard(future)
+                parent.send(future.result())
+
+
+def _end_with_parent() -> None:
+    """Nobody else may train this trial while an orphan still does."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,194 @@
+"""Workers that are Ray actors: on the cluster of RAY_ADDRESS, or on a local one made for this."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..devices import limit_memory, memory, threads
+from ..errors import InputError
+from ..trials import FinishedTrial, Trial
+from ..workers import Recipe, Worker, WorkerDied
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves the machine
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+PASSED_ON = ("KERAS_", "OCCAM_", "TF_", "XLA_", "JAX_")  # our environment that actors need
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # by 0 a local cluster binds to 127.0.0.1
+
+
+class Actors:
+    """Starts an actor for each slot, with one core and its part of a GPU.
+
+    Raises InputError where Ray is missing or where the cluster lacks what the actors need: Ray
+    itself would wait for ever.
+
+    Args:
+        gpu: part of a GPU that each actor gets; 0 for none.
+    """
+
+    def __init__(self, recipe: Recipe, workers: int, *, gpu: float = 0.0) -> None:
+        self._ray = _connected(workers)
+        self._own = "RAY_ADDRESS" not in os.environ
+        try:
+            _check(self._ray.cluster_resources(), workers, gpu)
+        except InputError:
+            self.shutdown()
+            raise
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
+        }
+        environment |= threads(workers) if self._own else {}
+        environment |= memory(0.9 * gpu) if gpu else {}
+        options = {"num_cpus": 1, "num_gpus": gpu, "max_restarts": 0}
+        self._make = self._ray.remote(**options)(_Actor)
+        self._arguments = (recipe, environment, str(Path.cwd()))
+
+    def start(self, number: int) -> Actor:
+        return Actor(self._ray, self._make.remote(*self._arguments), self._arguments[0].models)
+
+    def wait(self, workers: Sequence[Worker], seconds: float) -> None:
+        pending = [each.pending for each in workers if isinstance(each, Actor) and each.pending]
+        self._ray.wait(pending, timeout=seconds, fetch_local=True)
+
+    def shutdown(self) -> None:
+        self._ray.shutdown()
+
+
+class Actor:
+    """One actor as this process sees it: at most one call to it is under way."""
+
+    def __init__(self, ray: Any, handle: Any, models: Path) -> None:
+        self._ray, self._handle, self._models = ray, handle, models
+        self.pending: Any = handle.prepare.remote()
+        self._memory = 0
+
+    def send(self, trials: Sequence[Trial]) -> None:
+        self.pending = self._handle.train.remote(list(trials))
+
+    def receive(self) -> list[FinishedTrial | None]:
+        if self.pending is None or not self._ray.wait([self.pending], timeout=0)[0]:
+            return []
+        pending, self.pending = self.pending, None
+        try:
+            said: _Said = self._ray.get(pending)
+        except self._ray.exceptions.RayActorError as error:
+            raise WorkerDied(" ".join(str(error).split())[:200]) from error
+        except self._ray.exceptions.RayTaskError as error:
+            raise InputError(f"Workers on Ray cannot start: {_last_line(error)}") from error
+        self._memory = said.memory
+        if said.trials is None:
+            return [None]
+        return [self._kept(finished, model) for finished, model in said.trials]
+
+    def memory(self) -> int:
+        return self._memory
+
+    def end(self) -> None:
+        self._ray.kill(self._handle, no_restart=True)
+
+    def _kept(self, finished: FinishedTrial, model: bytes | None) -> FinishedTrial:
+        """With its model in a file of this machine."""
+        if model is None or finished.model_path is None:
+            return finished
+        path = self._models / Path(finished.model_path).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".part-{path.name}")
+        part.write_bytes(model)
+        part.replace(path)
+        return replace(finished, model_path=str(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What a call to an actor brings back; no trials: it is ready."""
+
+    memory: int
+    trials: list[tuple[FinishedTrial, bytes | None]] | None = None
+
+
+class _Actor:
+    """What is at work on the other side; models come back as bytes, since no disk is shared."""
+
+    def __init__(self, recipe: Recipe, environment: Mapping[str, str], folder: str) -> None:
+        os.environ.update(environment)
+        if Path(folder).is_dir():  # relative paths of a pipeline are meant from there
+            os.chdir(folder)
+        self._folder = tempfile.TemporaryDirectory(prefix="occam-")
+        self._recipe = replace(recipe, models=Path(self._folder.name))
+
+    def prepare(self) -> _Said:
+        self._executor = self._recipe.executor()
+        limit_memory()
+        return _Said(memory=_resident())
+
+    def train(self, trials: Sequence[Trial]) -> _Said:
+        running = {self._executor.submit(trial) for trial in trials}
+        ended = []
+        while running:
+            for future in self._executor.wait(running):
+                running.discard(future)
+                ended.append(_with_model(future.result()))
+        return _Said(memory=_resident(), trials=ended)
+
+
+def _with_model(finished: FinishedTrial) -> tuple[FinishedTrial, bytes | None]:
+    if finished.model_path is None:
+        return finished, None
+    path = Path(finished.model_path)
+    model = path.read_bytes()
+    path.unlink()
+    return finished, model
+
+
+def _resident() -> int:
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _connected(workers: int) -> Any:
+    """Ray, in touch with the cluster of RAY_ADDRESS, or with one of this machine alone."""
+    own = "RAY_ADDRESS" not in os.environ
+    for variable, value in (QUIET | (LOOPBACK if own else {})).items():  # read as Ray is imported
+        os.environ.setdefault(variable, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("--executor ray needs Ray: pip install 'occam[ray]'.") from error
+    common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    try:
+        if own:
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **common)
+        else:
+            ray.init(**common)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = os.environ.get("RAY_ADDRESS", "this machine")
+        raise InputError(
+            f"Ray cannot be reached at {where}: {str(error).splitlines()[0].rstrip('.')}. "
+            "Check RAY_ADDRESS, or unset it for a cluster of this machine."
+        ) from error
+    return ray
+
+
+def _check(resources: Mapping[str, float], workers: int, gpu: float) -> None:
+    needed = {"CPU": float(workers), "GPU": workers * gpu}
+    for kind, wanted in needed.items():
+        there = resources.get(kind, 0.0)
+        if wanted > there + 1e-6:
+            raise InputError(
+                f"--workers {workers} need {wanted:g} {kind}s of the Ray cluster, which has "
+                f"{there:g}: start its nodes first, or give fewer workers."
+            )
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[-1]

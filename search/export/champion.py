@@ -1,0 +1,201 @@
+"""Exports the champion: files for other runtimes, each compared with the Keras model it is."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..champions.candidate import candidate
+from ..counting import first_rows
+from ..data.preparation import prepare
+from ..errors import InputError, OccamError
+from ..metrics import metric
+from ..models.evaluation import CHUNK, arrays
+from ..pipeline import load, names
+from ..runs.packaging import FILES, unpacked
+from ..runs.serving import activated
+from ..runs.store import connect, mlflow, quietly, reaching
+from . import exported
+from .agreement import Measured, largest_difference, outputs, seconds_a_row
+from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
+
+if TYPE_CHECKING:
+    from ..champions.candidate import Candidate
+    from ..pipeline import Data
+    from ..runs.serving import ServedModel
+    from .exported import Exported
+
+ROWS = 10_000  # validation rows that an export is compared on, at most
+
+
+def export(
+    uri: str,
+    pipeline: str,
+    *,
+    formats: Sequence[str],
+    folder: Path,
+    alias: str = "champion",
+    run_id: str | None = None,
+) -> Exported:
+    """Write a registered model, or that of a run, in other formats, and compare each with Keras.
+
+    The comparison is made on validation rows of the pipeline and recorded in MLflow.
+
+    Args:
+        formats: names of FORMATS; none: all that this model and this machine allow.
+        folder: is made where it is missing; files of the same names are replaced.
+        run_id: of a search, which stands for the model it selected, or of one trial.
+
+    Raises InputError where there is no such model, its data cannot be read, or a format that was
+    asked for cannot be made of it; OccamError where an exported model does not agree with Keras.
+    """
+    _check(folder)
+    client = connect(uri)
+    with reaching(uri):
+        version = None if run_id else _version(client, pipeline, alias)
+        chosen = candidate(client, uri, pipeline, version.run_id if version else run_id)
+        search = client.get_run(chosen.search)
+        place = _download(chosen)
+    data = prepare(load(_source(search.data.params, pipeline))).data
+    with tempfile.TemporaryDirectory() as made:
+        parts = Path(made)
+        found = _Exporter(chosen, place, data).export(formats, parts)
+        (parts / exported.SUMMARY).write_text(exported.as_json(found), encoding="utf-8")
+        _move(parts, folder)
+    with reaching(uri):
+        exported.record(client, found, version)
+    return found
+
+
+class _Exporter:
+    """A model with the rows that it is compared on."""
+
+    def __init__(self, chosen: Candidate, place: Path, data: Data) -> None:
+        self.chosen, self.files = chosen, {name: place / file for name, file in FILES.items()}
+        with quietly():
+            self.served: ServedModel = unpacked(self.files)
+        inputs, labels = data.validation
+        self.labels = np.asarray(labels)[:ROWS]
+        _, own = pickle.loads(self.files["preprocessing"].read_bytes())
+        self.source = Source(
+            model=self.served.model,
+            file=self.files["model"],
+            rows=first_rows(arrays(inputs), ROWS),
+            calibration=arrays(first_rows(data.train[0], ROWS)),
+            custom_objects=own,
+        )
+
+    def export(self, formats: Sequence[str], folder: Path) -> Exported:
+        problems = {name: obstacle(name, self.source) for name in formats or FORMATS}
+        if formats and (refused := [each for each in problems.values() if each]):
+            raise InputError(refused[0])
+        run = keras_run(self.source.model)
+        self.expected = outputs(run, self.source.rows, CHUNK)
+        written: list[Measured] = []
+        for name in (name for name, problem in problems.items() if not problem):
+            try:
+                written.append(self._write(name, folder))
+            except InputError as error:  # its converter failed
+                if formats:
+                    raise
+                problems[name] = str(error)
+        return exported.Exported(
+            candidate=self.chosen,
+            rows=len(self.labels),
+            inputs=exported.inputs(self.source.rows),
+            transformed=self._preprocessing(folder),
+            link=self.served.link,
+            classes=list(self.served.classes),
+            keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
+            formats=written,
+            left_out=[problem for problem in problems.values() if problem],
+        )
+
+    def _write(self, name: str, folder: Path) -> Measured:
+        wanted: Format = FORMATS[name]
+        with tempfile.TemporaryDirectory() as apart:
+            run = write(name, self.source, Path(apart))
+            files = tuple(Path(apart, file) for file in wanted.files)
+            measured = self._measured(name, files, run, wanted.rows_at_once)
+            if wanted.exact and not measured.agrees:
+                raise OccamError(
+                    f"Nothing is exported: the outputs of {name} differ from Keras's by up to "
+                    f"{measured.difference:.3g}, of outputs up to {measured.scale:.3g}."
+                )
+            for file in files:
+                shutil.move(file, folder)
+        return measured
+
+    def _measured(
+        self, name: str, files: tuple[Path, ...], run: Run, rows_at_once: int
+    ) -> Measured:
+        found = outputs(run, self.source.rows, rows_at_once)
+        measured = metric(self.chosen.metric)
+        return Measured(
+            format=name,
+            files=tuple(file.name for file in files),
+            size=sum(file.stat().st_size for file in files),
+            difference=largest_difference(found, self.expected),
+            scale=float(np.max(np.abs(self.expected), initial=0.0)),
+            score=measured.measure(self.labels, activated(found, self.served.link)),
+            seconds=seconds_a_row(run, self.source.rows),
+        )
+
+    def _preprocessing(self, folder: Path) -> str | None:
+        """The pipeline's own function of raw rows goes with the files, where there is one."""
+        if not self.served.transform:
+            return None
+        shutil.copy(self.files["preprocessing"], folder)
+        return FILES["preprocessing"]
+
+
+def _source(parameters: Mapping[str, str], pipeline: str) -> str:
+    """What a search loaded its pipeline by."""
+    if "source" not in parameters and pipeline not in names():
+        raise InputError(
+            f"The search of {pipeline!r} was made in Python, so its rows cannot be read again to "
+            "compare on: put `pipeline = Pipeline(...)` into a file and search that."
+        )
+    return parameters.get("source", pipeline)
+
+
+def _check(folder: Path) -> None:
+    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(f"Output {str(folder)!r} cannot be written: give the name of a folder.")
+
+
+def _version(client: mlflow.MlflowClient, pipeline: str, alias: str) -> Any:
+    try:
+        return client.get_model_version_by_alias(pipeline, alias)
+    except mlflow.exceptions.MlflowException as error:
+        raise InputError(
+            f"{pipeline!r} has no {alias}: run `occam search {pipeline}`, "
+            f"then `occam promote {pipeline}`, or give a run with --run-id."
+        ) from error
+
+
+def _download(chosen: Candidate) -> Path:
+    if chosen.model_uri is None:
+        raise InputError(
+            f"Trial {chosen.trial} has no logged model: only trials on the ladder have one, "
+            f"see `occam results {chosen.pipeline}`."
+        )
+    with quietly():
+        return Path(mlflow.artifacts.download_artifacts(chosen.model_uri), "artifacts")
+
+
+def _move(parts: Path, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(parts.iterdir()):
+            shutil.move(path, folder / path.name)
+    except OSError as error:
+        raise OccamError(f"Cannot write to {folder}: {error.strerror or error}.") from error

@@ -1,0 +1,158 @@
+"""Builds the model of a configuration, from a `build(hp)` function or a KerasTuner HyperModel."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import keras_tuner
+
+from ..counting import Count, count_build, first_rows, undrawn
+from ..errors import InputError
+from ..training.schedules import schedule_of
+from .configuration import GivenHyperParameters, register
+from .constructor import remembered_arguments
+from .suggesting import as_build, takes_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..pipeline import Pipeline, Space
+    from ..trials import FinishedTrial
+
+
+def as_hyperparameters(values: Mapping[str, Any]) -> keras_tuner.HyperParameters:
+    """KerasTuner's `hp` with these values: what a space reads is what the trial was given."""
+    return GivenHyperParameters(values)
+
+
+def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
+    """The compiled model that the pipeline's space makes of `hp`.
+
+    Raises InputError where the space returns no model, or one that cannot be compiled.
+    """
+    hypermodel = as_hypermodel(pipeline.space)
+    hypermodel.declare_hyperparameters(hp)
+    with remembered_arguments():
+        model = hypermodel.build(hp)
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"The space of pipeline {pipeline.name!r} must return a keras.Model, "
+            f"received {type(model).__name__}."
+        )
+    if not model.compiled:
+        _compile(model, pipeline, hp)
+    return model
+
+
+class Builder:
+    """Builds what given hyperparameters say, and counts it.
+
+    Args:
+        inputs: a few rows that a model can be built on, where it does not know its input shape.
+        fit_space: hyperparameters that a HyperModel's own `fit` reads.
+    """
+
+    def __init__(self, pipeline: Pipeline, inputs: Any, fit_space: Sequence[Any] = ()) -> None:
+        self._pipeline, self._inputs, self._fit_space = pipeline, inputs, fit_space
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        """The model of a configuration; `hp` then knows all hyperparameters that there are."""
+        model = build(self._pipeline, hp)
+        register(hp, self._fit_space)
+        return model
+
+    def counted(self, hp: keras_tuner.HyperParameters) -> tuple[Any, Count]:
+        """The model of a configuration, mostly without weights, and their number.
+
+        Raises whatever its build raises.
+        """
+        made: list[Any] = []
+
+        def make() -> Any:
+            made.append(self.build(hp))
+            return made[-1]
+
+        count = count_build(make, self._inputs)
+        return made[-1], count
+
+    def tried(self, hp: keras_tuner.HyperParameters) -> Tried:
+        """What is known of a configuration's model before it is trained, if it can be built."""
+        try:
+            model, size = self.counted(hp)
+        except Exception as problem:  # a configuration that cannot be built is a failed trial
+            return Tried(error=" ".join(f"{type(problem).__name__}: {problem}".split()))
+        return Tried(size, schedule_of(model.optimizer) is not None)
+
+
+class Tried(NamedTuple):
+    """A model that was built to be counted, or could not be."""
+
+    size: Count = Count(0, 0)
+    scheduled: bool = False  # its learning rate changes while it trains
+    error: str | None = None  # why it cannot be built
+
+
+def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.HyperParameters:
+    """The hyperparameters of the default build and of each conditional scope that it passes by.
+
+    Those that loops and ifs read for other values only become known once such values are tried.
+    """
+    space = keras_tuner.HyperParameters()
+    tried: set[str] = set()
+    values: dict[str, Any] = {}
+    while True:
+        hp = as_hyperparameters(values)
+        try:
+            build(pipeline, hp)
+            register(hp, fit_space)
+        except Exception:
+            if not tried:
+                raise
+        space.merge(hp.space, overwrite=False)
+        inactive = {repr(_parents(scope)): _parents(scope) for scope in hp.inactive_scopes}
+        untried = next((key for key in inactive if key not in tried), None)
+        if untried is None:
+            return space
+        tried.add(untried)
+        values = inactive[untried]
+
+
+def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Model:
+    """The trained model of a trial that reached: built again, with the weights that were saved."""
+    if trial.model_path is None:
+        raise InputError(f"Trial {trial.number} has no saved model: it did not reach the target.")
+    with undrawn():
+        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        if not model.built:
+            model(first_rows(inputs, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
+        model.load_weights(trial.model_path)
+    return model
+
+
+def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
+    """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna."""
+    if isinstance(space, keras_tuner.HyperModel):
+        return space
+    hypermodel = keras_tuner.HyperModel()
+    hypermodel.build = as_build(space) if takes_trial(space) else space
+    return hypermodel
+
+
+def _parents(conditions: Sequence[Any]) -> dict[str, Any]:
+    """Values of the hyperparameters that a conditional scope hangs on, which make it active."""
+    return {each.name: each.values[0] for each in conditions}
+
+
+def _compile(model: keras.Model, pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> None:
+    if pipeline.loss is None:
+        raise InputError(
+            f"The space of pipeline {pipeline.name!r} returns a model that is not compiled: "
+            "compile it there, or give the pipeline a loss."
+        )
+    rate = hp.values.get("learning_rate", 1e-3)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=rate), loss=pipeline.loss)

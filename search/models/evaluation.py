@@ -1,0 +1,119 @@
+"""What a model predicts for many rows, and how good that is on one metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..metrics import Metric
+    from ..pipeline import Split
+
+    Array = np.ndarray[Any, Any]
+
+CHUNK = 4096  # rows predicted at once
+
+
+def score(model: keras.Model, split: Split, metric: Metric) -> float:
+    """`metric` of the model on a split; not a number where a prediction is not finite."""
+    inputs, labels = split
+    predicted = predictions(model, inputs)
+    finite = bool(np.isfinite(predicted).all())
+    return metric.measure(np.asarray(labels), predicted) if finite else math.nan
+
+
+def predictions(model: keras.Model, inputs: Any) -> Array:
+    """One prediction a row; logits, where the model's loss says so, become probabilities.
+
+    Args:
+        inputs: an array or data frame, or a list, tuple or dictionary of them.
+    """
+    # Not `predict`, whose data pipeline costs a small model ten times what predicting does.
+    with single_precision():
+        outputs = [_single(model.predict_on_batch(chunk)) for chunk in _chunks(arrays(inputs))]
+    return _probabilities(model, np.concatenate(outputs))
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Products of 32 bits: NVIDIA's processors else round factors to 10 bits of them (TF32).
+
+    So a model's score is the same on every machine, and does not hang on how it was trained.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        with jax.default_matmul_precision("highest"):
+            yield
+        return
+    allowed, allow = _tensorfloat(backend)
+    allow(False)
+    try:
+        yield
+    finally:
+        allow(allowed)
+
+
+def _tensorfloat(backend: str) -> tuple[bool, Callable[[bool], None]]:
+    """Whether TensorFlow or PyTorch may round factors, and what changes that."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        options = tf.config.experimental
+        enabled = options.tensor_float_32_execution_enabled()
+        return enabled, options.enable_tensor_float_32_execution
+    import torch
+
+    def allow(value: bool) -> None:
+        torch.backends.cudnn.allow_tf32 = value
+
+    return torch.backends.cudnn.allow_tf32, allow
+
+
+def arrays(inputs: Any) -> Any:
+    """The same structure with arrays at its leaves, floats as precise as Keras computes."""
+    return keras.tree.map_structure(_array, inputs)
+
+
+def rows(inputs: Any) -> int:
+    """Number of examples in an array or in a structure of arrays."""
+    return len(keras.tree.flatten(inputs)[0])
+
+
+def _array(values: Any) -> Array:
+    values = np.asarray(values)
+    floating = values.dtype.kind == "f"
+    return np.asarray(values, dtype=keras.config.floatx()) if floating else values
+
+
+def _chunks(inputs: Any) -> list[Any]:
+    return [
+        keras.tree.map_structure(lambda leaf, start=start: leaf[start : start + CHUNK], inputs)
+        for start in range(0, rows(inputs), CHUNK)
+    ]
+
+
+def _single(outputs: Any) -> Array:
+    leaves = keras.tree.flatten(outputs)
+    if len(leaves) != 1:
+        raise InputError(
+            f"The model has {len(leaves)} outputs, and a metric is measured on one: "
+            "return a model with one output from the space."
+        )
+    return np.asarray(leaves[0])
+
+
+def _probabilities(model: keras.Model, outputs: Array) -> Array:
+    if not getattr(model.loss, "from_logits", False):
+        return outputs
+    if outputs.shape[-1] == 1 or "Binary" in type(model.loss).__name__:
+        return np.asarray(keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs)))
+    return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(outputs)))

@@ -1,0 +1,57 @@
+"""Makes the report of a search that has just ended, from what its process has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..champions.held_out import HeldOut
+from ..counting import first_rows
+from ..runs import provenance
+from .files import files
+from .layers import layers
+from .predictions import predictions
+from .record import record
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..tracking import Tracker
+    from ..trials import FinishedTrial
+    from . import Record, Summary
+
+
+def reported(
+    plan: Plan,
+    tracker: Tracker,
+    trials: Sequence[FinishedTrial],
+    summary: Summary,
+    *,
+    model: Any,
+    held_out: Path | None,
+) -> tuple[Record, dict[str, bytes]]:
+    """The record of the report, and the files that are kept of it.
+
+    Args:
+        model: the selected one, trained; None where there is none.
+        held_out: what it predicts on the test rows, as the gate has kept it.
+    """
+    found = record(
+        summary,
+        trials,
+        tracker.run_ids(),
+        baselines=[asdict(each) for each in plan.baselines],
+        champion=tracker.champion(),
+        layers=layers(model) if model is not None else [],
+        predictions=_predicted(plan, held_out),
+        provenance=provenance.record(summary["backend"], plan.data_fingerprint),
+    )
+    return found, files(summary, found)
+
+
+def _predicted(plan: Plan, held_out: Path | None) -> dict[str, Any] | None:
+    if held_out is None or not held_out.exists():
+        return None
+    some = first_rows(plan.prepared.data.validation[0], 1)
+    return predictions(HeldOut.load(held_out), some, plan.metric, plan.pipeline.classes)

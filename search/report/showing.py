@@ -1,0 +1,61 @@
+"""What `occam results` and `occam report` show of searches that MLflow has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import report
+from ..errors import InputError
+from ..runs.reading import find, kept, read
+from ..runs.store import connect, reaching, summary
+from .compare import compared, show_compared
+from .formats import formatted, ladder
+from .page import page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+
+def results(uri: str, name: str | None, kind: str | None, console: Console) -> report.Summary:
+    """Print the ladder and the verdict of one search, as a table, a plot and words, or as `kind`.
+
+    Args:
+        name: of a pipeline or a search, or a run ID; None: the last search.
+        kind: csv, json or markdown.
+    """
+    client = connect(uri)
+    with reaching(uri):
+        run = find(client, name)
+        found, record = summary(run), kept(run)
+    if kind == "json":
+        print(json.dumps(found, indent=2))
+    elif kind:
+        print(formatted(ladder(found), kind))
+    else:
+        report.show(found, console, record=record)
+    return found
+
+
+def comparison(uri: str, names: Sequence[str], kind: str | None, console: Console) -> None:
+    """Print searches beside each other, or as `kind`."""
+    client = connect(uri)
+    with reaching(uri):
+        found = [summary(find(client, name)) for name in names]
+    if kind:
+        print(formatted(compared(found), kind))
+    else:
+        show_compared(found, console)
+
+
+def write(uri: str, name: str | None, output: Path) -> None:
+    """Write the report of a search to a file."""
+    if output.is_dir() or not output.resolve().parent.is_dir():
+        raise InputError(f"--output {output} cannot be written: give the name of a file.")
+    client = connect(uri)
+    with reaching(uri):
+        found, record = read(client, find(client, name))
+    output.write_text(page(found, record), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What MLflow holds of a search: its runs, its data, its models."""

@@ -1,0 +1,192 @@
+"""Packs a trained model with its preprocessing: it is served where Occam is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import site
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import keras
+import numpy as np
+import pandas as pd
+
+from ..counting import undrawn
+from ..errors import InputError
+from .provenance import distribution, version
+from .store import mlflow, one_line, quietly
+
+if TYPE_CHECKING:
+    from .serving import ServedModel
+
+SERVING = Path(__file__).with_name("serving.py")
+FILES = {"model": "model.keras", "facts": "facts.json", "preprocessing": "preprocessing.pkl"}
+REQUIRED = ("mlflow", "keras", "numpy", "pandas", "cloudpickle", "scikit-learn", "h5py")
+
+
+def log_model(
+    client: mlflow.MlflowClient,
+    run: mlflow.entities.Run,
+    keras_file: Path,
+    *,
+    transform: Callable[[Any], Any] | None,
+    sample: Any,
+    classes: Sequence[str],
+    classifier: bool,
+) -> str:
+    """Log a model of raw inputs under a run and return its `models:/` address.
+
+    Args:
+        sample: a few raw rows: they show the signature what comes in.
+    """
+    model = client.create_logged_model(
+        run.info.experiment_id, name="model", source_run_id=run.info.run_id
+    )
+    with tempfile.TemporaryDirectory() as folder, quietly():
+        sample, inputs = _named(sample)
+        facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
+        files = _files(Path(folder), keras_file, transform, facts, classifier=classifier)
+        mlflow.models.Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            model_id=model.model_id,
+            run_id=run.info.run_id,
+            python_model=str(SERVING),
+            artifacts={name: str(path) for name, path in files.items()},
+            signature=mlflow.models.infer_signature(sample, _predicted(files, sample)),
+            pip_requirements=requirements(),
+        )
+    return f"models:/{model.model_id}"
+
+
+def unpacked(files: Mapping[str, Path]) -> ServedModel:
+    """The model as it is served, from the files that it was packed in, by their names in FILES."""
+    from .serving import ServedModel
+
+    paths = {name: str(path) for name, path in files.items()}
+    served = ServedModel()
+    with undrawn():
+        served.load_context(mlflow.pyfunc.PythonModelContext(artifacts=paths, model_config=None))
+    return served
+
+
+def requirements() -> list[str]:
+    """What a served model needs, at the versions that it was trained with."""
+    packages = (*REQUIRED, distribution(keras.backend.backend()))
+    return [f"{name}=={version(name)}" for name in packages]
+
+
+def _named(sample: Any) -> tuple[Any, list[str]]:
+    """Several inputs by name, and their names in order: a signature knows no lists of arrays."""
+    if not isinstance(sample, list | tuple) or not all(np.ndim(each) for each in sample):
+        return sample, []
+    named = {f"input_{number}": np.asarray(each) for number, each in enumerate(sample)}
+    return named, list(named)
+
+
+def _files(
+    folder: Path,
+    keras_file: Path,
+    transform: Callable[[Any], Any] | None,
+    facts: Mapping[str, Any],
+    *,
+    classifier: bool,
+) -> dict[str, Path]:
+    """The artifacts that `serving.ServedModel` loads."""
+    with zipfile.ZipFile(keras_file) as archive:
+        config = json.loads(archive.read("config.json"))
+    facts = {**facts, "link": _link(config) if classifier else "none"}
+    files = {name: folder / file for name, file in FILES.items()}
+    shutil.copyfile(keras_file, files["model"])
+    files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    own = _custom_objects({**config, "compile_config": None})  # it is served without a loss
+    files["preprocessing"].write_bytes(_pickled((transform, own)))
+    return files
+
+
+def _link(config: Mapping[str, Any]) -> str:
+    """What turns a class model's outputs into probabilities."""
+    loss = (config.get("compile_config") or {}).get("loss") or {}
+    if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
+        return "probabilities"
+    return "sigmoid" if "Binary" in str(loss.get("class_name")) else "softmax"
+
+
+def _custom_objects(config: Any) -> dict[str, Any]:
+    """Classes of the pipeline's own that the model is made of: they travel with it."""
+    if isinstance(config, list):
+        config = dict(enumerate(config))
+    if not isinstance(config, dict):
+        return {}
+    found = {name: each for part in config.values() for name, each in _custom_objects(part).items()}
+    name, module = config.get("registered_name"), str(config.get("module"))
+    if name and module.partition(".")[0] not in ("keras", "None"):
+        own = getattr(sys.modules.get(module), str(config.get("class_name")), None)
+        found[name] = keras.saving.get_registered_object(name) or own
+    return found
+
+
+def _pickled(values: Any) -> bytes:
+    """A pickle that holds the code of ours and of the user's files, not only their names."""
+    with _by_value(_own_modules()):
+        try:
+            return bytes(cloudpickle.dumps(values))
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise InputError(
+                f"The preprocessing of this pipeline cannot travel with its model: {error}. "
+                "Its transform must be picklable: keep open files, locks and sessions out of it."
+            ) from error
+
+
+def _own_modules() -> Iterator[ModuleType]:
+    """Modules that a serving machine lacks: Occam's, and those of no installed package."""
+    installed = _installation_folders()
+    own = {__name__.partition(".")[0]: True}
+    for name, module in list(sys.modules.items()):
+        package, file = name.partition(".")[0], getattr(module, "__file__", None)
+        if package not in own and file:
+            own[package] = not f"{Path(file).resolve()}".startswith(installed)
+        listed = isinstance(module, ModuleType) and module.__name__ == name != "__main__"
+        if own.get(package) and listed:
+            yield module
+
+
+def _installation_folders() -> tuple[str, ...]:
+    paths = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    paths += [*site.getsitepackages(), site.getusersitepackages()]
+    return tuple(f"{Path(path).resolve()}{os.sep}" for path in paths)
+
+
+@contextmanager
+def _by_value(modules: Iterator[ModuleType]) -> Iterator[None]:
+    known = cloudpickle.list_registry_pickle_by_value()
+    registered = [module for module in modules if module.__name__ not in known]
+    for module in registered:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in registered:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
+    """The table that the packed model makes of the sample: what cannot be served fails here."""
+    try:
+        return unpacked(files).predict(None, sample)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"This model cannot be served: {one_line(error)}. Build it of Keras's own layers or "
+            "of layer classes registered with @keras.saving.register_keras_serializable()."
+        ) from error

@@ -1,0 +1,126 @@
+"""Finds a search in MLflow and reads what its report is made of, whatever version recorded it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from ..champions import registry
+from ..errors import InputError
+from ..report import Record, Summary
+from ..report.record import CURVES, FILE, record
+from ..trials import FinishedTrial, TrialState
+from .child_runs import ONE_PER_TRIAL, TRIAL
+from .store import FAILURES, SEARCH, mlflow, newest_search, quoted, summary
+
+PAGE = 1000  # runs read at once
+
+
+def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
+    """The newest finished search of this name or pipeline, or of any; or the run of this ID.
+
+    Raises InputError where there is none.
+    """
+    done = "attributes.status = 'FINISHED'"
+    run = newest_search(client, name, condition=f"tags.`{SEARCH}` LIKE '%' AND {done}")
+    if run is None and name is not None:
+        run = newest_search(client, condition=f"tags.`{SEARCH}` = {quoted(name)} AND {done}")
+    if run is None and name is not None:
+        run = _by_id(client, name)
+    if run is None:
+        which = f"No search of {name!r}" if name else "No search"
+        raise InputError(f"{which} has finished yet: run `occam search {name or 'PIPELINE'}`.")
+    return run
+
+
+def read(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> tuple[Summary, Record]:
+    """The summary of a search and the record of its report; one of an older version is made anew.
+
+    Raises InputError where the run has no summary.
+    """
+    found = summary(run)
+    return found, kept(run) or _made_anew(client, run, found)
+
+
+def kept(run: mlflow.entities.Run) -> Record | None:
+    """The record that a search has kept; None of a search of an older version."""
+    try:
+        found: Record = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{FILE}")
+    except FAILURES:
+        return None
+    return found
+
+
+def _by_id(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run | None:
+    try:
+        run = client.get_run(run_id)
+    except FAILURES:
+        return None
+    return run if SEARCH in run.data.tags else None
+
+
+def _made_anew(client: mlflow.MlflowClient, run: mlflow.entities.Run, found: Summary) -> Record:
+    runs = _children(client, run)
+    known = {rung["trial"] for rung in found["ladder"][:CURVES]}
+    trials = [_trial(client, each, curve=int(each.data.tags[TRIAL]) in known) for each in runs]
+    ids = {int(each.data.tags[TRIAL]): each.info.run_id for each in runs}
+    tags = run.data.tags
+    prefix = "version."
+    versions = {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
+    return record(
+        found,
+        trials,
+        ids,
+        champion=registry.champion(client, found["pipeline"]),
+        provenance={
+            "command": tags.get("command", ""),
+            "data": run.data.params.get("data", ""),
+            "versions": versions,
+        },
+    )
+
+
+def _children(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> list[mlflow.entities.Run]:
+    condition = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    found, token = [], None
+    while True:
+        page = client.search_runs(
+            [run.info.experiment_id], condition, max_results=PAGE, page_token=token
+        )
+        found += [each for each in page if TRIAL in each.data.tags]
+        token = page.token
+        if not token:
+            return found
+
+
+def _trial(client: mlflow.MlflowClient, run: mlflow.entities.Run, *, curve: bool) -> FinishedTrial:
+    tags, metrics = run.data.tags, run.data.metrics
+    size, trainable, score, epochs, seconds = (metrics.get(name) for name in ONE_PER_TRIAL)
+    history = client.get_metric_history(run.info.run_id, "epoch_score") if curve else []
+    return FinishedTrial(
+        number=int(tags[TRIAL]),
+        state=TrialState(tags["state"]),
+        hyperparameters=_values(run.data.params),
+        parameter_count=int(size or 0),
+        trainable_parameter_count=int(trainable or 0),
+        seed=int(tags.get("seed", 0)),
+        reached=tags.get("reached_target") == "true",
+        score=score,
+        history={"score": [each.value for each in history]},
+        epochs=int(epochs or 0),
+        seconds=seconds or 0.0,
+        reason=tags.get("reason", ""),
+    )
+
+
+def _values(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Numbers, booleans and text, as MLflow's text says them."""
+    return {name: _value(text) for name, text in parameters.items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

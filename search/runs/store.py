@@ -1,0 +1,210 @@
+"""MLflow's store: where it is, how to reach it quietly, and which searches it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, Unreachable
+from ..errors import redacted as redacted
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what fails is raised, and told in one line
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 make a dead server cost four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+for variable, value in QUIET.items():
+    os.environ.setdefault(variable, value)
+
+import mlflow as mlflow  # noqa: E402  # reads these settings while it is imported
+import sqlalchemy  # noqa: E402  # after mlflow, which brings it
+from filelock import FileLock  # noqa: E402
+
+FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
+SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
+ACTIVE = "occam.active"  # the tag that says when a search was last at work
+SUMMARY = "search.json"
+SECONDS_TO_ANSWER = 3
+
+
+def default_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, or a SQLite file in `mlruns/` of the working directory.
+
+    Its path is absolute: MLflow keeps one store an address, whatever folder that was meant from.
+    """
+    here = f"sqlite:///{Path('mlruns', 'mlflow.db').resolve().as_posix()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or here
+
+
+def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
+    """A client of this store, which also becomes MLflow's current one.
+
+    Args:
+        create: make the folder and the tables of a SQLite store that is not there yet.
+    """
+    try:
+        database = sqlite_file(uri)
+        if database is not None and create:
+            _make(database)
+        if database is not None:
+            _check(database)
+        mlflow.set_tracking_uri(uri)
+        client = mlflow.MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except (*FAILURES, sqlite3.Error) as error:
+        raise InputError(
+            f"MLflow's store {redacted(uri)!r} cannot be used: {one_line(error)}. "
+            "Check that it is there and writable, or give another with --tracking-uri."
+        ) from error
+    return client
+
+
+@contextmanager
+def registering(uri: str) -> Iterator[None]:
+    """One process at a time of this machine, in the registry of this store."""
+    database = sqlite_file(uri)
+    if database is not None:
+        lock = database.with_name(f".{database.name}.registry.lock")
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
+        home.mkdir(parents=True, exist_ok=True)
+        lock = home / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
+    with FileLock(lock):
+        yield
+
+
+@contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Say in one line that MLflow failed while it was being written or read."""
+    try:
+        yield
+    except FAILURES as error:
+        raise Unreachable(
+            f"MLflow's store {redacted(uri)!r} failed: {one_line(error)}. "
+            "What was trained is kept: run the same command again once the store works."
+        ) from error
+
+
+def answers(uri: str) -> bool:
+    """Whether a store can be reached at this moment, found out within seconds."""
+    database = sqlite_file(uri)
+    try:
+        if database is not None:
+            _check(database, seconds=1)
+        elif uri.startswith(("http://", "https://")):
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
+    except urllib.error.HTTPError:  # an answer, whatever it says
+        return True
+    except (OSError, sqlite3.Error, InputError):
+        return False
+    return True
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the warnings that MLflow raises about its own type hints and examples."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of a SQLite store; None for any other store."""
+    if not uri.startswith("sqlite:"):
+        return None
+    return Path(sqlalchemy.engine.make_url(uri).database or "mlflow.db")
+
+
+def newest_search(
+    client: mlflow.MlflowClient, pipeline: str | None = None, *, condition: str = ""
+) -> mlflow.entities.Run | None:
+    """Parent run of the search that was last at work, of one pipeline or of any."""
+    if pipeline is None:
+        experiments = list(client.search_experiments())
+    else:
+        experiments = [client.get_experiment_by_name(pipeline)]
+    ids = [each.experiment_id for each in experiments if each is not None]
+    if not ids:
+        return None
+    condition = condition or f"tags.`{SEARCH}` LIKE '%'"
+    runs = client.search_runs(ids, condition, max_results=1, order_by=[f"tags.`{ACTIVE}` DESC"])
+    return runs[0] if runs else None
+
+
+def last_search(uri: str, pipeline: str | None) -> dict[str, Any]:
+    """What the newest finished search found, of this pipeline or of any: its `search.json`."""
+    client = connect(uri)
+    finished = f"tags.`{SEARCH}` LIKE '%' AND attributes.status = 'FINISHED'"
+    run = newest_search(client, pipeline, condition=finished)
+    if run is None:
+        which = f"No search of {pipeline!r}" if pipeline else "No search"
+        raise InputError(f"{which} has finished yet: run `occam search {pipeline or 'PIPELINE'}`.")
+    return summary(run)
+
+
+def summary(run: mlflow.entities.Run) -> dict[str, Any]:
+    """The `search.json` of a parent run."""
+    try:
+        found = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{SUMMARY}")
+    except FAILURES as error:
+        raise InputError(
+            f"Run {run.info.run_id} has no {SUMMARY}: its search has not finished, or its "
+            "artifacts are gone. Run the search again."
+        ) from error
+    return dict(found)
+
+
+def now() -> str:
+    """The time as a tag that sorts as text."""
+    return f"{time.time():.6f}"
+
+
+def one_line(error: BaseException) -> str:
+    """First line of an error's message, without its full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.partition("\n")[0].strip().rstrip(".")
+
+
+def quoted(text: str) -> str:
+    """`text` as a literal of MLflow's filter language, which knows no escapes."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    raise InputError(f"The name {text!r} has both kinds of quotes: MLflow cannot search for it.")
+
+
+def _make(database: Path) -> None:
+    """Make a database with MLflow's tables, aside: one that is cut off cannot be used any more."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if database.exists():
+        return
+    with FileLock(database.with_name(f".{database.name}.lock")):
+        if database.exists():
+            return
+        part = database.with_name(f".part-{database.name}")
+        part.unlink(missing_ok=True)
+        store = mlflow.MlflowClient(f"sqlite:///{part.as_posix()}")._tracking_client.store
+        store.engine.dispose()
+        part.replace(database)
+
+
+def _check(database: Path, seconds: float = 20) -> None:
+    """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
+    if not database.is_file():
+        raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
+    with closing(sqlite3.connect(database, timeout=seconds)) as connection:
+        connection.execute("BEGIN IMMEDIATE")

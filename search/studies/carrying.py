@@ -1,0 +1,127 @@
+"""A search whose space has changed goes on with those of its trials that still fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..trials import FinishedTrial
+
+if TYPE_CHECKING:
+    from ..counting import Count
+
+FILE = "fingerprint.json"
+Made = Callable[[Path], Any]  # an engine whose study is in a folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depends:
+    """Fingerprints of what a search depends on."""
+
+    space: str
+    rest: str
+
+    def write(self, folder: Path) -> None:
+        """Keep them with the study."""
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".part-{FILE}"
+        part.write_text(json.dumps(vars(self)) + "\n", encoding="utf-8")
+        part.replace(folder / FILE)
+
+
+def depends(folder: Path) -> Depends | None:
+    """What the search in a folder was made with, where that is known.
+
+    A change that a killed process has not brought to its end is brought there first.
+    """
+    ready = _next_to(folder) / FILE
+    if not folder.exists() and ready.exists():
+        ready.parent.rename(folder)
+    path = folder / FILE
+    return Depends(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def set_aside(folder: Path) -> Path:
+    """Move a study away, under a name that says when."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = folder.with_name(f"{folder.name}.{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = folder.with_name(f"{folder.name}.{stamp}-{number}")
+    return folder.rename(aside)
+
+
+def carry_over(
+    folder: Path, finished: list[FinishedTrial], kept: Mapping[str, Any], make: Made, new: Depends
+) -> str:
+    """Make a study of what still fits the space, in place of the one that is there.
+
+    All that the test split was shown to stays counted, whether its model still fits or not.
+
+    Args:
+        finished: the trials of the study, with what was kept beside them.
+
+    Returns what was done, in words.
+    """
+    fresh = _next_to(folder)
+    shutil.rmtree(fresh, ignore_errors=True)
+    engine = make(fresh)
+    worth_it = [each for each in finished if each.epochs]
+    numbers: dict[int, int] = {}
+    for each in worth_it:
+        if _still_fits(each, engine.fitting(each.hyperparameters)):
+            moved = replace(_moved(each, fresh, folder), parent=_parent(each, numbers))
+            numbers[each.number] = engine.adopt(moved)
+    engine.remember("test", _renumbered(kept.get("test", []), numbers))
+    engine.remember("seconds", kept.get("seconds", 0.0))
+    engine.remember("carried", len(numbers))
+    new.write(fresh)
+    aside = set_aside(folder)
+    fresh.rename(folder)
+    return (
+        f"The space has changed since the last run: {len(numbers)} of {len(worth_it)} trained "
+        f"trials still fit and are kept, all of them are in {aside}."
+    )
+
+
+def _next_to(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.next")
+
+
+def _still_fits(finished: FinishedTrial, size: Count | None) -> bool:
+    """A model that has become larger or smaller is not the one that was trained."""
+    if size is None or size.total != finished.parameter_count:
+        return False
+    return finished.model_path is None or Path(finished.model_path).exists()
+
+
+def _moved(finished: FinishedTrial, fresh: Path, folder: Path) -> FinishedTrial:
+    """With its model in the new study's folder, under the name that it will have."""
+    if finished.model_path is None:
+        return finished
+    name = f"carried-{finished.number}.keras"
+    models = fresh / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(finished.model_path, models / name)
+    return replace(finished, model_path=str(folder / "models" / name))
+
+
+def _parent(finished: FinishedTrial, numbers: Mapping[int, int]) -> int | None:
+    """The trial that one descends from, where that still fits too."""
+    return None if finished.parent is None else numbers.get(finished.parent)
+
+
+def _renumbered(
+    records: Sequence[Mapping[str, Any]], numbers: Mapping[int, int]
+) -> list[dict[str, Any]]:
+    """Trials that were shown the test split; what no longer fits has a number that no trial has."""
+    return [
+        {**record, "trial": numbers.get(record["trial"], -1 - index)}
+        for index, record in enumerate(records)
+    ]

@@ -1,0 +1,96 @@
+"""Reads an Optuna study that was made elsewhere, as the start of a new search."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from ..errors import InputError
+from ..trials import RECORD, TrialState
+from .earlier import Earlier
+
+if TYPE_CHECKING:
+    from ..metrics import Metric
+
+FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+
+
+def read(source: str, metric: Metric) -> list[Earlier]:
+    """The finished trials of a study: a journal or SQLite file or a URL, `#NAME` for one of many.
+
+    An objective that goes the metric's way is taken for the metric itself.
+    """
+    place, _, name = source.partition("#")
+    try:
+        storage = _storage(place)
+        names = optuna.get_all_study_names(storage)
+        chosen = name or (names[0] if len(names) == 1 else "")
+        if chosen not in names:
+            raise InputError(_unknown(place, name, names))
+        study = optuna.load_study(study_name=chosen, storage=storage)
+        trials = study.get_trials(deepcopy=False)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a database, a driver or a broken file comes up with
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"--warm-start {place} cannot be read: {problem}.") from error
+    finished = [_earlier(study, trial, metric) for trial in trials]
+    return [each for each in finished if each is not None]
+
+
+def _storage(place: str) -> optuna.storages.BaseStorage:
+    """The storage at a place; opening a file that is not there would make it."""
+    if "://" in place:
+        return optuna.storages.get_storage(place)
+    path = Path(place)
+    if not path.is_file():
+        raise InputError(
+            f"--warm-start {place} does not exist: give a KerasTuner project directory, or an "
+            "Optuna journal, SQLite file or URL."
+        )
+    with path.open("rb") as file:
+        database = file.read(15) == b"SQLite format 3"
+    if database:
+        return optuna.storages.get_storage(f"sqlite:///{path.resolve()}")
+    backend = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
+    return optuna.storages.JournalStorage(backend)
+
+
+def _unknown(place: str, name: str, names: list[str]) -> str:
+    listed = ", ".join(names)
+    if not names:
+        return f"--warm-start {place} is no Optuna study: it holds none."
+    if name:
+        return f"--warm-start {place} has no study {name!r}. Available studies: {listed}."
+    return f"--warm-start {place} holds {len(names)} studies ({listed}): add #NAME for one of them."
+
+
+def _earlier(
+    study: optuna.Study, trial: optuna.trial.FrozenTrial, metric: Metric
+) -> Earlier | None:
+    record = trial.user_attrs.get(RECORD)
+    if record is not None:
+        trained = record["state"] != TrialState.REJECTED.value and record["score"] is not None
+        values = record["hyperparameters"]
+        return Earlier(hyperparameters=values, score=record["score"]) if trained else None
+    if trial.state not in FINISHED or not trial.params:
+        return None
+    value = trial.values[0] if trial.values else math.nan
+    if not math.isfinite(value):
+        return Earlier(hyperparameters=trial.params)
+    rising = study.directions[0] is optuna.study.StudyDirection.MAXIMIZE
+    same = rising is metric.higher_is_better and _within(metric, value)
+    return Earlier(
+        hyperparameters=trial.params,
+        score=value if same else None,
+        rank=-value if rising else value,
+    )
+
+
+def _within(metric: Any, value: float) -> bool:
+    low, high = sorted((metric.perfect, metric.worst))
+    return bool(low <= value <= high)

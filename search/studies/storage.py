@@ -1,0 +1,106 @@
+"""Where the Optuna study of a search is kept: a journal file, or a database that many share."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+import sqlalchemy
+from optuna.storages.journal import JournalFileBackend
+
+from ..errors import InputError, redacted
+from .database_storage import StudyDatabase
+from .journal_storage import StudyJournal
+from .leases import Leases
+from .sharing import Sharing
+
+Made = TypeVar("Made")
+ATTEMPTS = 5  # to make a database's tables
+
+
+def storage_of(storage: Path | str) -> optuna.storages.BaseStorage:
+    """Optuna's storage for a journal file of ours, or for a URL.
+
+    Raises InputError where there is no such storage.
+    """
+    if isinstance(storage, str):
+        return _database(storage)
+    return optuna.storages.JournalStorage(StudyJournal(storage))
+
+
+class _ReadOnly(JournalFileBackend):
+    """A journal that another process may be writing: what a reader would note down is dropped."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        return None
+
+
+def reading_only(journal: Path) -> optuna.storages.BaseStorage:
+    """The study of a search, also while it runs; nothing can be changed through it."""
+    return optuna.storages.JournalStorage(_ReadOnly(str(journal)))
+
+
+def shared(
+    study: optuna.Study, storage: optuna.storages.BaseStorage, models: Path
+) -> Sharing | None:
+    """How processes share a study of a database; None for a journal, which one has alone."""
+    if not isinstance(storage, StudyDatabase):
+        return None
+    leases = _patiently(lambda: Leases(storage.engine, study.study_name))
+    return Sharing(study, storage, leases, models)
+
+
+def set_study_aside(url: str, name: str) -> None:
+    """Move a study of a database away, under a name that says when.
+
+    Raises InputError where other processes are at work on it.
+    """
+    storage = _database(url)
+    if name not in optuna.get_all_study_names(storage):
+        return
+    leases = _patiently(lambda: Leases(storage.engine, name))
+    if leases.busy():
+        raise InputError(
+            f"Search {name!r} is running in other processes: end them before --fresh, "
+            "or give this one another --name."
+        )
+    aside = f"{name}.{time.strftime('%Y%m%d-%H%M%S')}"
+    optuna.copy_study(
+        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
+    )
+    optuna.delete_study(study_name=name, storage=storage)
+    leases.forget()
+    leases.close()
+
+
+def _database(url: str) -> StudyDatabase:
+    try:
+        arguments: dict[str, Any] = {"pool_pre_ping": True}
+        if url.startswith("sqlite"):
+            arguments["connect_args"] = {"timeout": 60}
+        return _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments))
+    except ImportError as error:
+        raise InputError(
+            f"--storage {redacted(url)} needs a driver that is not installed: "
+            "pip install -e '.[postgresql]' for postgresql+psycopg://, or that of your database."
+        ) from error
+    except Exception as error:  # whatever a database, a driver or an address comes up with
+        problem = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
+        raise InputError(
+            f"--storage {redacted(url)} cannot be used: {problem.rstrip('.')}. "
+            "Give the URL of a database that is there, as postgresql://user:password@host/name."
+        ) from error
+
+
+def _patiently(make: Callable[[], Made]) -> Made:
+    """Try again where another process makes the same tables at this moment."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return make()
+        except (optuna.exceptions.OptunaError, sqlalchemy.exc.DatabaseError):
+            time.sleep(random.uniform(0.1, 1.0))
+    return make()

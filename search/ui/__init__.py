@@ -1,0 +1,1 @@
+"""The pages of MLflow and Optuna, opened on a search."""

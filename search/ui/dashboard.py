@@ -1,0 +1,68 @@
+"""Optuna's dashboard on the study of a search, while it runs or afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from ..errors import InputError
+from .review import HOST, check_free
+
+STUDIES = Path("mlruns", "studies")
+STUDY = "study.journal"
+
+
+def dashboard(name: str | None, *, storage: str | None, port: int) -> None:
+    """Serve the dashboard until interrupted.
+
+    Args:
+        name: of the search; None: of the one that was last at work.
+        storage: Optuna storage URL, where the search was given one.
+    """
+    check_free(port, "occam dashboard --port 8081")
+    journal = None if storage else _journal(name)
+    try:
+        import optuna_dashboard
+    except ImportError as error:
+        raise InputError(
+            "Optuna's dashboard is not installed: pip install 'occam[dashboard]'."
+        ) from error
+    from ..studies.storage import reading_only
+
+    app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage)
+    address = f"http://{HOST}:{port}/dashboard{'/studies/0' if journal else ''}"
+    with make_server(HOST, port, app, _Server, _Quiet) as server:
+        print(f"Optuna's dashboard is at {address}\nStop with Ctrl-C.", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A page asks for several things at once."""
+
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    """Without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+def _journal(name: str | None) -> Path:
+    """The journal of a search, or that which was written last."""
+    journals = {path.parent.name: path for path in STUDIES.glob(f"*/{STUDY}")}
+    if name is None and journals:
+        return max(journals.values(), key=lambda path: path.stat().st_mtime)
+    if name in journals:
+        return journals[name]
+    known = ", ".join(sorted(journals)) or "none"
+    which = f"No study of a search {name!r}" if name else "No study of a search"
+    raise InputError(
+        f"{which} in {STUDIES}: it has {known}. Only searches by Optuna have one; give --storage "
+        "where the search was given it."
+    )

@@ -1,0 +1,102 @@
+"""One model against another on the same rows: exact where rows are counted, else bootstrapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from occam.search.champions import comparison
+from occam.search.champions.comparison import compare, mcnemar
+from occam.search.champions.held_out import HeldOut
+from occam.search.metrics import metric
+from scipy.stats import binomtest
+
+ROWS = 200
+RNG = np.random.default_rng(0)
+TRUTH = RNG.integers(0, 3, ROWS)
+
+
+def held(predictions: np.ndarray, name: str = "accuracy", labels: np.ndarray = TRUTH) -> HeldOut:
+    return HeldOut.of("split", labels, predictions, metric(name))
+
+
+def wrong(rows: slice) -> np.ndarray:
+    """Predictions that are right but for these rows."""
+    predictions = TRUTH.copy()
+    predictions[rows] = (predictions[rows] + 1) % 3
+    return np.eye(3)[predictions]
+
+
+@given(lost=st.integers(0, 40), gained=st.integers(0, 40))
+def test_mcnemar_is_the_exact_binomial_test_of_the_rows_that_differ(lost, gained):
+    champion = np.arange(ROWS) >= gained
+    challenger = np.arange(ROWS) < ROWS - lost
+    found = mcnemar(champion, challenger)
+    assert (found.lost, found.gained) == (lost, gained)
+    assert found.loss == pytest.approx((lost - gained) / ROWS)
+    if lost + gained:
+        expected = binomtest(lost, lost + gained, 0.5, alternative="greater").pvalue
+        assert found.worse == pytest.approx(expected)
+    assert found.loss < found.most_lost
+
+
+def test_the_bound_covers_the_true_loss_as_often_as_it_says():
+    rng, covered, draws = np.random.default_rng(1), 0, 400
+    for _ in range(draws):
+        champion, challenger = rng.random(ROWS) < 0.97, rng.random(ROWS) < 0.94
+        covered += mcnemar(champion, challenger).most_lost >= 0.03
+    assert covered / draws >= 0.95
+
+
+def test_a_worse_model_is_worse_and_the_same_model_is_not():
+    champion, worse = held(wrong(slice(0, 4))), held(wrong(slice(0, 20)))
+    found = compare(champion, worse, metric("accuracy"))
+    assert found.is_worse()
+    assert not found.is_better()
+    assert not found.not_inferior(0.05)
+    assert "the champion alone has 16 right, this model alone 0 (McNemar exact" in found.describe()
+    assert compare(worse, champion, metric("accuracy")).is_better()
+    same = compare(champion, champion, metric("accuracy"))
+    assert not same.is_worse()
+    assert same.not_inferior(0.05)
+
+
+@pytest.mark.parametrize("name", ["mae", "r2", "rmse", "auc", "f1"])
+def test_any_metric_is_compared_by_the_same_rows(name, monkeypatch):
+    monkeypatch.setattr(comparison, "DRAWS", 100)  # scikit-learn takes its time for f1 and auc
+    truth = RNG.integers(0, 2, ROWS)
+    labels = truth if metric(name).needs_classes else truth + RNG.normal(size=ROWS)
+    good, bad = labels + RNG.normal(0, 0.1, ROWS), labels + RNG.normal(0, 0.9, ROWS)
+    champion, worse = held(good[:, None], name, labels), held(bad[:, None], name, labels)
+    found = compare(champion, worse, metric(name))
+    assert found.is_worse()
+    assert found.loss > 0
+    assert found.most_lost > found.loss
+    assert "paired bootstrap" in found.describe()
+    assert not compare(champion, champion, metric(name)).is_worse()
+
+
+def test_other_rows_are_not_compared():
+    champion = held(wrong(slice(0, 4)))
+    other = HeldOut.of("another split", TRUTH, wrong(slice(0, 4)), metric("accuracy"))
+    assert compare(champion, other, metric("accuracy")) is None
+
+
+def test_images_are_kept_in_part_and_not_compared(tmp_path):
+    images = np.zeros((3000, 784), dtype="float32")
+    kept = HeldOut.of("split", images, images, metric("mse"))
+    assert not kept.complete
+    assert compare(kept, kept, metric("mse")) is None
+
+
+def test_what_is_kept_is_read_back(tmp_path: Path):
+    path = tmp_path / "new" / "test_rows.npz"
+    kept = held(wrong(slice(0, 9)))
+    kept.save(path)
+    read = HeldOut.load(path)
+    assert (read.split, read.complete) == ("split", True)
+    np.testing.assert_array_equal(read.predictions, kept.predictions)
+    assert np.sum(read.labels != read.predictions) == 9

@@ -1,0 +1,346 @@
+"""The champion takes raw inputs, wherever it is served, and answers with a table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from occam.search.champions.prediction import predict
+from occam.search.errors import InputError
+from occam.search.pipeline import load
+from occam.search.runs.store import connect, mlflow, quietly
+from occam.search.tracking import Tracker
+from occam.search.trials import FinishedTrial, TrialState
+from PIL import Image
+from sklearn.preprocessing import OneHotEncoder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy is deprecated",  # MLflow's use of SQLAlchemy 2.1
+        "ignore:__array__ implementation doesn.t accept a copy keyword",  # Keras on TensorFlow
+    ),
+]
+
+TRIAL = FinishedTrial(
+    number=0,
+    state=TrialState.COMPLETE,
+    hyperparameters={},
+    parameter_count=10,
+    trainable_parameter_count=10,
+    seed=0,
+)
+TASK = '''
+"""A task in a file of its own, with a layer and a helper of its own."""
+import keras
+import numpy as np
+from helper_of_my_task import flatten
+from occam.search.errors import InputError
+from occam.search.pipeline import Pipeline
+
+class Doubled(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+def scale(images):
+    if np.ndim(images) < 2:
+        raise InputError("too flat")
+    return flatten(images) / 16
+
+pipeline = Pipeline(data=list, space=list, target=0.9)
+'''
+
+
+@dataclass
+class Store:
+    """A store to which models are logged and made champions, each under its own name."""
+
+    uri: str
+    folder: Path
+
+    def log(
+        self,
+        name: str,
+        model: keras.Model,
+        sample: Any,
+        *,
+        transform: Callable[[Any], Any] | None = None,
+        classes: tuple[str, ...] = (),
+        metric: str = "accuracy",
+    ) -> str:
+        path = self.folder / f"{name}.keras"
+        model.save(path)
+        tracker = Tracker(self.uri, pipeline=name, search=name)
+        tracker.start({"metric": metric, "target": 0.9}, data=None)
+        trial = replace(TRIAL, model_path=str(path))
+        tracker.log(trial)
+        address = tracker.log_model(trial, transform=transform, sample=sample, classes=classes)
+        assert tracker.log_model(trial, transform=None, sample=None, classes=()) == address
+        client = connect(self.uri)
+        client.create_registered_model(name)
+        client.create_model_version(name, address)
+        client.set_registered_model_alias(name, "champion", "1")
+        return address
+
+    def champion(self, name: str) -> Any:
+        connect(self.uri)
+        with quietly():
+            return mlflow.pyfunc.load_model(f"models:/{name}@champion")
+
+
+def network(*shape: int, outputs: int, activation: str, loss: Any, own: Any = None) -> keras.Model:
+    """A model of one dense layer with known weights: outputs grow with the first input."""
+    layers = [keras.Input(shape), keras.layers.Flatten(), *([own] if own else [])]
+    dense = keras.layers.Dense(outputs, activation=activation, kernel_initializer="ones")
+    model = keras.Sequential([*layers, dense])
+    weights, bias = dense.get_weights()
+    dense.set_weights([weights * np.arange(1, outputs + 1), bias])
+    model.compile("adam", loss)
+    return model
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("store")
+    return Store(f"sqlite:///{folder}/mlflow.db", folder)
+
+
+@pytest.fixture(scope="module")
+def my_task(store: Store) -> Iterator[Any]:
+    """The module of a user's own pipeline file."""
+    (store.folder / "helper_of_my_task.py").write_text(
+        "def flatten(rows):\n    import numpy as np\n    return np.reshape(rows, (len(rows), -1))\n"
+    )
+    path = store.folder / "my_task.py"
+    path.write_text(TASK)
+    load(str(path))
+    yield sys.modules["my_task"]
+    for name in ("my_task", "helper_of_my_task"):
+        del sys.modules[name]
+    sys.path.remove(str(store.folder))
+
+
+@pytest.fixture(scope="module")
+def images(store: Store, my_task: Any) -> str:
+    """A champion that takes images of 2 x 2 pixels and returns logits of three classes."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = network(4, outputs=3, activation="linear", loss=loss, own=my_task.Doubled())
+    sample = np.zeros((5, 2, 2))
+    classes = ("cat", "dog", "hen")
+    store.log("images", model, sample, transform=my_task.scale, classes=classes)
+    return "images"
+
+
+@pytest.fixture(scope="module")
+def houses(store: Store) -> str:
+    """A champion that takes a table with numbers and text and predicts a number."""
+    table = pd.DataFrame({"rooms": [1.0, 2.0, 3.5], "zip": ["01", "02", "02"]})
+    encode = OneHotEncoder(sparse_output=False).fit(table[["zip"]])
+
+    def transform(frame: Any) -> Any:
+        return np.hstack([frame[["rooms"]].to_numpy(), encode.transform(frame[["zip"]])])
+
+    model = network(3, outputs=1, activation="linear", loss="mse")
+    store.log("houses", model, table, transform=transform, metric="mae")
+    return "houses"
+
+
+def test_logits_become_probabilities_of_named_classes(store, images):
+    table = store.champion(images).predict(np.array([[[16.0, 0], [0, 0]], [[0, 0], [0, 0]]]))
+    assert list(table) == ["prediction", "probability_cat", "probability_dog", "probability_hen"]
+    assert list(table["prediction"]) == ["hen", "cat"]
+    expected = np.exp([2, 4, 6]) / np.exp([2, 4, 6]).sum()
+    np.testing.assert_allclose(table.iloc[0, 1:].to_numpy(float), expected, rtol=1e-5)
+
+
+def test_a_table_in_gives_a_table_out(store, houses):
+    frame = pd.DataFrame({"zip": ["02", "01"], "rooms": [4.0, 1.0], "extra": [0, 0]})
+    table = store.champion(houses).predict(frame)
+    assert list(table) == ["prediction"]
+    np.testing.assert_allclose(table["prediction"], [5.0, 2.0])
+
+
+def test_one_probability_is_that_of_the_second_of_two_classes(store):
+    model = network(2, outputs=1, activation="sigmoid", loss="binary_crossentropy")
+    store.log("churn", model, np.zeros((3, 2)), classes=("stays", "leaves"))
+    table = store.champion("churn").predict(pd.DataFrame({"a": [3.0, -3.0], "b": [0.0, 0.0]}))
+    assert list(table["prediction"]) == ["leaves", "stays"]
+    np.testing.assert_allclose(table["probability_stays"] + table["probability_leaves"], 1)
+
+
+def test_one_logit_becomes_two_probabilities(store):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    store.log("logit", network(1, outputs=1, activation="linear", loss=loss), np.zeros((2, 1)))
+    table = store.champion("logit").predict(np.array([[0.0], [2.0]]))
+    assert list(table["prediction"]) == [0, 1]
+    np.testing.assert_allclose(table["probability_1"], [0.5, 1 / (1 + np.exp(-2))], rtol=1e-5)
+
+
+def test_a_sequence_gets_one_class_a_step(store):
+    inputs = keras.Input((4, 2))
+    model = keras.Model(inputs, keras.layers.Softmax()(inputs))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    store.log("steps", model, np.zeros((2, 4, 2)), classes=("a", "b"))
+    table = store.champion("steps").predict(np.eye(2)[[[0, 1, 1, 0]]])
+    assert list(table["prediction"]) == [["a", "b", "b", "a"]]
+
+
+def test_several_inputs_go_by_name(store, workplace):
+    inputs = [keras.Input((2,)), keras.Input((1,))]
+    outputs = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Concatenate()(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "mse")
+    store.log("two", model, (np.zeros((2, 2)), np.zeros((2, 1))), metric="r2")
+    np.savez("new.npz", input_0=np.ones((3, 2)), input_1=np.ones((3, 1)))
+    predict(store.uri, "two", Path("new.npz"), None)
+    assert list(pd.read_csv("new.predictions.csv")["prediction"]) == [3.0] * 3
+    np.savez("less.npz", input_0=np.ones((3, 2)))
+    with pytest.raises(InputError, match="lacks input_1; it has input_0"):
+        predict(store.uri, "two", Path("less.npz"), None)
+
+
+def test_the_keras_model_is_inside_with_what_it_needs(store, images):
+    place = Path(mlflow.artifacts.download_artifacts(f"models:/{images}@champion"))
+    assert (place / "artifacts" / "model.keras").is_file()
+    required = (place / "requirements.txt").read_text()
+    assert f"keras=={keras.__version__}" in required
+    assert "tensorflow" in required or "jax" in required or "torch" in required
+
+
+def test_a_champion_is_served_where_occam_is_not_installed(store, images):
+    """Nor the user's own pipeline file, its layer and its helper."""
+    code = (
+        "import sys\n"
+        "for name in ('occam', 'occam.search', 'my_task', 'helper_of_my_task'):\n"
+        "    sys.modules[name] = None\n"
+        "import mlflow, numpy as np\n"
+        f"mlflow.set_tracking_uri({store.uri!r})\n"
+        f"model = mlflow.pyfunc.load_model('models:/{images}@champion')\n"
+        "print(model.predict(np.ones((1, 2, 2)))['prediction'][0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert done.stdout.strip() == "hen", done.stderr
+
+
+def test_preprocessing_that_cannot_travel_is_said_in_one_line(store):
+    with (store.folder / "held open").open("w") as file:
+        model = network(1, outputs=1, activation="linear", loss="mse")
+        with pytest.raises(InputError, match="cannot travel with its model: .*Its transform must"):
+            store.log("open", model, np.zeros((2, 1)), transform=lambda x: (file, x)[1])
+
+
+def test_a_csv_file_is_read_in_the_types_of_the_signature(store, houses, workplace):
+    Path("new.csv").write_text("id,rooms,zip\n1,4,02\n2,1,01\n")
+    written = predict(store.uri, houses, Path("new.csv"), None)
+    assert written == Path("new.predictions.csv")
+    assert list(pd.read_csv(written)["prediction"]) == [5.0, 2.0]
+
+
+def test_numbers_and_truths_are_read_as_people_write_them(store, workplace):
+    table = pd.DataFrame({"floors": [1, 2, 3], "garden": [True, False, True]})
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    store.log("flats", model, table, transform=lambda frame: frame.astype("float32"), metric="mae")
+    Path("new.csv").write_text("garden;floors\nFalse;2.0\nTRUE;3\n")
+    predict(store.uri, "flats", Path("new.csv"), None)
+    assert list(pd.read_csv("new.predictions.csv")["prediction"]) == [2.0, 4.0]
+    Path("new.csv").write_text("garden;floors\nlarge;2\n")
+    with pytest.raises(InputError, match="column 'garden': 'large' is neither true nor false"):
+        predict(store.uri, "flats", Path("new.csv"), None)
+
+
+@pytest.mark.parametrize("header", ["", "a,b,c,d\n"], ids=["without header", "with header"])
+def test_images_come_as_rows_of_pixels_in_a_csv_file(store, images, workplace, header):
+    Path("pixels.csv").write_text(f"{header}0,0,0,0\n16,0,0,0\n")
+    predict(store.uri, images, Path("pixels.csv"), Path("out.csv"))
+    assert list(pd.read_csv("out.csv")["prediction"]) == ["cat", "hen"]
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x": np.zeros((3, 2, 2)), "y": np.zeros(3)},
+        {"anything": np.zeros((3, 4), dtype="uint8")},
+        {"x": np.zeros((3, 2, 2, 1), dtype="float32")},
+    ],
+    ids=["x", "only array", "channel"],
+)
+def test_an_npz_file_is_read(store, images, workplace, arrays):
+    np.savez("rows.npz", **arrays)
+    predict(store.uri, images, Path("rows.npz"), None)
+    assert len(pd.read_csv("rows.predictions.csv")) == 3
+
+
+def test_a_folder_of_images_is_read_in_the_order_of_its_names(store, images, workplace):
+    for name, value in (("b.png", 255), ("a.jpg", 0)):
+        Path("pictures/inner").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 7), (value, value, value)).save(Path("pictures/inner", name))
+    predict(store.uri, images, Path("pictures"), None)
+    table = pd.read_csv("pictures.predictions.csv")
+    assert list(table["file"]) == ["inner/a.jpg", "inner/b.png"]
+    assert list(table["prediction"]) == ["cat", "hen"]
+
+
+BAD_INPUTS = [
+    ("houses", "none.csv", None, "does not exist"),
+    ("houses", "rows.txt", "1", "is none of: a CSV file, an .npz file, a folder"),
+    ("houses", "rows.csv", "rooms\n1\n", "lacks the columns zip; it has rooms"),
+    ("houses", "rows.csv", "rooms,zip\nmany,01\n", "column 'rooms': .*'many'"),
+    ("houses", "rows.csv", "rooms,zip\n", "has no rows"),
+    ("houses", "rows.csv", "rooms,zip\n1,99\n", "cannot use rows.csv: .*unknown categories"),
+    ("houses", "rows.csv", "", "is empty: a line of column names and rows are needed"),
+    ("houses", "rows.csv", "rooms,zip\n1\n", "line 2: 1 cells, but 2 columns are named"),
+    ("images", "rows.csv", "1,2,3\n", r"rows of shape \(3,\); .* takes rows of shape \(2, 2\)"),
+    ("images", "rows.csv", "a,b,c,d\n1,2,3,x\n", "cannot be read as numbers"),
+    ("images", "rows.npz", "no archive", "cannot be read as an .npz file"),
+    ("nothing", "rows.csv", "1\n", "'nothing' has no champion: run `occam search nothing`"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "content", "message"), BAD_INPUTS)
+def test_input_that_cannot_be_used_is_said_in_one_line(
+    store, images, houses, workplace, name, file, content, message
+):
+    if content is not None:
+        Path(file).write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        predict(store.uri, name, Path(file), None)
+    assert "\n" not in str(caught.value)
+    assert not Path("rows.predictions.csv").exists()
+
+
+def test_npz_files_with_objects_or_without_a_clear_input_are_refused(store, images, workplace):
+    np.savez("objects.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(InputError, match="plain arrays"):
+        predict(store.uri, images, Path("objects.npz"), None)
+    np.savez("two.npz", a=np.zeros((1, 4)), b=np.zeros((1, 4)))
+    with pytest.raises(InputError, match="holds the arrays a, b: name the inputs `x`"):
+        predict(store.uri, images, Path("two.npz"), None)
+
+
+def test_folders_that_hold_no_images_are_refused(store, images, houses, workplace):
+    Path("empty").mkdir()
+    with pytest.raises(InputError, match="holds no images"):
+        predict(store.uri, images, Path("empty"), None)
+    Path("empty/broken.png").write_text("no picture")
+    with pytest.raises(InputError, match="broken.png cannot be read as an image"):
+        predict(store.uri, images, Path("empty"), None)
+    with pytest.raises(InputError, match="takes no images"):
+        predict(store.uri, houses, Path("empty"), None)
+
+
+def test_output_that_would_replace_the_input_is_refused(store, houses, workplace):
+    Path("rows.csv").write_text("rooms,zip\n1,01\n")
+    with pytest.raises(InputError, match="give the name of a new file"):
+        predict(store.uri, houses, Path("rows.csv"), Path("rows.csv"))
+    with pytest.raises(InputError, match="of the output does not exist"):
+        predict(store.uri, houses, Path("rows.csv"), Path("nowhere/out.csv"))

@@ -1,0 +1,87 @@
+"""What needs no search is measured and said before one starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from occam.search.data.baselines import Baseline, baselines, described, modest_target
+from occam.search.metrics import metric
+from occam.search.pipeline import Data
+from occam.search.selection import search_target
+
+RNG = np.random.default_rng(0)
+INPUTS = RNG.normal(size=(600, 3)).astype("float32")
+CLASSES = (INPUTS[:, 0] + 0.3 * RNG.normal(size=600) > 0.8).astype(int)
+NUMBERS = 5 + 2 * INPUTS[:, 0] + RNG.normal(size=600)
+ACCURACY, R2 = metric("accuracy"), metric("r2")
+
+
+def data(inputs: np.ndarray, labels: np.ndarray) -> Data:
+    parts = (slice(300), slice(300, 500), slice(500, 600))
+    return Data(*((inputs[part], labels[part]) for part in parts))
+
+
+def scores(*arguments, **options) -> dict[str, float]:
+    return {each.name: each.score for each in baselines(*arguments, **options)}
+
+
+def test_the_majority_class_and_a_logistic_model_are_measured():
+    found = scores(data(INPUTS, CLASSES), ACCURACY)
+    assert found["majority class"] == pytest.approx(1 - CLASSES[300:500].mean())
+    assert found["linear model"] > 0.9
+
+
+def test_the_mean_and_a_linear_model_are_measured():
+    found = scores(data(INPUTS, NUMBERS), R2)
+    assert found["mean"] == pytest.approx(0, abs=0.05)
+    assert found["linear model"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_last_value_is_a_forecast_where_rows_are_in_the_order_of_time():
+    walk = np.cumsum(RNG.normal(size=600))
+    found = scores(data(INPUTS, walk), R2, chronological=True)
+    assert found["last value"] > found["mean"]
+    assert "last value" not in scores(data(INPUTS, walk), R2)
+    assert scores(data(INPUTS, CLASSES), ACCURACY, chronological=True)["last value"] < 0.9
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "auc"])
+def test_every_metric_of_classes_can_be_measured(name):
+    found = scores(data(INPUTS, CLASSES), metric(name))
+    assert 0 <= found["majority class"] < found["linear model"] <= 1
+
+
+def test_images_one_hot_labels_sequences_and_texts_are_no_obstacle():
+    images = RNG.random((600, 6, 6, 1)).astype("float32")
+    assert set(scores(data(images, CLASSES), ACCURACY)) == {"majority class", "linear model"}
+    assert set(scores(data(INPUTS, np.eye(2)[CLASSES]), ACCURACY)) == {"majority class"}
+    assert set(scores(data(INPUTS, INPUTS), metric("mse"))) == {"mean"}
+    tokens = RNG.integers(0, 4, (600, 5))
+    assert scores(data(tokens, tokens), ACCURACY)["majority class"] == pytest.approx(0.25, abs=0.06)
+    texts = np.array(["good", "bad"] * 300, dtype=object)
+    assert set(scores(data(texts, CLASSES), ACCURACY)) == {"majority class"}
+    assert baselines(data(INPUTS, NUMBERS), metric("numpy:dot")) == []
+
+
+def test_a_target_that_a_baseline_reaches_is_said_to_be_trivial():
+    constant = Baseline(name="majority class", score=0.7, trained=False)
+    linear = Baseline(name="linear model", score=0.8, trained=True)
+    assert described([constant, linear], ACCURACY, 0.9) == [
+        "Baselines, accuracy on validation data: majority class 0.7000, linear model 0.8000."
+    ]
+    assert described([constant, linear], ACCURACY, 0.75)[1].startswith("A linear model reaches")
+    trivial = "The target 0.6 is trivial: the majority class reaches it."
+    assert described([constant, linear], ACCURACY, 0.6)[1] == trivial
+    assert described([], ACCURACY, 0.6) == []
+
+
+def test_the_target_that_is_not_given_can_be_shown_with_the_margin():
+    labels = CLASSES[:200]
+    linear = Baseline(name="linear model", score=0.85, trained=True)
+    target = modest_target([linear], ACCURACY, labels, margin=2.0)
+    assert 0.7 < target < search_target(ACCURACY, target, labels, 2.0) < 0.85
+    mae = metric("mae")
+    assert modest_target([linear], mae, labels, margin=2.0) == 0.935
+    hopeless = Baseline(name="mean", score=-0.2, trained=False)
+    R2.check_target(modest_target([hopeless], R2, NUMBERS, margin=2.0))
+    ACCURACY.check_target(modest_target([], ACCURACY, labels, margin=2.0))

@@ -1,0 +1,284 @@
+"""What data and labels are refused, and that what can be trained on is let through."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+from occam.search.data.checks import check_data, check_labels
+from occam.search.errors import InputError
+from occam.search.metrics import METRICS, metric
+from occam.search.pipeline import Data
+
+ACCURACY, R2, AUC = metric("accuracy"), metric("r2"), metric("auc")
+LABELS = np.array([0, 1, 2, 1])
+INPUTS = np.arange(8.0).reshape(4, 2)
+TABLE = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0], "city": ["a", "b", "c", "d"]})
+
+
+def data(transform: Any = None, **splits: Any) -> Data:
+    good = {name: (INPUTS, LABELS) for name in ("train", "validation", "test")}
+    return Data(**{**good, **splits}, transform=transform)
+
+
+def alike(inputs: Any, labels: Any = LABELS, transform: Any = None) -> Data:
+    return Data(*[(inputs, labels)] * 3, transform=transform)
+
+
+def refused(message: str, given: Data, measured: Any = ACCURACY) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        check_data(given, measured)
+    assert "\n" not in str(caught.value)
+
+
+def changed(row: int, column: int, value: float) -> np.ndarray:
+    inputs = INPUTS.copy()
+    inputs[row, column] = value
+    return inputs
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        INPUTS,
+        [INPUTS, np.arange(4)],
+        (INPUTS, INPUTS.astype("uint8")),
+        {"image": np.zeros((4, 8, 8, 1)), "age": np.ones(4)},
+        {"left": [INPUTS, INPUTS], "right": INPUTS},
+        TABLE,
+        TABLE.assign(seen=pd.array([1, 2, 3, 4], dtype="Int64")),
+        np.array(["a", "b", "c", "d"]),
+        np.array(["a", None, "c", "d"])[[0, 2, 3, 3]],
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_arrays_tables_and_nests_of_them_are_let_through(inputs):
+    check_data(alike(inputs), ACCURACY)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS, [0, 1, 2, 1], pd.Series([0, 1, 2, 1]), np.eye(3)[LABELS], np.array(["no", "yes"] * 2)],
+)
+def test_labels_of_two_classes_or_more_are_let_through(labels):
+    check_data(alike(INPUTS, labels), ACCURACY)
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_an_empty_split_is_refused(name):
+    empty = (INPUTS[:0], LABELS[:0])
+    refused(f"The {name} split is empty", data(**{name: empty}))
+    refused(f"The {name} split is empty", data(**{name: (None, None)}))
+
+
+def test_a_split_that_is_no_pair_is_refused():
+    refused(r"The test split must be \(inputs, labels\), received ndarray", data(test=INPUTS))
+
+
+def test_rows_without_a_label_are_refused():
+    refused(
+        "validation split has 4 rows of inputs and 3 labels", data(validation=(INPUTS, [0, 1, 2]))
+    )
+    uneven = {"a": INPUTS, "b": INPUTS[:2]}
+    refused("train split has 2 rows of inputs 'b' and 4 labels", alike(uneven))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_inputs_that_are_not_finite_are_refused_with_their_place(value):
+    message = r"The test inputs \(columns 1\) have .* in 1 of 4 rows \(row 2\)"
+    refused(message, data(test=(changed(2, 1, value), LABELS)))
+
+
+def test_labels_that_are_not_finite_are_refused():
+    refused("train labels have missing", alike(INPUTS, [1.0, np.nan, 2.0, 3.0]), R2)
+    refused("train labels have missing", alike(INPUTS, np.array(["a", None, "b", "c"])))
+
+
+def test_missing_values_in_a_table_are_refused_by_column():
+    refused("column 'age' have missing", alike(TABLE.assign(age=[1.0, np.nan, 2.0, np.nan])))
+    refused("column 'city' have missing", alike(TABLE.assign(city=["a", None, "c", "d"])))
+    seen = pd.array([1, None, 3, 4], dtype="Int64")
+    refused("column 'seen' have missing", alike(TABLE.assign(seen=seen)))
+
+
+def test_text_is_refused_once_it_should_have_been_transformed():
+    check_data(alike(TABLE), ACCURACY)
+    refused("train inputs are still text after preprocessing: city", alike(TABLE, transform=abs))
+    mixed = np.array([[1, "a"]] * 4, dtype=object)
+    refused("train inputs are still text after preprocessing: 1, a", alike(mixed, transform=abs))
+    check_data(alike(np.array(["good", "bad"] * 2), transform=abs), ACCURACY)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (scipy.sparse.csr_matrix(INPUTS), "sparse matrix: make them dense"),
+        ([[1.0, 2.0]] * 4, r"inputs are a list: give np.asarray\(...\) of it"),
+    ],
+)
+def test_what_no_trainer_takes_is_refused(inputs, message):
+    refused(message, alike(inputs))
+
+
+def test_a_single_class_to_learn_from_is_refused():
+    refused("train labels have only one class, 1", data(train=(INPUTS, [1, 1, 1, 1])))
+    refused("train labels have only one class", data(train=(INPUTS, np.eye(3)[[1, 1, 1, 1]])))
+    refused("train labels have only one value, 2.5", data(train=(INPUTS, [2.5] * 4)), R2)
+
+
+def test_a_single_class_to_be_tested_on_is_refused_where_the_metric_is_undefined():
+    alone = data(test=(INPUTS, [1, 1, 1, 1]))
+    check_data(alone, ACCURACY)
+    refused("test labels have only one class", alone, AUC)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (np.zeros((4, 3)), r"validation inputs are fractions of shape \(3,\), the train inputs"),
+        (INPUTS.astype("uint8"), r"are whole numbers of shape \(2,\), the train inputs fractions"),
+        ({"a": INPUTS}, "Only one of the train and the validation split has inputs"),
+        (TABLE, "Only one of the train and the validation split has inputs"),
+    ],
+)
+def test_splits_that_are_unlike_are_refused(other, message):
+    refused(message, data(validation=(other, LABELS)))
+
+
+def test_splits_of_other_precision_or_order_of_whole_numbers_are_alike():
+    check_data(data(test=(INPUTS.astype("float32"), LABELS.astype("uint8"))), ACCURACY)
+
+
+def test_tables_with_other_columns_are_refused():
+    given = Data((TABLE, LABELS), (TABLE, LABELS), (TABLE.rename(columns={"age": "Age"}), LABELS))
+    refused("Only one of the train and the test split has .*column 'Age'.*column 'age'", given)
+
+
+def accepted(labels: Any, loss: Any, output_shape: Any, measured: Any = ACCURACY) -> None:
+    check_labels(np.asarray(labels), loss, output_shape, measured)
+
+
+def misfit(message: str, labels: Any, loss: Any, output_shape: Any, measured: Any = ACCURACY):
+    with pytest.raises(InputError, match=message) as caught:
+        check_labels(labels, loss, output_shape, measured)
+    assert "\n" not in str(caught.value)
+
+
+SPARSE = "sparse_categorical_crossentropy"
+
+
+class OwnLoss(keras.losses.SparseCategoricalCrossentropy):
+    """A user's own."""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SPARSE,
+        "SparseCategoricalCrossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True, name="mine"),
+        functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=True),
+        OwnLoss(),
+        [SPARSE],
+        {"output": SPARSE},
+    ],
+)
+def test_a_loss_is_known_however_it_is_given(loss):
+    accepted([0, 1, 2], loss, (None, 3))
+    misfit(
+        "Labels must be whole numbers from 0 to 2, .* received 3 in 1 of 3",
+        [0, 3, 2],
+        loss,
+        (None, 3),
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            [1, 2, 3],
+            r"from 0 to 2, as the model has 3 outputs, received 3 in 1 of 3 rows \(row 2\)",
+        ),
+        ([-1, 0, 1], "received -1 in 1 of 3 rows"),
+        ([0.5, 1.0, 2.0], "received 0.5 in 1 of 3 rows"),
+        (np.eye(3), "for one-hot labels use the loss 'categorical_crossentropy'"),
+        (np.array(["no", "yes"]), r"Labels must be numbers, received no, yes: .*Pipeline\(classes"),
+        (np.array(["no", "yes"], dtype=object), "Labels must be numbers"),
+    ],
+)
+def test_labels_that_are_no_class_numbers_are_refused(labels, message):
+    misfit(message, labels, SPARSE, (None, 3))
+
+
+@given(st.lists(st.integers(-3, 12), min_size=1), st.integers(1, 10))
+def test_class_numbers_fit_exactly_where_the_model_has_an_output_for_each(labels, classes):
+    fits = all(0 <= label < classes for label in labels)
+    for shaped in (np.array(labels), np.array(labels)[:, None], np.array(labels, dtype=float)):
+        if fits:
+            accepted(shaped, SPARSE, (None, classes))
+        else:
+            misfit("Labels must be whole numbers", shaped, SPARSE, (None, classes))
+
+
+def test_a_class_for_each_step_of_a_sequence_is_let_through():
+    accepted(np.zeros((4, 7), int), SPARSE, (None, 7, 3))
+    accepted(np.zeros((4, 7, 1), int), SPARSE, (None, None, 3))
+
+
+@pytest.mark.parametrize(
+    "loss", ["categorical_crossentropy", keras.losses.CategoricalCrossentropy()]
+)
+def test_one_hot_labels_need_a_column_for_each_output(loss):
+    accepted(np.eye(3), loss, (None, 3))
+    accepted(np.full((4, 3), 1 / 3), loss, (None, 3))
+    misfit("one-hot in 3 columns", np.eye(4), loss, (None, 3))
+    misfit("whole numbers need 'sparse_categorical_crossentropy'", LABELS, loss, (None, 3))
+    misfit("do not in 2 of 3 rows", np.eye(3)[[0, 0, 0]] * [[1], [2], [0]], loss, (None, 3))
+
+
+@pytest.mark.parametrize(
+    "loss", ["binary_crossentropy", "bce", keras.losses.BinaryFocalCrossentropy()]
+)
+def test_a_binary_loss_needs_labels_of_0_and_1_and_one_output(loss):
+    accepted([0, 1, 1], loss, (None, 1))
+    accepted([True, False], loss, (None, 1))
+    accepted([[0.0], [1.0]], loss, (None, 1), AUC)
+    misfit("Labels must be 0 or 1 with this loss, received 2 in 1 of 4", LABELS, loss, (None, 1))
+    misfit("received -1", [-1, 1], loss, (None, 1))
+    misfit(r"The model has 2 outputs, .* needs Dense\(1, 'sigmoid'\)", [0, 1], loss, (None, 2))
+    misfit(r"Rows of labels have shape \(2,\)", np.eye(2), loss, (None, 1))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", keras.losses.Huber(), lambda y, p: 0.0])
+def test_a_regression_needs_as_many_labels_as_outputs(loss):
+    accepted([1.5, 2.5], loss, (None, 1), R2)
+    accepted(np.ones((4, 3)), loss, (None, 3), R2)
+    misfit(
+        r"Rows of labels have shape \(\), the model's outputs \(3,\)",
+        [1.5, 2.5],
+        loss,
+        (None, 3),
+        R2,
+    )
+    misfit(r"Rows of labels have shape \(3,\)", np.ones((4, 3)), loss, (None, 1), R2)
+
+
+def test_the_area_under_the_curve_needs_as_many_predictions_as_labels():
+    misfit(r"outputs \(2,\)", [0, 1, 1], SPARSE, (None, 2), AUC)
+
+
+@pytest.mark.parametrize("measured", METRICS.values(), ids=METRICS)
+def test_losses_that_keras_does_not_have_and_models_of_several_outputs_are_let_through(measured):
+    accepted([[7.5], [-1]], lambda y, p: 0.0, (None, 1), measured)
+    accepted([7, 8], None, (None, 1), measured)
+    accepted([7, 8], SPARSE, [(None, 3), (None, 1)], measured)
+    accepted([7, 8], SPARSE, {"a": (None, 3)}, measured)

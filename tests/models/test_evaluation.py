@@ -1,0 +1,109 @@
+"""Predictions are those of Keras, whatever form the inputs have."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from occam.search.errors import InputError
+from occam.search.metrics import metric
+from occam.search.models import evaluation
+from occam.search.models.evaluation import predictions, score
+
+INPUTS = np.random.default_rng(0).normal(size=(50, 3))
+
+
+def model(units: int = 4, activation: str = "softmax", loss: object = "mse") -> keras.Model:
+    keras.utils.set_random_seed(1)
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units, activation=activation)])
+    made.compile(loss=loss)
+    return made
+
+
+def two_inputs() -> keras.Model:
+    inputs = {name: keras.Input((3,), name=name) for name in ("left", "right")}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    made = keras.Model(inputs, keras.layers.Dense(2)(joined))
+    made.compile(loss="mse")
+    return made
+
+
+def test_predictions_are_those_of_keras():
+    made = model()
+    assert np.allclose(predictions(made, INPUTS), made.predict(INPUTS, verbose=0))
+
+
+def test_a_model_that_is_not_compiled_predicts_too():
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    assert predictions(made, INPUTS).shape == (50, 2)
+
+
+def test_predictions_are_of_single_precision_wherever_they_are_made():
+    backend = keras.backend.backend()
+    if backend == "jax":
+        pytest.skip("JAX has a context of its own for it.")
+    before = evaluation._tensorfloat(backend)[0]
+    with evaluation.single_precision():
+        assert not evaluation._tensorfloat(backend)[0]
+    assert evaluation._tensorfloat(backend)[0] == before
+
+
+def test_chunks_join_to_the_whole(monkeypatch):
+    made, whole = model(), predictions(model(), INPUTS)
+    monkeypatch.setattr(evaluation, "CHUNK", 16)
+    assert np.allclose(predictions(made, INPUTS), whole)
+
+
+def test_a_data_frame_is_read_as_an_array():
+    made = model()
+    assert np.array_equal(predictions(made, pd.DataFrame(INPUTS)), predictions(made, INPUTS))
+
+
+def test_several_inputs_come_as_a_dictionary():
+    made = two_inputs()
+    assert predictions(made, {"left": INPUTS, "right": INPUTS}).shape == (50, 2)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_inputs_come_as_a_list_or_a_tuple(kind):
+    inputs = [keras.Input((3,)), keras.Input((3,))]
+    made = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Add()(inputs)))
+    made.compile(loss="mse")
+    assert predictions(made, kind([INPUTS, INPUTS])).shape == (50, 2)
+
+
+def test_binary_logits_become_probabilities():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    logits = predictions(model(1, "linear"), INPUTS)
+    assert np.allclose(
+        predictions(model(1, "linear", loss), INPUTS), 1 / (1 + np.exp(-logits)), atol=1e-6
+    )
+
+
+def test_class_logits_become_probabilities():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    given, expected = model(4, "linear", loss), model(4, "softmax")
+    assert np.allclose(predictions(given, INPUTS), predictions(expected, INPUTS), atol=1e-6)
+
+
+def test_a_model_with_two_outputs_is_refused():
+    inputs = keras.Input((3,))
+    outputs = [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]
+    with pytest.raises(InputError, match="The model has 2 outputs, and a metric is measured on"):
+        predictions(keras.Model(inputs, outputs), INPUTS)
+
+
+def test_the_score_is_the_metric_of_the_predictions():
+    made = model()
+    labels = predictions(made, INPUTS).argmax(axis=-1)
+    labels[:5] = (labels[:5] + 1) % 4
+    assert score(made, (INPUTS, labels), metric("accuracy")) == pytest.approx(0.9)
+
+
+def test_predictions_that_are_not_finite_score_not_a_number():
+    made = model(1, "sigmoid")
+    made.set_weights([np.full((3, 1), np.nan), np.zeros(1)])
+    assert math.isnan(score(made, (INPUTS, np.arange(50) % 2), metric("auc")))
