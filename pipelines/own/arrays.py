@@ -15,8 +15,8 @@ from occam.search.pipeline import Data, Pipeline
 from occam.spaces.dense import dense
 from occam.spaces.recurrent import recurrent
 
-from .labels import FEW, OF_NUMBERS
-from .photos import image_space
+from .labels import FEW, OF_NUMBERS, meant
+from .photos import ending, image_space
 from .splits import stratified
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
@@ -32,6 +32,7 @@ def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
     found = read_arrays(path)
     x, y = _pair(path, found)
     classes = _is_classes(path, y, metric)
+    count = int(y.max()) + 1 if classes else 0
     y = y.astype("int32") if classes else y.astype("float32")
     raw = Data(*((x[part], y[part]) for part in stratified(y, classes=classes)))
     images = x.ndim == 4 or (x.ndim == 3 and min(x.shape[1:]) >= SMALLEST_IMAGE)
@@ -40,7 +41,7 @@ def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
     return Pipeline(
         data=lambda: raw,
         preprocessing=lambda data: data.transformed(change),
-        space=_space(shape, images, int(y.max()) + 1 if classes else 0, raw.train[1]),
+        space=_space(shape, images, count, raw.train[1], ranked=metric == "auc"),
         target=math.nan,
         metric=metric or ("accuracy" if classes else "r2"),
         epochs=40,
@@ -48,6 +49,7 @@ def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
         notes=(
             f"{len(x):,} rows of shape {x.shape[1:]}; the labels are "
             f"{'classes' if classes else 'numbers'}.",
+            *meant(metric or "", range(count), rarer=False),
         ),
     )
 
@@ -87,7 +89,7 @@ def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) ->
 def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels; an official split is joined, as Occam splits the rows itself."""
     if {"x_train", "y_train", "x_test", "y_test"} <= found.keys():
-        found = {key: np.concatenate([found[f"{key}_train"], found[f"{key}_test"]]) for key in "xy"}
+        found = {key: _joined(path, key, found) for key in "xy"}
     if not {"x", "y"} <= found.keys():
         names = ", ".join(found) or "nothing"
         raise InputError(f"{path} holds {names}: name the inputs `x` and the labels `y`.")
@@ -103,6 +105,17 @@ def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
     return x, y
 
 
+def _joined(path: Path, key: str, found: dict[str, np.ndarray]) -> np.ndarray:
+    parts = [found[f"{key}_{split}"] for split in ("train", "test")]
+    try:
+        return np.concatenate(parts)
+    except (ValueError, TypeError) as error:
+        shapes = " and ".join(str(part.shape) for part in parts)
+        raise InputError(
+            f"{path}: {key}_train and {key}_test must have rows of one shape, received {shapes}."
+        ) from error
+
+
 def _is_classes(path: Path, y: np.ndarray, metric: str | None) -> bool:
     if len(np.unique(y)) < 2:
         raise InputError(f"{path}: y has only one value, {y[0]}: there is nothing to learn.")
@@ -113,15 +126,15 @@ def _is_classes(path: Path, y: np.ndarray, metric: str | None) -> bool:
     return classes
 
 
-def _space(shape: tuple[int, ...], images: bool, classes: int, labels: np.ndarray) -> Any:
+def _space(
+    shape: tuple[int, ...], images: bool, classes: int, labels: np.ndarray, *, ranked: bool
+) -> Any:
     if images and classes:
-        return image_space(shape, classes, scale=1.0)
-    end: dict[str, Any] = {
-        "loss": "sparse_categorical_crossentropy",
-        "output_activation": "softmax",
-    }
-    if not classes:
-        end = {"loss": "mse", "output_activation": "linear"}
-        end |= {"label_mean": float(labels.mean()), "label_scale": float(labels.std()) or 1.0}
+        return image_space(shape, classes, scale=1.0, ranked=ranked)
     family = recurrent if len(shape) == 2 else dense
-    return family(shape, classes or 1, **end)
+    if classes:
+        outputs, end = ending(classes, ranked=ranked)
+        return family(shape, outputs, **end)
+    mean, scale = float(labels.mean()), float(labels.std()) or 1.0
+    end = {"loss": "mse", "output_activation": "linear"}
+    return family(shape, 1, **end, label_mean=mean, label_scale=scale)

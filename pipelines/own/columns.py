@@ -11,7 +11,7 @@ import pandas as pd
 from occam.search.errors import InputError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .values import dates, numbers, present
+from .values import dates, has_day_first, has_decimal_comma, numbers, present
 
 LARGEST = 1e30  # number whose squares and sums can be computed
 MOSTLY = 0.95  # share of cells that make a column numbers or dates
@@ -29,22 +29,24 @@ class Number:
     mean: float
     scale: float
     flagged: bool
+    decimal_comma: bool  # as in the table that it was fitted on: one cell does not show it
 
     @classmethod
     def fit(cls, cells: pd.Series) -> Number:
-        found = numbers(cells)
+        comma = has_decimal_comma(cells)
+        found = numbers(cells, decimal_comma=comma)
         known, missing = found[np.isfinite(found)], bool(np.isnan(found).any())
         if not len(known):
-            return cls(0.0, 0.0, 1.0, missing)
+            return cls(0.0, 0.0, 1.0, missing, comma)
         if np.abs(known).max() > LARGEST:
             raise InputError(f"Column {cells.name!r} holds numbers larger than {LARGEST:g}.")
-        return cls(float(np.median(known)), float(known.mean()), known.std() or 1.0, missing)
+        median, mean = float(np.median(known)), float(known.mean())
+        return cls(median, mean, known.std() or 1.0, missing, comma)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
-        found = numbers(cells)
+        found = numbers(cells, decimal_comma=self.decimal_comma)
         if np.isinf(found).any():
-            row = int(np.flatnonzero(np.isinf(found))[0])
-            raise InputError(f"Column {cells.name!r} is infinite in row {row + 1}.")
+            raise InputError(_infinite(cells, int(np.flatnonzero(np.isinf(found))[0])))
         missing = np.isnan(found)
         standard = (np.where(missing, self.median, found) - self.mean) / self.scale
         return np.column_stack([standard, missing] if self.flagged else [standard])
@@ -73,22 +75,25 @@ class Moment:
     parts: tuple[int, ...]
     mean: np.ndarray
     scale: np.ndarray
+    day_first: bool  # as in the table that it was fitted on: one cell may not show it
 
     @classmethod
     def fit(cls, cells: pd.Series) -> Moment:
-        found = cls._numbers(cells)
+        day_first = has_day_first(cells)
+        found = cls._numbers(cells, day_first)
         deviation = np.nanstd(found, axis=0)
         parts = np.flatnonzero(deviation > 0)
-        return cls(tuple(parts), np.nanmean(found, axis=0)[parts], deviation[parts])
+        return cls(tuple(parts), np.nanmean(found, axis=0)[parts], deviation[parts], day_first)
 
     @staticmethod
-    def _numbers(cells: pd.Series) -> np.ndarray:
-        moment = dates(cells).dt
-        days = (dates(cells) - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
-        return np.column_stack([days, moment.month, moment.day_of_week, moment.hour]).astype(float)
+    def _numbers(cells: pd.Series, day_first: bool) -> np.ndarray:
+        moments = dates(cells, day_first=day_first)
+        days = (moments - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta(days=1)
+        parts = [days, moments.dt.month, moments.dt.day_of_week, moments.dt.hour]
+        return np.column_stack(parts).astype(float)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
-        found = self._numbers(cells)[:, self.parts]
+        found = self._numbers(cells, self.day_first)[:, self.parts]
         return (np.where(np.isnan(found), self.mean, found) - self.mean) / self.scale
 
 
@@ -146,6 +151,16 @@ def _counts_rows(cells: pd.Series, found: np.ndarray) -> bool:
     return bool(IDENTITY.search(str(cells.name))) or bool(consecutive)
 
 
+def _infinite(cells: pd.Series, place: int) -> str:
+    """Where a cell that cannot be used stands in the file, whatever split the cells are of."""
+    row = cells.index[place]
+    number = row + 1 if isinstance(row, int | np.integer) else row
+    return (
+        f"Column {cells.name!r} holds {cells.iloc[place]!r} in row {number} (the first below the "
+        "names is 1): numbers must be finite; leave the cell empty where the number is not known."
+    )
+
+
 class Encoder:
     """All columns side by side as numbers; those that say most of the labels come first."""
 
@@ -168,5 +183,6 @@ class Encoder:
             encoder.encode(table[name].fillna("").astype(str))
             for name, encoder in self.encoders.items()
         ]
-        numbers = np.column_stack(parts).astype("float32")
+        with np.errstate(over="ignore"):  # what is too large is infinite: `predict` says its rows
+            numbers = np.column_stack(parts).astype("float32")
         return numbers if self.order is None else numbers[:, self.order]

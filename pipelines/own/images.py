@@ -27,26 +27,45 @@ def read_folder(
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give one that holds a folder of images a class.")
-    found = {path.name: files(path) for path in sorted(folder.iterdir()) if path.is_dir()}
+    found = {path.name: files(path) for path in class_folders(folder)}
     names = tuple(classes) or tuple(name for name, images in found.items() if images)
     missing = [name for name in names if not found.get(name)]
     if missing or len(names) < 2:
-        listed = ", ".join(missing) or "a second class"
-        raise InputError(
-            f"{folder} lacks images of {listed}: each class needs a folder of images in it "
-            f"({', '.join(sorted(SUFFIXES))})."
-        )
+        raise InputError(_lacking(folder, missing or ["a second class"] * len(names)))
     images = [read_image(path, size) for name in names for path in found[name]]
     labels = np.repeat(np.arange(len(names)), [len(found[name]) for name in names])
     return np.stack(images), labels, names
 
 
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in it but hidden ones, which file managers and notebooks make."""
+    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
+    return [path for path in inside if not path.name.startswith(".")]
+
+
 def files(folder: Path) -> list[Path]:
+    """All images in a folder and its folders, hidden ones left out."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def _lacking(folder: Path, missing: Sequence[str]) -> str:
+    """What a folder lacks of images in folders, and what it has instead.
+
+    Args:
+        missing: classes without images; empty where there is not even one class.
+    """
+    suffixes = f"({', '.join(sorted(SUFFIXES))})"
+    each = f"each class needs a folder of images in it {suffixes}"
+    if missing:
+        return f"{folder} lacks images of {', '.join(missing)}: {each}."
+    if loose := files(folder):
+        return f"{folder} holds {len(loose):,} images that are in no folder of a class: {each}."
+    return f"{folder} holds no images: {each}."
 
 
 def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:

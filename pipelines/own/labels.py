@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ MOST_CLASSES = 100
 FEWEST_ROWS = 3  # of a class: one a split
 RARE = 0.01  # share of the rows that may be left out because their class has fewer
 POSITIVE = ("yes", "true", "1", "y", "t", "positive", "1.0")
+# Texts of `values.MISSING` that are never a class; "none" or "-" may be the name of one.
+NEVER = {"", "na", "n/a", "nan", "null", "?", "#n/a", "nat"}
+A_CLASS = 0.01  # share of the rows from which such a text is one
+SHOWN = 3  # texts named in a note
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,10 @@ def read_labels(cells: pd.Series, metric: str | None) -> Labels:
     Args:
         metric: that was asked for: it says whether whole numbers are classes.
     """
-    known = np.flatnonzero(present(cells))
-    notes = []
+    missing, notes = _missing(cells)
+    known = np.flatnonzero(~missing)
     if not len(known):
         raise InputError(f"Label column {cells.name!r} is empty.")
-    if len(known) < len(cells):
-        notes.append(f"{len(cells) - len(known):,} rows without a label are left out.")
     cells = cells.iloc[known]
     if cells.nunique() < 2:
         raise InputError(
@@ -55,11 +58,56 @@ def read_labels(cells: pd.Series, metric: str | None) -> Labels:
     return _classes(cells, known, notes)
 
 
+def rarer_last(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Two classes so that the rarer one is class 1, which f1 is of; as frequent ones stay."""
+    if len(classes) == 2 and np.mean(labels) > 0.5:
+        return 1 - labels, classes[::-1]
+    return labels, classes
+
+
+def meant(metric: str, classes: Sequence[str], *, rarer: bool = True) -> tuple[str, ...]:
+    """Which class f1 is of, to be said before a search."""
+    if metric != "f1":
+        return ()
+    if len(classes) > 2:
+        return (f"f1 is the mean of the f1 of all {len(classes)} classes.",)
+    return (f"f1 is of class {classes[1]!r}{', the rarer one' if rarer else ''}.",)
+
+
+def _missing(cells: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Which rows have no label, and what was taken for none or for a class.
+
+    A text such as "none" is a class where many rows have it, unless all others are numbers.
+    """
+    texts = cells.str.strip()
+    empty = texts.str.lower().isin(NEVER)
+    doubtful = ~present(cells) & ~empty
+    frequent = texts.map(texts[doubtful].value_counts()) > A_CLASS * len(cells)
+    named = doubtful & frequent & bool(np.isnan(numbers(cells[present(cells)])).any())
+    missing, notes = empty | doubtful & ~named, []
+    if missing.any():
+        notes.append(
+            f"{missing.sum():,} rows without a label are left out: {_counts(texts[missing])}."
+        )
+    if named.any():
+        notes.append(f"Taken for a class, not for a missing label: {_counts(texts[named])}.")
+    return missing.to_numpy(), notes
+
+
+def _counts(texts: pd.Series) -> str:
+    counts = texts.value_counts()
+    shown = [f"{count:,} {repr(text) if text else 'empty'}" for text, count in counts.items()]
+    return ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "")
+
+
 def _is_number(cells: pd.Series, found: np.ndarray, metric: str | None) -> bool:
     readable = not np.isnan(found).any()
     if metric in OF_NUMBERS and not readable:
         odd = cells[np.isnan(found)].iloc[0]
-        raise InputError(f"Metric {metric} needs numbers as labels, received {odd!r}.")
+        raise InputError(
+            f"Metric {metric} needs numbers as labels, received {odd!r}: for classes give "
+            "accuracy, balanced_accuracy or f1."
+        )
     if metric is not None:
         return metric in OF_NUMBERS
     whole = readable and bool((found == np.round(found)).all())
@@ -85,7 +133,8 @@ def _classes(cells: pd.Series, known: np.ndarray, notes: list[str]) -> Labels:
     kept = ~cells.isin(rare.index).to_numpy()
     names = sorted(counts.index.difference(rare.index), key=_rank)
     codes = cells[kept].map({name: code for code, name in enumerate(names)})
-    return Labels(known[kept], codes.to_numpy("int32"), tuple(names), tuple(notes))
+    values, classes = rarer_last(codes.to_numpy("int32"), tuple(names))
+    return Labels(known[kept], values, classes, tuple(notes))
 
 
 def _rank(name: str) -> tuple[bool, float, str]:

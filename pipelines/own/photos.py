@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from occam.spaces.convnet import convnet
 from occam.spaces.transfer import transfer, weights_file
 from sklearn.preprocessing import FunctionTransformer
 
-from .images import as_pixels, read_folder
+from .images import as_pixels, class_folders, files, read_folder
+from .labels import meant, rarer_last
 from .splits import stratified
 
 if TYPE_CHECKING:
@@ -23,45 +25,61 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 SIZE = (64, 64)
-SPLITS = {"train", "val", "valid", "validation", "test"}
+SPLIT = re.compile(
+    r"(train|training|val|valid|validation|validate|dev|eval|test|testing)([ _-]?(set|data))?", re.I
+)
 
 
 def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
     """The pipeline: its raw inputs are images of 64 x 64 pixels of 0 to 255, in colour."""
-    if folder.is_dir() and {path.name for path in folder.iterdir() if path.is_dir()} <= SPLITS:
-        raise InputError(
-            f"{folder} holds splits, not classes: give a folder with one folder a class, such as "
-            f"{folder / 'train'}; Occam splits it itself."
-        )
+    _check_classes(folder)
     images, labels, classes = read_folder(folder, size=SIZE)
+    labels, classes = rarer_last(labels, classes)
     rows = stratified(labels, classes=True)
     raw = Data(*((images[part], labels[part]) for part in rows))
     transformer = FunctionTransformer(as_pixels, kw_args={"shape": (*SIZE, 3)})
     return Pipeline(
         data=lambda: raw,
         preprocessing=lambda data: data.transformed(transformer.transform),
-        space=image_space((*SIZE, 3), len(classes), scale=1 / 255),
+        space=image_space((*SIZE, 3), len(classes), scale=1 / 255, ranked=metric == "auc"),
         target=math.nan,
         metric=metric or "accuracy",
         epochs=60,
         classes=classes,
         name=folder.resolve().name,
-        notes=(f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",),
+        notes=(
+            f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",
+            *meant(metric or "accuracy", classes),
+        ),
     )
 
 
+def _check_classes(folder: Path) -> None:
+    """Refuse folders that are called as splits are: their classes are one floor below."""
+    splits = [path for path in class_folders(folder) if files(path)] if folder.is_dir() else []
+    if splits and all(SPLIT.fullmatch(path.name) for path in splits):
+        train = max(splits, key=lambda path: (path.name.lower()[:5] == "train", len(files(path))))
+        raise InputError(
+            f"{folder} holds splits, not classes ({', '.join(path.name for path in splits)}): give "
+            f"a folder with one folder a class, such as {train}; Occam splits it itself."
+        )
+
+
 def image_space(
-    shape: tuple[int, ...], classes: int, *, scale: float
+    shape: tuple[int, ...], classes: int, *, scale: float, ranked: bool = False
 ) -> Callable[[HyperParameters], keras.Model]:
     """A network of its own or, where Keras's cache holds its weights, a MobileNetV2's blocks.
 
     Args:
         scale: of the pixels: 1 / 255 where they are 0 to 255.
+        ranked: two classes have one output, which auc ranks the rows by.
     """
+    outputs, end = ending(classes, ranked=ranked)
     families = {
         "convolutional": convnet(
             shape,
-            classes,
+            outputs,
+            **end,
             filters=(2, 24),
             blocks=(2, 4),
             heads=("global_average",),
@@ -72,12 +90,19 @@ def image_space(
         )
     }
     if _transferable(shape, scale):
-        families["transfer"] = transfer(shape, classes, widths=("0.35",))
+        families["transfer"] = transfer(shape, outputs, **end, widths=("0.35",))
 
     def space(hp: HyperParameters) -> keras.Model:
         return families[hp.Choice("family", list(families))](hp)
 
     return space
+
+
+def ending(classes: int, *, ranked: bool) -> tuple[int, dict[str, str]]:
+    """How many outputs a model of classes has, with its loss and its last activation."""
+    if ranked and classes == 2:
+        return 1, {"loss": "binary_crossentropy", "output_activation": "sigmoid"}
+    return classes, {"loss": "sparse_categorical_crossentropy", "output_activation": "softmax"}
 
 
 def _transferable(shape: tuple[int, ...], scale: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from occam.spaces.dense import dense
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from .columns import KINDS, Encoder, kinds_of
-from .labels import Labels, read_labels
+from .labels import Labels, meant, read_labels
 from .splits import Rows, chronological, grouped, stratified
 
 IMBALANCED = 0.8  # share of the largest class from which accuracy says little
@@ -31,7 +32,7 @@ def table(
     time: str | None = None,
     metric: str | None = None,
 ) -> Pipeline:
-    """The pipeline: its raw inputs are the file's other columns, as texts.
+    """The pipeline: its raw inputs are those of the file's other columns that tell anything.
 
     Args:
         label, group, time: names of columns; rows of one group stay in one split, rows are split
@@ -42,13 +43,14 @@ def table(
     for option, column in (("label", label), ("group", group), ("time", time)):
         _check_column(path, cells, option, column)
     labels = read_labels(cells[label], metric)
-    cells = cells.iloc[labels.rows].reset_index(drop=True)
+    cells = cells.iloc[labels.rows]  # its index still counts the rows of the file
     rows = _split(cells, labels, group, time)
     inputs = cells.drop(columns=[label] + ([group] if group else []))
     kinds = kinds_of(inputs)
     used = {name: kind for name, kind in kinds.items() if kind in KINDS}
     if not used:
         raise InputError(f"{path} has no column besides {label!r} that could tell anything.")
+    inputs = inputs[list(used)]
     raw = Data(*((inputs.iloc[part], labels.values[part]) for part in rows))
     encoder = _fitted(Encoder(used), raw, bool(labels.classes))
     size = encoder.transform(inputs.iloc[:1]).shape[1]
@@ -62,7 +64,7 @@ def table(
         epochs=int(np.clip(EPOCH_ROWS // len(rows[0]), 40, 200)),
         classes=labels.classes,
         name=path.stem,
-        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric)),
+        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric, labels.classes)),
         chronological=time is not None,
     )
 
@@ -102,10 +104,10 @@ def _metric(labels: Labels) -> str:
     return "balanced_accuracy" if largest >= IMBALANCED else "accuracy"
 
 
-def _why(measured: str, metric: str | None) -> tuple[str, ...]:
-    """Why accuracy is not what is measured, where nobody asked for something else."""
+def _why(measured: str, metric: str | None, classes: Sequence[str]) -> tuple[str, ...]:
+    """What f1 is of; why accuracy is not measured, where nobody asked for something else."""
     if metric or measured != "balanced_accuracy":
-        return ()
+        return meant(measured, classes)
     return (
         f"One class has {IMBALANCED:.0%} of the rows or more, so balanced accuracy is measured; "
         "--metric says otherwise.",

@@ -18,23 +18,53 @@ def present(cells: pd.Series) -> pd.Series:
     return ~cells.str.strip().str.lower().isin(MISSING)
 
 
-def numbers(cells: pd.Series) -> np.ndarray:
+def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarray:
     """Each cell as a number; not a number where it is missing or none.
 
-    Read are 1,234.5 and 1.234,5 with a sign, a currency or a per cent sign, and infinities.
+    Read are 1,234.5, or 1.234,5 where the comma is decimal, with a sign, a currency or a per cent
+    sign, and infinities.
+
+    Args:
+        decimal_comma: as `has_decimal_comma` has found; None: as these cells themselves show.
     """
+    if decimal_comma is None:
+        decimal_comma = has_decimal_comma(cells)
     plain = cells.str.strip().str.replace(r"^[$€£]\s*|\s*[$€£%]$", "", regex=True)
+    if decimal_comma:
+        points = plain.str.replace(r"\.(?=\d{3}(\D|$))", "", regex=True).str.replace(",", ".")
+        return pd.to_numeric(points, errors="coerce").to_numpy(float)
     found = pd.to_numeric(plain, errors="coerce")
-    if found.notna().sum() == present(cells).sum():
-        return found.to_numpy(float)
-    thousands = plain.str.replace(r",(?=\d{3}(\D|$))", "", regex=True)
-    european = plain.str.replace(r"\.(?=\d{3}(\D|$))", "", regex=True).str.replace(",", ".")
-    readings = (found, pd.to_numeric(thousands, errors="coerce"), pd.to_numeric(european, "coerce"))
-    return max(readings, key=lambda reading: reading.notna().sum()).to_numpy(float)
+    if found.notna().sum() < present(cells).sum():
+        thousands = plain.str.replace(r",(?=\d{3}(\D|$))", "", regex=True)
+        found = found.fillna(pd.to_numeric(thousands, errors="coerce"))
+    return found.to_numpy(float)
 
 
-def dates(cells: pd.Series) -> pd.Series:
-    """Each cell as a time in UTC; not a time where it is missing or none."""
-    likely = cells.where(cells.str.contains(DATE, regex=True), None)
-    day_first = bool(likely.str.contains(DAY_FIRST, regex=True, na=False).any())
-    return pd.to_datetime(likely, errors="coerce", format="mixed", dayfirst=day_first, utc=True)
+def has_decimal_comma(cells: pd.Series) -> bool:
+    """Whether more of the cells are numbers where the comma is decimal: to be asked of many."""
+    pointed, comma = (
+        np.sum(~np.isnan(numbers(cells, decimal_comma=each))) for each in (False, True)
+    )
+    return bool(comma > pointed)
+
+
+def dates(cells: pd.Series, *, day_first: bool | None = None) -> pd.Series:
+    """Each cell as a time in UTC; not a time where it is missing or none.
+
+    Args:
+        day_first: as `has_day_first` has found; None: as these cells themselves show.
+    """
+    if day_first is None:
+        day_first = has_day_first(cells)
+    return pd.to_datetime(
+        _likely(cells), errors="coerce", format="mixed", dayfirst=day_first, utc=True
+    )
+
+
+def has_day_first(cells: pd.Series) -> bool:
+    """Whether the day comes before the month: one of many cells mostly shows it."""
+    return bool(_likely(cells).str.contains(DAY_FIRST, regex=True, na=False).any())
+
+
+def _likely(cells: pd.Series) -> pd.Series:
+    return cells.where(cells.str.contains(DATE, regex=True), None)

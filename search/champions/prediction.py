@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..backend import standard_error_held_back
 from ..data import inputs
 from ..errors import InputError
 from ..runs.store import connect, mlflow, one_line, quietly, reaching
 
+SHOWN = 3  # rows named in a message
+
 
 def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
-    """Write what the champion predicts for each row of a CSV, .npz file or image folder.
+    """Write what the champion predicts for each row of a table, .npz file or image folder.
+
+    Rows that have no prediction are said on standard error.
 
     Args:
         output: a CSV file; default: the input's name with `.predictions.csv`, in the working
@@ -24,7 +31,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
     model = _champion(uri, pipeline)
     rows = inputs.read(source, model.metadata.get_input_schema())
     try:
-        table = model.predict(rows.inputs)
+        table = _predicted(model, rows)
     except InputError:
         raise
     except Exception as error:  # whatever the pipeline's own preprocessing raises
@@ -32,10 +39,48 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
             f"The champion of {pipeline!r} cannot use {source}: {one_line(error)}. "
             "Give it inputs in the form that the pipeline's `data` returns."
         ) from error
+    unpredicted = np.asarray(table.isna().any(axis=1) | rows.unusable)
+    if unpredicted.any():
+        table = _with_room(table)
+        table.loc[unpredicted] = None
     if rows.files:
         table.insert(0, "file", rows.files)
-    table.to_csv(target, index=False)
+    try:
+        table.to_csv(target, index=False)
+    except OSError as error:
+        raise InputError(
+            f"Output {target} cannot be written: {error.strerror or error}."
+        ) from error
+    _tell(np.flatnonzero(unpredicted) + 1, len(table))
     return target
+
+
+def _predicted(model: Any, rows: inputs.Rows) -> Any:
+    """The champion's table; nothing in rows with missing numbers that its preprocessing refuses."""
+    try:
+        return model.predict(rows.inputs)
+    except Exception:
+        known = ~rows.incomplete()
+        if known.all() or not known.any():
+            raise
+        table = _with_room(model.predict(rows.some(known)))
+        return table.set_index(np.flatnonzero(known)).reindex(range(len(known)))
+
+
+def _with_room(table: Any) -> Any:
+    """The table, whose whole numbers stay whole where others are missing."""
+    return table.astype({name: object for name in table if table[name].dtype.kind in "biu"})
+
+
+def _tell(rows: np.ndarray[Any, Any], total: int) -> None:
+    """Say in one line which rows have no prediction, if any has none."""
+    if len(rows):
+        listed = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
+        print(
+            f"occam: {len(rows):,} of {total:,} rows have no prediction, as values in them are "
+            f"missing, infinite or too large: row {listed} (the first is 1).",
+            file=sys.stderr,
+        )
 
 
 def _check_files(source: Path, target: Path) -> None:

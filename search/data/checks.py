@@ -66,6 +66,8 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
     elif names & BINARY:
         _check_binary(labels, output_shape, metric)
     if metric.name == "auc" or not metric.needs_classes:
+        if names & CLASSES and ":" not in metric.name:
+            _check_measurable(output_shape[-1], metric)
         _check_columns(labels, output_shape)
 
 
@@ -179,6 +181,8 @@ def _loss_names(loss: Any) -> set[str]:
     function = getattr(loss, "func", loss)  # of a functools.partial
     found = [loss] if isinstance(loss, str) else [getattr(function, "__name__", "")]
     found += [each.__name__ for each in type(loss).__mro__]
+    if isinstance(wrapped := getattr(loss, "loss", None), str):  # of the spaces' WeightedLoss
+        found.append(wrapped)
     return {name.replace("_", "").lower() for name in found}
 
 
@@ -222,6 +226,21 @@ def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) ->
             "needs Dense(1, 'sigmoid'); for several classes use 'sparse_categorical_crossentropy'."
         )
     _check_columns(labels, output_shape)
+
+
+def _check_measurable(classes: int, metric: Metric) -> None:
+    """Refuse a metric that has no use for one probability a class."""
+    others = "accuracy, balanced_accuracy or f1"
+    if metric.name != "auc":
+        problem = f"measures numbers, but the labels are {classes} classes: give {others}"
+    elif classes == 2:
+        problem = (
+            "ranks rows by one output, but the model has one a class: give it Dense(1, 'sigmoid') "
+            f"and the loss 'binary_crossentropy', or measure {others}"
+        )
+    else:
+        problem = f"tells two classes apart, but there are {classes}: give {others}"
+    raise InputError(f"Metric {metric.name} {problem}.")
 
 
 def _check_columns(labels: Array, output_shape: Sequence[Any]) -> None:

@@ -2,65 +2,86 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 from ..runs.store import one_line
-from .tables import read_table
+from . import casting
+from .tables import read_lines, read_table
+
+if TYPE_CHECKING:
+    from ..metrics import Array
 
 UNREADABLE = (
     *(ValueError, OSError, EOFError, MemoryError, RuntimeError),  # the last: encrypted
     *(zipfile.BadZipFile, zlib.error),
 )
+NUMBERS = "biuf"  # kinds of NumPy's types
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """What to predict for; image rows are named by their files."""
+    """What to predict for; image rows are named by their files.
+
+    Args:
+        unusable: of each row, whether it holds what the champion's type of number cannot say.
+    """
 
     inputs: Any
     files: list[str] | None = None
+    unusable: Any = False
+
+    def incomplete(self) -> Array:
+        """In which rows a number is missing."""
+        parts = self.inputs.values() if isinstance(self.inputs, dict) else [self.inputs]
+        masks = [
+            pd.isna(part).reshape(len(part), -1).any(axis=1) for part in map(np.asarray, parts)
+        ]
+        return np.asarray(reduce(or_, masks))
+
+    def some(self, which: Array) -> Any:
+        """The inputs of some rows."""
+        if isinstance(self.inputs, dict):
+            return {name: part[which] for name, part in self.inputs.items()}
+        some = self.inputs[which]
+        return some.reset_index(drop=True) if isinstance(some, pd.DataFrame) else some
 
 
 def read(source: Path, schema: Any) -> Rows:
-    """Raw inputs of a CSV file, an .npz file or an image folder, as a model's signature wants them.
+    """Raw inputs of an .npz file, an image folder or a table, as a model's signature wants them.
 
     Args:
         schema: the input schema of an MLflow signature.
     """
     if source.is_dir():
         return _images(source, schema)
-    readers: dict[str, Callable[[Path, Any], Any]] = {".csv": _csv, ".npz": _npz}
-    if source.suffix.lower() not in readers:
-        raise InputError(
-            f"Input {str(source)!r} is none of: a CSV file, an .npz file, a folder of images."
-        )
-    inputs = readers[source.suffix.lower()](source, schema)
+    rows = _npz(source, schema) if source.suffix.lower() == ".npz" else _csv(source, schema)
+    inputs = rows.inputs
     if not len(next(iter(inputs.values())) if isinstance(inputs, dict) else inputs):
         raise InputError(f"Input {str(source)!r} has no rows.")
-    return Rows(inputs=inputs)
+    return rows
 
 
-def _csv(source: Path, schema: Any) -> Any:
+def _csv(source: Path, schema: Any) -> Rows:
     if not schema.is_tensor_spec():
-        return _table(source, schema)
+        return Rows(inputs=_table(source, schema))
     spec = schema.inputs[0]
-    text = spec.type.kind in "OUS"
-    try:
-        values = pd.read_csv(source, header=None if _headless(source) else 0, dtype=str)
-        array = values.to_numpy(dtype=object if text else spec.type)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{source} cannot be read as numbers: {one_line(error)}.") from error
-    return _shaped(array, spec, source)
+    lines = read_lines(source)
+    lines = lines[1:] if casting.is_header(lines[0][1]) else lines
+    if spec.type.kind in NUMBERS:
+        return _tensor(casting.numbers(lines, source), spec, source)
+    return _tensor(np.array([cells for _, cells in lines], dtype=object), spec, source)
 
 
 def _table(source: Path, schema: Any) -> pd.DataFrame:
@@ -75,35 +96,13 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         )
     for name in set(kinds) & set(frame) - set(texts):
         try:
-            frame[name] = _typed(frame[name], np.dtype(kinds[name]))
+            frame[name] = casting.column(frame[name], np.dtype(kinds[name]))
         except (ValueError, TypeError) as error:
             raise InputError(f"{source}, column {name!r}: {one_line(error)}.") from error
     return frame
 
 
-def _typed(cells: pd.Series[Any], kind: np.dtype[Any]) -> pd.Series[Any]:
-    """Text cells as a column of numbers, truths or times; empty ones are missing."""
-    present = cells.replace("", None)
-    if kind.kind == "b":
-        truths = present.str.lower().map({"true": True, "1": True, "false": False, "0": False})
-        if truths.isna().any():
-            raise ValueError(f"{cells[truths.isna()].iloc[0]!r} is neither true nor false")
-        return truths.astype(bool)
-    return (present.astype(float) if kind.kind in "iuf" else present).astype(kind)
-
-
-def _headless(source: Path) -> bool:
-    """Whether the first line holds numbers already."""
-    with source.open(encoding="utf-8", errors="replace") as file:
-        cells = file.readline().strip().split(",")
-    try:
-        [float(cell) for cell in cells]
-    except ValueError:
-        return False
-    return True
-
-
-def _npz(source: Path, schema: Any) -> Any:
+def _npz(source: Path, schema: Any) -> Rows:
     """The array `x`, or the only one; for a model with several inputs, those by their names."""
     try:
         with np.load(source, allow_pickle=False) as archive:
@@ -119,30 +118,46 @@ def _npz(source: Path, schema: Any) -> Any:
         raise InputError(
             f"{source} holds the arrays {', '.join(arrays) or 'none'}: name the inputs `x`."
         )
-    return _shaped(arrays[name], schema.inputs[0], source)
+    return _tensor(arrays[name], schema.inputs[0], source)
 
 
-def _named(arrays: dict[str, Any], schema: Any, source: Path) -> Any:
+def _named(arrays: dict[str, Any], schema: Any, source: Path) -> Rows:
     wanted = schema.required_input_names()
     if missing := [name for name in wanted if name not in arrays]:
         raise InputError(f"{source} lacks {', '.join(missing)}; it has {', '.join(arrays)}.")
-    if schema.is_tensor_spec():
-        specs = {spec.name: spec for spec in schema.inputs}
-        return {name: _shaped(arrays[name], specs[name], source) for name in wanted}
-    return pd.DataFrame({name: arrays[name] for name in schema.input_names() if name in arrays})
+    if not schema.is_tensor_spec():
+        known = [name for name in schema.input_names() if name in arrays]
+        return Rows(inputs=pd.DataFrame({name: arrays[name] for name in known}))
+    specs = {spec.name: spec for spec in schema.inputs}
+    parts = {name: _tensor(arrays[name], specs[name], source) for name in wanted}
+    sizes = {name: len(part.inputs) for name, part in parts.items()}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{count:,} of {name}" for name, count in sizes.items())
+        raise InputError(f"{source} has {listed}: all inputs need as many rows.")
+    unusable = reduce(or_, (part.unusable for part in parts.values()))
+    return Rows(inputs={name: part.inputs for name, part in parts.items()}, unusable=unusable)
+
+
+def _tensor(array: Any, spec: Any, source: Path) -> Rows:
+    """Rows of one input in its shape and type; text is for a model that reads it."""
+    array = _shaped(array, spec, source)
+    if spec.type.kind not in NUMBERS:
+        return Rows(inputs=array.astype(spec.type))
+    values, unusable = casting.tensor(array, spec.type, source)
+    return Rows(inputs=values, unusable=unusable)
 
 
 def _shaped(array: Any, spec: Any, source: Path) -> Any:
     """Flat rows, and images without their channel, in the shape of one input."""
     shape = spec.shape[1:]
     if -1 in shape:
-        return array.astype(spec.type)
+        return array
     if array.ndim == 0 or array.size != len(array) * np.prod(shape, dtype=int):
         raise InputError(
             f"{source} has rows of shape {array.shape[1:]}; the champion takes rows of shape "
             f"{tuple(shape)}."
         )
-    return array.reshape(-1, *shape).astype(spec.type)
+    return array.reshape(len(array), *shape)
 
 
 def _images(folder: Path, schema: Any) -> Rows:
@@ -150,20 +165,32 @@ def _images(folder: Path, schema: Any) -> Rows:
     from keras.utils import img_to_array, load_img
     from PIL.Image import DecompressionBombError
 
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES)
-    if not files:
-        raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(IMAGES))}).")
     shape = schema.inputs[0].shape[1:] if schema.is_tensor_spec() else ()
     if len(shape) not in (2, 3) or -1 in shape:
         raise InputError("This champion takes no images: give it a CSV or an .npz file.")
+    files = _image_files(folder)
+    if not files:
+        raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(IMAGES))}).")
     mode = {1: "grayscale", 3: "rgb", 4: "rgba"}[[*shape, 1][2]]
     size = tuple(shape[:2])
     pixels = []
     for path in files:
         try:
-            image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of palettes with transparency, for instance
+                image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
         except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
     return Rows(inputs=array, files=[str(path.relative_to(folder)) for path in files])
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """But hidden ones, such as macOS leaves beside the others."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

@@ -25,25 +25,35 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises InputError, with the line, where the file is no table.
     """
+    (_, names), *rows = read_lines(path)
+    header = _header(path, names)
+    if not rows:
+        raise InputError(f"{path} has no rows: only a line of column names.")
+    return pd.DataFrame([cells for _, cells in rows], columns=header, dtype=str)
+
+
+def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """The number and the text cells of each line that is not blank; all have as many cells.
+
+    Raises InputError where there is no line, or where one has more or fewer cells than the first.
+    """
     text = _text(path)
-    lines = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
-    if not lines:
+    sample = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
+    if not sample:
         raise InputError(f"{path} is empty: a line of column names and rows are needed.")
-    delimiter = _delimiter(lines)
+    delimiter = _delimiter(sample)
     try:
-        rows = list(_rows(text, delimiter))
+        lines = _rows(text, delimiter)
     except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from error
-    header = _header(path, rows[0][1])
-    if len(rows) == 1:
-        raise InputError(f"{path} has no rows: only a line of column names.")
-    for line, cells in rows[1:]:
-        if len(cells) != len(header):
+    first = len(lines[0][1])
+    for line, cells in lines:
+        if len(cells) != first:
             raise InputError(
-                f"{path}, line {line}: {len(cells)} cells, but {len(header)} columns are named "
+                f"{path}, line {line}: {len(cells)} cells, but {first} columns are named "
                 f"(delimiter {delimiter!r}); put cells that hold the delimiter into quotes."
             )
-    return pd.DataFrame([cells for _, cells in rows[1:]], columns=header, dtype=str)
+    return lines
 
 
 def _text(path: Path) -> str:

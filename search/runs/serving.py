@@ -34,7 +34,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """One row of predictions an input; arrays are as welcome as data frames.
 
-        MLflow warns of a type hint that says so.
+        A row whose numbers are not all there, or not finite, has no prediction. MLflow warns of a
+        type hint that says what is welcome.
         """
         inputs: Any = model_input
         if self.inputs:
@@ -52,20 +53,24 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         for start in range(0, rows, CHUNK):
             part = tree.map_structure(lambda leaf, at=start: leaf[at : at + CHUNK], inputs)
             output = tree.flatten(self.model(part, training=False))[0]
-            parts.append(np.asarray(self.keras.ops.convert_to_numpy(output)))
+            known = _finite(tree.flatten(part))  # a model may make anything of other rows
+            parts.append(_blanked(np.asarray(self.keras.ops.convert_to_numpy(output)), known))
         return np.concatenate(parts)
 
     def _classification(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
         probabilities = _probabilities(outputs, self.link)
         names = self.classes or range(probabilities.shape[-1])
         chosen = np.asarray(list(names))[probabilities.argmax(axis=-1)]
+        known = _finite([probabilities])
         if chosen.ndim > 1:  # one class a step of a sequence
-            return pd.DataFrame({"prediction": chosen.reshape(len(chosen), -1).tolist()})
+            steps = pd.Series(chosen.reshape(len(chosen), -1).tolist())
+            return pd.DataFrame({"prediction": _where(known, steps)})
         columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(names)}
-        return pd.DataFrame({"prediction": chosen, **columns})
+        return pd.DataFrame({"prediction": _where(known, pd.Series(chosen)), **columns})
 
     def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
         flat = outputs.reshape(len(outputs), -1)
+        flat = _blanked(flat, _finite([flat]))
         if flat.shape[1] == 1:
             return pd.DataFrame({"prediction": flat[:, 0]})
         return pd.DataFrame({f"prediction_{i}": flat[:, i] for i in range(flat.shape[1])})
@@ -73,17 +78,39 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
 def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
     """Probabilities, where the outputs are logits."""
-    if link == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-outputs)))
-    if link == "softmax":
-        outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-        return np.asarray(outputs / outputs.sum(axis=-1, keepdims=True))
+    with np.errstate(over="ignore", invalid="ignore"):  # they end as 0, or as not a number
+        if link == "sigmoid":
+            return np.asarray(1 / (1 + np.exp(-outputs)))
+        if link == "softmax":
+            outputs = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+            return np.asarray(outputs / outputs.sum(axis=-1, keepdims=True))
     return outputs
 
 
 def _array(values: Any) -> np.ndarray[Any, Any]:
     array = np.asarray(values)
     return np.asarray(array, dtype="float32") if array.dtype.kind == "f" else array
+
+
+def _finite(arrays: list[Any]) -> np.ndarray[Any, Any]:
+    """Which rows hold nothing but finite numbers, or text."""
+    known = np.ones(len(arrays[0]), dtype=bool)
+    for array in arrays:
+        if array.dtype.kind == "f":
+            known &= np.isfinite(array).all(axis=tuple(range(1, array.ndim)))
+    return known
+
+
+def _blanked(outputs: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Not a number in the other rows."""
+    if known.all():
+        return outputs
+    return np.where(known.reshape(-1, *[1] * (outputs.ndim - 1)), outputs, np.nan)
+
+
+def _where(known: np.ndarray[Any, Any], values: pd.Series[Any]) -> pd.Series[Any]:
+    """None in the other rows; whole numbers stay whole beside it."""
+    return values if known.all() else values.astype(object).where(known, None)
 
 
 def _probabilities(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:

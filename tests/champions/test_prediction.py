@@ -20,6 +20,8 @@ from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 pytestmark = [
@@ -78,7 +80,7 @@ class Store:
     ) -> str:
         path = self.folder / f"{name}.keras"
         model.save(path)
-        tracker = Tracker(self.uri, pipeline=name, search=name)
+        tracker = Tracker(self.uri, pipeline=name, search=name, study=name)
         tracker.start({"metric": metric, "target": 0.9}, data=None)
         trial = replace(TRIAL, model_path=str(path))
         tracker.log(trial)
@@ -256,13 +258,87 @@ def test_numbers_and_truths_are_read_as_people_write_them(store, workplace):
     Path("new.csv").write_text("garden;floors\nlarge;2\n")
     with pytest.raises(InputError, match="column 'garden': 'large' is neither true nor false"):
         predict(store.uri, "flats", Path("new.csv"), None)
+    for floors in ("3.9", "", "inf", "1e30"):
+        Path("new.csv").write_text(f"garden;floors\n1;2\n0;{floors}\n")
+        message = rf"'floors': '{floors}' is no whole number, but all were .* \(row 2 below"
+        with pytest.raises(InputError, match=message):
+            predict(store.uri, "flats", Path("new.csv"), None)
 
 
-@pytest.mark.parametrize("header", ["", "a,b,c,d\n"], ids=["without header", "with header"])
-def test_images_come_as_rows_of_pixels_in_a_csv_file(store, images, workplace, header):
-    Path("pixels.csv").write_text(f"{header}0,0,0,0\n16,0,0,0\n")
-    predict(store.uri, images, Path("pixels.csv"), Path("out.csv"))
+@pytest.mark.parametrize(
+    ("file", "encoding", "header"),
+    [
+        ("pixels.csv", "utf-8", ""),
+        ("pixels.csv", "utf-8", "a,b,c,d\n"),
+        ("pixels.csv", "utf-8", "0,1,2,3\n"),
+        ("pixels.csv", "utf-8-sig", ""),
+        ("pixels.csv", "utf-16", "0,1,2,3\n"),
+        ("pixels.txt", "utf-8", "a\tb\tc\td\n"),
+        ("pixels", "utf-8", "a;b;c;d\n"),
+    ],
+)
+def test_images_come_as_rows_of_pixels_in_a_table(store, images, workplace, file, encoding, header):
+    delimiter = header[1:2] or ","
+    rows = "0,0,0,0\n16,0,0,0\n".replace(",", delimiter)
+    Path(file).write_text(header + rows, encoding=encoding)
+    predict(store.uri, images, Path(file), Path("out.csv"))
     assert list(pd.read_csv("out.csv")["prediction"]) == ["cat", "hen"]
+
+
+BLANKS = "1,0\n,0\n0,inf\n1,0\n1e300,0\n0,NA\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [("float64", ["yes", "yes"]), ("int64", ["yes", "yes"]), ("regression", ["1.0", "1.0"])],
+)
+def test_rows_that_are_not_whole_have_no_prediction_and_are_said(
+    store, workplace, capsys, kind, known
+):
+    end = {"outputs": 1, "activation": "sigmoid", "loss": "binary_crossentropy"}
+    if kind == "regression":
+        end = {"outputs": 1, "activation": "linear", "loss": "mse"}
+    sample = np.zeros((3, 2), "int64" if kind == "int64" else "float64")
+    name, metric = f"blanks-{kind}", "r2" if kind == "regression" else "accuracy"
+    classes = () if kind == "regression" else ("no", "yes")
+    store.log(name, network(2, **end), sample, classes=classes, metric=metric)
+    Path("rows.csv").write_text(BLANKS)
+    predict(store.uri, name, Path("rows.csv"), Path("out.csv"))
+    table = pd.read_csv("out.csv", dtype=str, keep_default_na=False)
+    assert list(table["prediction"]) == [known[0], "", "", known[1], "", ""]
+    assert set(table.iloc[1]) == {""}
+    assert capsys.readouterr().err == (
+        "occam: 4 of 6 rows have no prediction, as values in them are missing, infinite or too "
+        "large: row 2, 3, 5, ... (the first is 1).\n"
+    )
+
+
+def test_a_preprocessing_that_fills_missing_numbers_or_takes_none_is_left_to_it(
+    store, workplace, capsys
+):
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    rows = np.array([[1.0, 2.0], [3.0, 5.0], [2.0, 1.0]])
+    fill, takes_none = SimpleImputer().fit(rows), PCA(2).fit(rows)
+    store.log("filled", model, rows, transform=fill.transform, metric="r2")
+    store.log("strict", model, rows, transform=takes_none.transform, metric="r2")
+    Path("rows.csv").write_text("1,2\nNaN,3\n3,5\n")
+    predict(store.uri, "filled", Path("rows.csv"), Path("out.csv"))
+    assert list(pd.read_csv("out.csv")["prediction"]) == [3.0, 5.0, 8.0]
+    assert not capsys.readouterr().err
+    predict(store.uri, "strict", Path("rows.csv"), Path("out.csv"))
+    assert list(pd.read_csv("out.csv")["prediction"].isna()) == [False, True, False]
+    assert "1 of 3 rows have no prediction" in capsys.readouterr().err
+
+
+def test_what_an_integer_cannot_say_is_refused_with_its_row(store, workplace):
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    store.log("bytes", model, np.zeros((3, 2), "uint8"), metric="r2")
+    np.savez("rows.npz", x=np.array([[1, 2], [0.5, 0]]))
+    with pytest.raises(InputError, match="rows.npz, row 2: 0.5 is no uint8, as the champion takes"):
+        predict(store.uri, "bytes", Path("rows.npz"), None)
+    np.savez("rows.npz", x=np.array([["a", "b"]]))
+    with pytest.raises(InputError, match="rows.npz holds <U1; the champion takes numbers"):
+        predict(store.uri, "bytes", Path("rows.npz"), None)
 
 
 @pytest.mark.parametrize(
@@ -284,15 +360,22 @@ def test_a_folder_of_images_is_read_in_the_order_of_its_names(store, images, wor
     for name, value in (("b.png", 255), ("a.jpg", 0)):
         Path("pictures/inner").mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (9, 7), (value, value, value)).save(Path("pictures/inner", name))
+    palette = Image.new("P", (3, 3))
+    palette.info["transparency"] = bytes(range(200))  # of which Pillow warns
+    palette.save("pictures/inner/c.png")
+    for hidden in ("pictures/inner/._b.png", "pictures/.thumbnails/b.png"):
+        Path(hidden).parent.mkdir(exist_ok=True)
+        Path(hidden).write_bytes(b"no picture")
     predict(store.uri, images, Path("pictures"), None)
     table = pd.read_csv("pictures.predictions.csv")
-    assert list(table["file"]) == ["inner/a.jpg", "inner/b.png"]
-    assert list(table["prediction"]) == ["cat", "hen"]
+    assert list(table["file"]) == ["inner/a.jpg", "inner/b.png", "inner/c.png"]
+    assert list(table["prediction"]) == ["cat", "hen", "cat"]
 
 
 BAD_INPUTS = [
     ("houses", "none.csv", None, "does not exist"),
-    ("houses", "rows.txt", "1", "is none of: a CSV file, an .npz file, a folder"),
+    ("houses", "rows.txt", "1", "first line of rows.txt holds numbers: it must name the columns"),
+    ("houses", "rows.npy", "\0", "rows.npy is no text: save it as CSV"),
     ("houses", "rows.csv", "rooms\n1\n", "lacks the columns zip; it has rooms"),
     ("houses", "rows.csv", "rooms,zip\nmany,01\n", "column 'rooms': .*'many'"),
     ("houses", "rows.csv", "rooms,zip\n", "has no rows"),
@@ -300,7 +383,9 @@ BAD_INPUTS = [
     ("houses", "rows.csv", "", "is empty: a line of column names and rows are needed"),
     ("houses", "rows.csv", "rooms,zip\n1\n", "line 2: 1 cells, but 2 columns are named"),
     ("images", "rows.csv", "1,2,3\n", r"rows of shape \(3,\); .* takes rows of shape \(2, 2\)"),
-    ("images", "rows.csv", "a,b,c,d\n1,2,3,x\n", "cannot be read as numbers"),
+    ("images", "rows.csv", "a,b,c,d\n1,2,3,x\n", "as numbers: cell 4 of line 2 is 'x'"),
+    ("images", "rows.csv", "1,2,3,4\n5,6\n", "line 2: 2 cells, but 4 columns"),
+    ("images", "rows.csv", "a,b,c,d\n", "has no rows"),
     ("images", "rows.npz", "no archive", "cannot be read as an .npz file"),
     ("nothing", "rows.csv", "1\n", "'nothing' has no champion: run `occam search nothing`"),
 ]
@@ -331,6 +416,8 @@ def test_folders_that_hold_no_images_are_refused(store, images, houses, workplac
     Path("empty").mkdir()
     with pytest.raises(InputError, match="holds no images"):
         predict(store.uri, images, Path("empty"), None)
+    with pytest.raises(InputError, match="takes no images"):
+        predict(store.uri, houses, Path("empty"), None)
     Path("empty/broken.png").write_text("no picture")
     with pytest.raises(InputError, match="broken.png cannot be read as an image"):
         predict(store.uri, images, Path("empty"), None)
@@ -344,3 +431,5 @@ def test_output_that_would_replace_the_input_is_refused(store, houses, workplace
         predict(store.uri, houses, Path("rows.csv"), Path("rows.csv"))
     with pytest.raises(InputError, match="of the output does not exist"):
         predict(store.uri, houses, Path("rows.csv"), Path("nowhere/out.csv"))
+    with pytest.raises(InputError, match="Output /dev/full cannot be written: No space left"):
+        predict(store.uri, houses, Path("rows.csv"), Path("/dev/full"))

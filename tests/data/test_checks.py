@@ -16,6 +16,7 @@ from occam.search.data.checks import check_data, check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import METRICS, metric
 from occam.search.pipeline import Data
+from occam.spaces.hyperparameters import WeightedLoss
 
 ACCURACY, R2, AUC = metric("accuracy"), metric("r2"), metric("auc")
 LABELS = np.array([0, 1, 2, 1])
@@ -272,8 +273,23 @@ def test_a_regression_needs_as_many_labels_as_outputs(loss):
     misfit(r"Rows of labels have shape \(3,\)", np.ones((4, 3)), loss, (None, 1), R2)
 
 
+@pytest.mark.parametrize(
+    ("measured", "classes", "message"),
+    [
+        (AUC, 2, r"Metric auc ranks rows by one output, .*Dense\(1, 'sigmoid'\).*binary_cross"),
+        (AUC, 10, "Metric auc tells two classes apart, but there are 10: give .* or f1"),
+        (R2, 10, "Metric r2 measures numbers, but the labels are 10 classes: give accuracy, bal"),
+    ],
+)
+@pytest.mark.parametrize("loss", [SPARSE, WeightedLoss(loss=SPARSE, weights=[1.0] * 10)])
+def test_a_metric_that_has_no_use_for_a_probability_a_class_is_refused(
+    loss, measured, classes, message
+):
+    misfit(message, [0, 1, 1], loss, (None, classes), measured)
+
+
 def test_the_area_under_the_curve_needs_as_many_predictions_as_labels():
-    misfit(r"outputs \(2,\)", [0, 1, 1], SPARSE, (None, 2), AUC)
+    misfit(r"outputs \(2,\)", [0, 1, 1], "mse", (None, 2), AUC)
 
 
 @pytest.mark.parametrize("measured", METRICS.values(), ids=METRICS)

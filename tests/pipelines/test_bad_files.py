@@ -79,7 +79,7 @@ TABLES = {
     "infinite labels": (labelled([f"{i / 7}" for i in range(59)] + ["inf"]), "infinite numbers"),
     "minus infinity": (labelled([f"{i / 7}" for i in range(59)] + ["-Infinity"]), "infinite num"),
     "numbers too large to square": (lines((4, "1e200,a0,no")), "holds numbers larger than 1e"),
-    "infinite inputs": (lines((4, "inf,a0,no")), "Column 'age' is infinite"),
+    "infinite inputs": (lines((4, "inf,a0,no")), "'age' holds 'inf' in row 4 .*finite"),
     "the label alone": ("y\n" + "a\nb\n" * 30, "has no column besides|first line|no column 'y'"),
     "constants alone": ("x,y\n" + "1,a\n1,b\n" * 30, "no column besides 'y'"),
     "an identity alone": (
@@ -112,7 +112,7 @@ def test_a_table_that_cannot_be_searched_is_refused_in_one_line(tmp_path, name):
         ({"group": "city"}, "--group has 2 different values: at least 5"),
         ({"time": "city"}, "--time 'city' holds no dates in all rows"),
         ({"time": "age", "group": "city"}, "exclude each other"),
-        ({"metric": "r2"}, "Metric r2 needs numbers as labels, received 'no'"),
+        ({"metric": "r2"}, "Metric r2 needs numbers as labels, received 'no': for cl"),
         ({"metric": "acc"}, "Unknown metric 'acc'"),
         ({"label": ""}, "has no column '' for --label"),
     ],
@@ -198,13 +198,31 @@ def test_an_image_that_cannot_be_read_is_refused_by_its_name(tmp_path, name, con
 def test_folders_that_hold_no_classes_are_refused(tmp_path):
     refused("is no folder", images=str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
-    refused("lacks images of a second class|holds splits", images=str(tmp_path / "empty"))
+    refused("holds no images: each class needs a folder", images=str(tmp_path / "empty"))
+    loose = folder_of_images(tmp_path / "loose", classes=1) / "class0"
+    refused("holds 25 images that are in no folder of a class", images=str(loose))
     refused(
         "lacks images of a second class", images=str(folder_of_images(tmp_path / "one", classes=1))
     )
     refused("18 labelled rows are too few", images=str(folder_of_images(tmp_path / "few", each=9)))
-    splits = folder_of_images(tmp_path / "splits" / "train").parent
-    refused("holds splits, not classes: give .*train", images=str(splits))
+
+
+@pytest.mark.parametrize("names", [("train",), ("Testing", "Training"), ("TRAIN_set", "val", "x")])
+def test_folders_that_hold_splits_are_refused_however_they_are_called(tmp_path, names):
+    for name in names:
+        folder = tmp_path / name
+        folder.mkdir() if name == "x" else folder_of_images(folder)
+    refused(r"holds splits, not classes \(.*\): give .*[tT][rR][aA][iI][nN]", images=str(tmp_path))
+
+
+def test_what_is_hidden_among_images_is_left_out(tmp_path):
+    folder = folder_of_images(tmp_path / "photos")
+    folder_of_images(folder / ".thumbnails")
+    folder_of_images(folder / "class0" / ".ipynb_checkpoints")
+    (folder / "class1" / "._0.png").write_bytes(b"what macOS leaves")
+    pipeline = prepared(images=str(folder))
+    assert pipeline.classes == ("class0", "class1")
+    assert pipeline.notes == ("50 images of 2 classes: class0, class1.",)
 
 
 def test_images_of_any_size_and_colour_are_read(tmp_path):
@@ -214,7 +232,7 @@ def test_images_of_any_size_and_colour_are_read(tmp_path):
     Image.new("P", (3, 3)).save(folder / "class1" / "palette.gif")
     (folder / "class0" / "notes.txt").write_text("no image")
     pipeline = prepared(images=str(folder))
-    assert pipeline.classes == ("class0", "class1")
+    assert pipeline.classes == ("class1", "class0")  # the rarer one last
     assert sum(len(x) for x, _ in (pipeline.data().train, pipeline.data().validation)) == 42
 
 
@@ -239,6 +257,11 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
         ({"x": X, "y": np.where(Y, np.inf, 0)}, "y must hold finite numbers"),
         ({"x": X, "y": np.array(["a", "b"] * 30)}, "y must hold finite numbers, received <U1"),
         ({"x": X, "y": np.zeros(60)}, "y has only one value"),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
+            r"x_train and x_test must have rows of one shape, received \(60, 3\) and \(60, 2\)",
+        ),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": np.array(1)}, "y_train and y_test"),
         ({"x": X, "y": 5 * Y}, "classes in y must be the whole numbers 0, 1, 2"),
         (
             {"x": np.array([{}] * 60, dtype=object), "y": Y},

@@ -14,6 +14,11 @@ from occam.pipelines.own.labels import read_labels
 from occam.pipelines.own.splits import chronological, grouped, stratified
 from occam.pipelines.own.values import dates, numbers
 from occam.search.cli import main
+from occam.search.data.checks import check_labels
+from occam.search.data.preparation import prepare
+from occam.search.errors import InputError
+from occam.search.metrics import metric
+from occam.search.models.evaluation import score
 from occam.search.pipeline import load, own
 from PIL import Image
 
@@ -37,6 +42,20 @@ def cells(values: list[object], name: str = "column") -> pd.Series:
 )
 def test_numbers_are_read_as_people_write_them(written, meant):
     np.testing.assert_array_equal(numbers(cells(written)), meant)
+
+
+def test_a_single_cell_is_read_as_the_table_was():
+    table = pd.DataFrame(
+        {
+            "amount": ["1.234", "0,5", "12,25", "7,1"],
+            "day": ["25/03/2020", "03/04/2020", "01/02/2020", "05/06/2020"],
+        }
+    )
+    encoder = Encoder({"amount": "number", "day": "date"}).fit(table)
+    together = encoder.transform(table)
+    for row in range(len(table)):
+        alone = encoder.transform(table.iloc[[row]].reset_index(drop=True))
+        np.testing.assert_array_equal(alone[0], together[row])
 
 
 @pytest.mark.parametrize(
@@ -117,13 +136,19 @@ def test_no_missing_cell_is_left_and_all_numbers_are_of_unit_size():
         ([f"{i}" for i in range(60)], None, ()),
         (["10", "9", "8"] * 20, "mae", ()),
         (["b", "a", ""] * 20, "f1", ("a", "b")),
+        (["fraud"] * 9 + ["legit"] * 51, None, ("legit", "fraud")),
+        (["yes"] * 51 + ["no"] * 9, None, ("yes", "no")),
+        (["None", "mild", "severe"] * 20, None, ("None", "mild", "severe")),
+        (["-", "x"] * 20, None, ("-", "x")),
+        (["3", "2", "none"] * 20, None, ("2", "3")),
     ],
 )
 def test_labels_are_classes_or_numbers(values, metric, classes):
     labels = read_labels(cells(values), metric)
     assert labels.classes == classes
     if classes:
-        assert [classes[code] for code in labels.values] == [each for each in values if each]
+        kept = [each for each in values if each in classes]
+        assert [classes[code] for code in labels.values] == kept
 
 
 def test_rows_of_a_rare_class_are_left_out_and_said():
@@ -131,6 +156,27 @@ def test_rows_of_a_rare_class_are_left_out_and_said():
     assert labels.classes == ("a", "b")
     assert len(labels.values) == 300
     assert labels.notes == ("1 rows of too rare classes are left out: c.",)
+
+
+@pytest.mark.parametrize(
+    ("values", "notes"),
+    [
+        (
+            ["a"] * 300 + ["b"] * 300 + ["None", "NA", "NA", ""],
+            ("4 rows without a label are left out: 2 'NA', 1 'None', 1 empty.",),
+        ),
+        (
+            ["a"] * 30 + ["b"] * 30 + ["None"] * 40 + ["?"],
+            (
+                "1 rows without a label are left out: 1 '?'.",
+                "Taken for a class, not for a missing label: 40 'None'.",
+            ),
+        ),
+        (["1", "2", "-"] * 20, ("20 rows without a label are left out: 20 '-'.",)),
+    ],
+)
+def test_what_is_taken_for_a_missing_label_is_said(values, notes):
+    assert read_labels(cells(values), None).notes == notes
 
 
 def test_no_group_is_in_two_splits_and_time_goes_on():
@@ -200,6 +246,67 @@ def test_an_imbalanced_table_is_measured_by_class_and_may_weigh_them(tmp_path):
     hp = keras_tuner.HyperParameters()
     assert type(pipeline.space(hp).loss).__name__ == "WeightedLoss"
     assert hp.get("class_weights") is True
+
+
+def test_columns_that_are_left_out_are_not_asked_for_later(tmp_path):
+    CUSTOMERS.to_csv(tmp_path / "customers.csv", index=False)
+    pipeline = load(own(csv=str(tmp_path / "customers.csv"), label="bought"))
+    assert set(pipeline.data().train[0]) == {"age", "city", "since"}
+
+
+def test_the_row_of_an_infinite_number_is_that_of_the_file(tmp_path):
+    rows = CUSTOMERS.assign(size=1.5 + np.arange(400) % 7).astype({"size": object})
+    rows.loc[3, "bought"] = ""  # left out, and yet counted
+    rows.loc[250, "size"] = "-inf"
+    rows.to_csv(tmp_path / "customers.csv", index=False)
+    name = own(csv=str(tmp_path / "customers.csv"), label="bought")
+    with pytest.raises(InputError, match="Column 'size' holds '-inf' in row 251 "):
+        prepare(load(name))
+
+
+def test_f1_is_of_the_rarer_class_and_says_so(tmp_path):
+    rows = CUSTOMERS.assign(bought=np.where(CUSTOMERS["age"] > 72, "fraud", "legit"))
+    rows.to_csv(tmp_path / "payments.csv", index=False)
+    pipeline = load(own(csv=str(tmp_path / "payments.csv"), label="bought", metric="f1"))
+    assert pipeline.classes == ("legit", "fraud")
+    assert pipeline.notes[-1] == "f1 is of class 'fraud', the rarer one."
+    rows.assign(bought=RNG.choice(["a", "b", "c"], 400)).to_csv(tmp_path / "three.csv")
+    pipeline = load(own(csv=str(tmp_path / "three.csv"), label="bought", metric="f1"))
+    assert pipeline.notes[-1] == "f1 is the mean of the f1 of all 3 classes."
+    np.savez(tmp_path / "arrays.npz", x=RNG.random((60, 4)), y=np.arange(60) % 3 > 0)
+    pipeline = load(own(npz=str(tmp_path / "arrays.npz"), metric="f1"))
+    assert pipeline.notes[-1] == "f1 is of class 1."
+
+
+def folders(folder: Path, **counts: int) -> str:
+    """Folders of so many images each."""
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (8, 8), (5 * number, 0, 0)).save(folder / name / f"{number}.png")
+    return str(folder)
+
+
+def test_the_rarer_class_of_images_is_class_1(tmp_path):
+    pipeline = load(own(images=folders(tmp_path / "scans", ill=15, well=45), metric="f1"))
+    assert pipeline.classes == ("well", "ill")
+    splits = (pipeline.data().train, pipeline.data().validation, pipeline.data().test)
+    assert [int(labels.sum()) for _, labels in splits] == [8, 4, 3]
+    assert pipeline.notes[-1] == "f1 is of class 'ill', the rarer one."
+
+
+@pytest.mark.parametrize("kind", ["rows", "sequences", "images", "folder"])
+def test_two_classes_are_ranked_by_one_output(tmp_path, kind):
+    shape = {"rows": (4,), "sequences": (5, 2), "images": (16, 16), "folder": ()}[kind]
+    np.savez(tmp_path / "arrays.npz", x=RNG.random((60, *shape)), y=np.arange(60) % 2)
+    given = {"npz": str(tmp_path / "arrays.npz")}
+    if kind == "folder":
+        given = {"images": folders(tmp_path / "photos", a=30, b=30)}
+    pipeline = load(own(**given, metric="auc"))
+    data = prepare(pipeline).data
+    model = pipeline.space(keras_tuner.HyperParameters())
+    check_labels(data.train[1], model.loss, model.output_shape, metric("auc"))
+    assert 0 <= score(model, data.validation, metric("auc")) <= 1
 
 
 @pytest.mark.parametrize(
