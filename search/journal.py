@@ -1,40 +1,111 @@
-"""A file of JSON lines: what is in it stays readable, whenever its writer is killed."""
+"""Files of lines, whole whenever their writer is killed, which a full disk does not stop."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+FULL = "%s cannot be written (%s): training goes on, its records are kept in %s until it can."
+
 Event = dict[str, Any]
+
+logger = logging.getLogger("occam")
+
+
+class Lines:
+    """A file of lines for one process, which the search's own lock makes sure of.
+
+    What the file does not take waits in a spool in the temporary folder: it is delivered with the
+    next line that goes through, or by the next process that opens the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._spool = path, _spool(path)
+        self.waiting: list[str] = []
+
+    def mend(self) -> None:
+        """Drop a last line that a killed process wrote by half, and deliver its spool."""
+        path, spool = self._path, self._spool
+        if path.exists():
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        if path.exists() and spool.exists():
+            size, *lines = spool.read_text(encoding="utf-8").splitlines()
+            os.truncate(path, int(size))  # what was delivered by half is delivered again
+            _append(path, lines, safe=True)
+        spool.unlink(missing_ok=True)  # without its file it belongs to a search that is gone
+
+    def append(self, lines: Sequence[str], *, safe: bool) -> int:
+        """Write lines behind those that wait; how many have gone through.
+
+        Args:
+            safe: whether they have to be on the disk before this returns, and all before them.
+        """
+        told = not self.waiting
+        self.waiting += lines
+        try:
+            _append(self._path, self.waiting, safe=safe)
+        except OSError as error:
+            self._keep()
+            if told:
+                logger.warning(FULL, self._path, error.strerror or error, self._spool)
+            return 0
+        if not told:
+            self._spool.unlink(missing_ok=True)
+            logger.warning("%s can be written again: nothing is missing.", self._path)
+        written, self.waiting = len(self.waiting), []
+        return written
+
+    def _keep(self) -> None:
+        """Where it can be, elsewhere on the disk; in memory in any case."""
+        with suppress(OSError):
+            text = "".join(f"{line}\n" for line in [str(self._path.stat().st_size), *self.waiting])
+            part = self._spool.with_suffix(".part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(self._spool)
 
 
 class Journal:
-    """Events in the order in which they happened, one a line."""
+    """Events in the order in which they happened, one a line, as JSON."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._lines = path, Lines(path)
 
     def read(self) -> list[Event]:
-        """All events; a last line that was written by half is dropped from the file."""
+        """All events; what a killed process wrote by half is mended first."""
+        self._lines.mend()
         if not self._path.exists():
             return []
-        text = self._path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            os.truncate(self._path, len(whole))
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in self._path.read_bytes().splitlines()]
 
     def append(self, event: Event, *, safe: bool = True) -> None:
-        """Write one event.
-
-        Args:
-            safe: whether it has to be on the disk before this returns, and all before it.
-        """
+        """Write one event; `safe` as `Lines` has it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-            file.flush()
+        self._lines.append([json.dumps(event, separators=(",", ":"))], safe=safe)
+
+
+def _append(path: Path, lines: Sequence[str], *, safe: bool) -> None:
+    """All lines or none."""
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        data = "".join(f"{line}\n" for line in lines).encode()
+        try:
+            if file.write(data) != len(data):
+                raise OSError("no space is left on the disk")
             if safe:
                 os.fsync(file.fileno())
+        except OSError:
+            os.truncate(path, size)
+            raise
+
+
+def _spool(path: Path) -> Path:
+    """Where what a file does not take is kept: another folder, often another disk."""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"occam-{os.getuid()}-{name}.journal")

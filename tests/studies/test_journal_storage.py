@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 import pytest
+from filling import full
 from occam.search.studies.journal_storage import StudyJournal
-
-
-@contextmanager
-def full(path: Path, room: int = 0) -> Iterator[None]:
-    """No file may grow beyond the size of this one, and some bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def study(path: Path) -> optuna.Study:
