@@ -67,8 +67,12 @@ def rollback(uri: str, pipeline: str) -> Promotion:
     with registering(uri), reaching(uri):
         champion = registry.version_at(client, pipeline, CHAMPION)
         if champion is None:
-            raise InputError(f"{pipeline!r} has no champion: run `occam promote {pipeline}` first.")
-        earlier = list(registry.earlier(client, pipeline, str(champion.version)))
+            others = ", ".join(registry.aliases(client, pipeline))
+            only = f", only {others}" if others else ""
+            raise InputError(
+                f"{pipeline!r} has no champion{only}: run `occam promote {pipeline}` first."
+            )
+        earlier = registry.earlier(client, pipeline, str(champion.version))
         if not earlier:
             raise InputError(
                 f"{pipeline!r} has nothing to go back to: version {champion.version} is its "
@@ -156,7 +160,7 @@ def _move(client: mlflow.MlflowClient, decision: Decision, version: str, forced:
     name, alias, present = decision.candidate.pipeline, decision.alias, decision.present
     if alias == CHAMPION:
         if present is not None:
-            earlier = list(registry.earlier(client, name, str(present.version)))
+            earlier = registry.earlier(client, name, str(present.version))
             registry.remember(client, name, [*earlier, str(present.version)])
             client.set_registered_model_alias(name, PREVIOUS, present.version)
         registry.describe(client, name, version)

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from .champions import registry
 from .errors import InputError
 from .metrics import metric
-from .runs import child_runs, description, outcome, provenance
+from .runs import child_runs, description, moved, outcome, provenance
 from .runs.child_runs import ChildRun, child_run, key, text
 from .runs.store import (
     ACTIVE,
+    CONCLUDED,
     FAILURES,
     SEARCH,
+    STUDY,
     answers,
+    concluded,
     connect,
     mlflow,
     newest_search,
@@ -48,18 +51,18 @@ logger = logging.getLogger("occam")
 
 
 class Tracker:
-    """The MLflow records of one search; a search of the same name goes on with the same run.
+    """The MLflow records of one search, which goes on with the run that it has.
 
     Args:
         uri: MLflow's tracking URI; a SQLite store is made where it is missing.
         pipeline: name of the experiment.
         search: name of the search.
-        fresh: start a new parent run even where the search has one.
+        study: identity of its study, which numbers the trials: another study has another run.
         shared: other processes may be writing runs under the same parent.
     """
 
     def __init__(
-        self, uri: str, *, pipeline: str, search: str, fresh: bool = False, shared: bool = False
+        self, uri: str, *, pipeline: str, search: str, study: str, shared: bool = False
     ) -> None:
         self.uri, self._shared = uri, shared
         self._client = connect(uri, create=True)
@@ -67,7 +70,7 @@ class Tracker:
             self._experiment = _experiment(self._client, uri, pipeline)
             self.experiment_id: str = self._experiment.experiment_id
             self._origin = mlflow.tracking.context.registry.resolve_tags()
-            self.run_id = self._parent(search, fresh)
+            self.run_id = self._parent(search, study)
             self._runs = self._read(mend=not shared)
         self._pending: list[ChildRun] = []
         self._failing = False
@@ -86,6 +89,8 @@ class Tracker:
         with reaching(self.uri):
             run = self._client.get_run(self.run_id)
             known = run.data.params
+            if ended := concluded(run):  # also of an older version: it stays what is found
+                tags[CONCLUDED] = ended
             changed = {name: new for name, new in values.items() if known.get(name, new) != new}
             tags |= {f"resumed.{name}": new for name, new in changed.items()}
             new = [mlflow.entities.Param(*each) for each in values.items() if each[0] not in known]
@@ -214,7 +219,9 @@ class Tracker:
             self._write()
             outcome.keep(self._client, self.run_id, files or {})
             outcome.record(self._client, self.experiment_id, self.run_id, summary, record or {})
-            self._client.set_tag(self.run_id, ACTIVE, now())
+            time_of_answer = now()
+            for tag in (ACTIVE, CONCLUDED):
+                self._client.set_tag(self.run_id, tag, time_of_answer)
             self._client.set_terminated(self.run_id)
 
     def interrupt(self) -> None:
@@ -223,12 +230,11 @@ class Tracker:
             self._write()
             self._client.set_terminated(self.run_id, "KILLED")
 
-    def _parent(self, search: str, fresh: bool) -> str:
-        condition = f"tags.`{SEARCH}` = {quoted(search)}"
-        name = self._experiment.name
-        run = None if fresh else newest_search(self._client, name, condition=condition)
+    def _parent(self, search: str, study: str) -> str:
+        condition = f"tags.`{STUDY}` = {quoted(study)}"
+        run = newest_search(self._client, self._experiment.name, condition=condition)
         if run is None:
-            tags = {**self._origin, SEARCH: search, ACTIVE: now()}
+            tags = {**self._origin, SEARCH: search, STUDY: study, ACTIVE: now()}
             run = self._client.create_run(self.experiment_id, tags=tags, run_name=search)
         return str(run.info.run_id)
 
@@ -270,9 +276,11 @@ def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.enti
             f"Experiment {name!r} was deleted in MLflow: bring it back with "
             f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
         )
-    if found is not None:
-        return found
     database = sqlite_file(uri)
+    if found is not None:
+        if database is not None:
+            _check_place(found)
+        return found
     place = (database.resolve().parent / "artifacts").as_uri() if database else None
     tags = {
         "mlflow.experimentKind": "custom_model_development",
@@ -281,3 +289,16 @@ def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.enti
     }
     identity = client.create_experiment(name, artifact_location=place, tags=tags)
     return client.get_experiment(identity)
+
+
+def _check_place(experiment: mlflow.entities.Experiment) -> None:
+    """Nothing is written where a folder once was that has been moved away."""
+    if not experiment.artifact_location.startswith("file:"):
+        return
+    place = moved.place(experiment.artifact_location)
+    if not place.parent.exists():
+        raise InputError(
+            f"Experiment {experiment.name!r} keeps its files in {place}, which is gone: bring it "
+            f"back, move it to `{moved.ARTIFACTS}` beside the database, or give another store "
+            "with --tracking-uri."
+        )

@@ -6,8 +6,10 @@ import contextlib
 import io
 import json
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,7 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
         selects: bool = True,
         wrong: int | None = None,
     ) -> Tracker:
-        tracker = Tracker(uri, pipeline=pipeline, search="any", fresh=True)
+        tracker = Tracker(uri, pipeline=pipeline, search="any", study=uuid.uuid4().hex)
         tracker.start({"metric": metric, "target": target}, data=None)
         trial = replace(TRIAL, parameter_count=count, model_path=str(keras_file))
         for each in (trial, replace(trial, number=1)):
@@ -298,6 +300,35 @@ def test_rollback_goes_back_one_champion_at_a_time(uri, pipeline, search):
     assert aliases(uri, pipeline) == {"champion": "3", "previous": "1"}
 
 
+def test_rollback_goes_back_to_a_champion_that_was_one_twice(uri, pipeline, search):
+    first = search(900).run_id
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline)
+    promote(uri, pipeline, run_id=first, force=True)
+    assert aliases(uri, pipeline) == {"champion": "1", "previous": "2"}
+    assert rollback(uri, pipeline).version == "2"
+    assert aliases(uri, pipeline) == {"champion": "2", "previous": "1"}
+    assert rollback(uri, pipeline).version == "1"
+    with pytest.raises(InputError, match="version 1 is its first champion"):
+        rollback(uri, pipeline)
+
+
+def test_rollback_never_goes_from_a_champion_to_itself(uri, pipeline, search):
+    first = search(900).run_id
+    promote(uri, pipeline)
+    search(800)
+    promote(uri, pipeline)
+    promote(uri, pipeline, run_id=first, force=True)
+    connect(uri).delete_model_version(pipeline, "2")
+    with pytest.raises(InputError, match="version 1 is its first champion"):
+        rollback(uri, pipeline)
+    search(700)
+    promote(uri, pipeline)
+    assert rollback(uri, pipeline).version == "1"
+    assert aliases(uri, pipeline) == {"champion": "1"}
+
+
 def test_rollback_passes_over_versions_that_were_deleted(uri, pipeline, search):
     for count in (900, 800, 700):
         search(count)
@@ -309,6 +340,21 @@ def test_rollback_passes_over_versions_that_were_deleted(uri, pipeline, search):
 def test_rollback_without_a_champion_says_what_to_do(uri):
     with pytest.raises(InputError, match="'nothing' has no champion: run `occam promote nothing`"):
         rollback(uri, "nothing")
+
+
+def test_an_alias_that_is_not_there_is_said_with_those_that_are(uri, pipeline, search, tmp_path):
+    search()
+    promote(uri, pipeline, alias="challenger")
+    with pytest.raises(InputError, match=r"has no champion, only challenger: run `occam promote"):
+        rollback(uri, pipeline)
+    promote(uri, pipeline)
+    with quietly():
+        from occam.search.export.champion import export
+    ask = partial(export, uri, formats=(), folder=tmp_path / "out")
+    with pytest.raises(InputError, match=r"has no alias 'nosuch', only champion: give one of"):
+        ask(pipeline, alias="nosuch")
+    with pytest.raises(InputError, match="'nothing' has no champion: run `occam search nothing`"):
+        ask("nothing")
 
 
 def test_another_alias_leaves_the_champion_alone(uri, pipeline, search):
@@ -340,7 +386,7 @@ def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search
     foreign = connect(uri).create_run(tracker.experiment_id).info.run_id
     with pytest.raises(InputError, match="neither a search nor a trial"):
         promote(uri, None, run_id=foreign)
-    unfinished = Tracker(uri, pipeline=pipeline, search="unfinished").run_id
+    unfinished = Tracker(uri, pipeline=pipeline, search="unfinished", study="unfinished").run_id
     with pytest.raises(InputError, match=r"has no search.json: its search has not finished"):
         promote(uri, None, run_id=unfinished)
     with pytest.raises(InputError, match="Trial 1 has no logged model: only trials on the ladder"):

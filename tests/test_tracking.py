@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +21,11 @@ from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
+from occam.search.runs.reading import find
 from occam.search.runs.store import connect, mlflow
 from occam.search.tracking import Tracker, default_uri, last_search
 from occam.search.trials import FinishedTrial, TrialState
+from tasks import blobs
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy is deprecated"  # MLflow's own use of SQLAlchemy 2.1
@@ -51,7 +57,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def tracker(uri: str, request: pytest.FixtureRequest) -> Tracker:
     """The tracker of a search that has started."""
-    tracker = Tracker(uri, pipeline=request.node.name, search="a search")
+    tracker = Tracker(uri, pipeline=request.node.name, search="a search", study="a search")
     tracker.start(SETTINGS, data=None)
     return tracker
 
@@ -150,7 +156,9 @@ def test_a_trial_is_recorded_once(tracker):
     for _ in range(2):
         tracker.log(TRIAL)
         assert tracker.logged() == {0}
-    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    again = Tracker(
+        tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
+    )
     again.log(TRIAL)
     assert again.run_id_of(0) == tracker.run_id_of(0)
 
@@ -161,21 +169,28 @@ def test_trials_that_end_faster_than_they_are_written_are_all_recorded(tracker):
     assert tracker.logged() == set(range(40))
 
 
+def again_of(tracker: Tracker) -> Tracker:
+    """Another process's, of the same study."""
+    name = tracker._experiment.name
+    return Tracker(tracker.uri, pipeline=name, search="a search", study="a search")
+
+
 @pytest.mark.slow
 def test_more_trials_than_mlflow_shows_at_once_are_all_known_again(uri):
-    tracker = Tracker(uri, pipeline="many", search="many")
+    tracker = Tracker(uri, pipeline="many", search="many", study="many")
     for number in range(1100):
         tracker.log(replace(TRIAL, number=number, history={}))
     assert len(tracker.logged()) == 1100
-    assert Tracker(uri, pipeline="many", search="many").logged() == set(range(1100))
+    assert Tracker(uri, pipeline="many", search="many", study="many").logged() == set(range(1100))
 
 
-def test_a_search_goes_on_with_its_run_unless_it_is_to_be_fresh(uri):
-    first = Tracker(uri, pipeline="resumed", search="it's mine")
-    other = Tracker(uri, pipeline="resumed", search="another")
-    fresh = Tracker(uri, pipeline="resumed", search="it's mine", fresh=True)
+def test_a_search_goes_on_with_its_run_unless_its_study_is_another(uri):
+    first = Tracker(uri, pipeline="resumed", search="it's mine", study="it's mine")
+    other = Tracker(uri, pipeline="resumed", search="another", study="another")
+    fresh = Tracker(uri, pipeline="resumed", search="it's mine", study="begun anew")
     assert len({first.run_id, other.run_id, fresh.run_id}) == 3
-    assert Tracker(uri, pipeline="resumed", search="it's mine").run_id == fresh.run_id
+    again = Tracker(uri, pipeline="resumed", search="it's mine", study="it's mine")
+    assert again.run_id == first.run_id
 
 
 def test_settings_that_change_when_a_search_goes_on_are_noted(tracker):
@@ -239,12 +254,42 @@ def test_a_finished_search_can_be_read_again(tracker):
     assert parent(tracker).info.status == "FINISHED"
 
 
-def test_the_last_search_is_the_one_that_was_last_at_work(uri):
+def test_the_last_search_is_the_one_that_last_came_to_an_answer(uri):
     for name in ("one", "other", "one"):
-        tracker = Tracker(uri, pipeline="two searches", search=name)
+        tracker = Tracker(uri, pipeline="two searches", search=name, study=name)
         tracker.start(SETTINGS, data=None)
         tracker.finish({**summary_of(tracker, None), "name": name})
     assert last_search(uri, "two searches")["name"] == "one"
+    other = Tracker(uri, pipeline="two searches", search="other", study="other")
+    other.start(SETTINGS, data=None)
+    assert last_search(uri, "two searches")["name"] == "one"
+    other.finish({**summary_of(other, None), "name": "other"})
+    assert last_search(uri, "two searches")["name"] == "other"
+
+
+def test_what_a_search_has_found_stays_while_it_goes_on_and_is_cut_off(tracker):
+    client, name = connect(tracker.uri), tracker._experiment.name
+    with pytest.raises(InputError, match="No search of .* has finished yet"):
+        find(client, name)
+    summary = summary_of(tracker, None)
+    tracker.finish(summary)
+    again = again_of(tracker)
+    again.start({**SETTINGS, "trials": 80}, data=None)
+    for cut_off in (lambda: None, again.interrupt):
+        cut_off()
+        assert last_search(tracker.uri, name) == summary
+        assert find(client, name).info.run_id == tracker.run_id
+        assert find(client, "a search").data.tags["occam.search"] == "a search"
+    assert parent(tracker).info.status == "KILLED"
+
+
+def test_what_an_older_version_has_found_stays_too(tracker):
+    name, summary = tracker._experiment.name, summary_of(tracker, None)
+    tracker.finish(summary)
+    connect(tracker.uri).delete_tag(tracker.run_id, "occam.concluded")
+    assert last_search(tracker.uri, name) == summary
+    again_of(tracker).start(SETTINGS, data=None)
+    assert last_search(tracker.uri, name) == summary
 
 
 def test_a_reviewer_sees_which_model_won(tracker):
@@ -292,7 +337,9 @@ def test_an_interrupted_search_can_go_on(tracker):
     tracker.log(TRIAL)
     tracker.interrupt()
     assert parent(tracker).info.status == "KILLED"
-    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    again = Tracker(
+        tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
+    )
     assert (again.run_id, again.logged()) == (tracker.run_id, {0})
 
 
@@ -300,7 +347,9 @@ def test_a_run_that_was_cut_off_while_being_written_is_written_again(tracker):
     client = connect(tracker.uri)
     tags = {"mlflow.parentRunId": tracker.run_id, "occam.trial": "0"}
     torn = client.create_run(tracker.experiment_id, tags=tags).info.run_id
-    again = Tracker(tracker.uri, pipeline=tracker._experiment.name, search="a search")
+    again = Tracker(
+        tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
+    )
     assert again.logged() == set()
     again.log(TRIAL)
     assert again.run_id_of(0) != torn
@@ -348,7 +397,7 @@ def test_a_store_that_cannot_be_used_is_said_in_one_line(tmp_path, address):
         "this is no database, and longer than its header of 100 bytes" * 9
     )
     with pytest.raises(InputError, match="cannot be used: .*--tracking-uri") as caught:
-        Tracker(address.format(tmp_path), pipeline="p", search="s")
+        Tracker(address.format(tmp_path), pipeline="p", search="s", study="s")
     assert "\n" not in str(caught.value)
 
 
@@ -356,15 +405,15 @@ def test_a_store_that_cannot_be_used_is_said_in_one_line(tmp_path, address):
 def test_a_server_that_does_not_answer_is_given_up_within_seconds():
     started = time.monotonic()
     with pytest.raises(InputError, match="cannot be used"):
-        Tracker("http://127.0.0.1:9", pipeline="p", search="s")
+        Tracker("http://127.0.0.1:9", pipeline="p", search="s", study="s")
     assert time.monotonic() - started < 30
 
 
 def test_a_deleted_experiment_is_not_written_to(uri):
-    tracker = Tracker(uri, pipeline="deleted", search="s")
+    tracker = Tracker(uri, pipeline="deleted", search="s", study="s")
     connect(uri).delete_experiment(tracker.experiment_id)
     with pytest.raises(InputError, match="was deleted in MLflow: bring it back with"):
-        Tracker(uri, pipeline="deleted", search="s")
+        Tracker(uri, pipeline="deleted", search="s", study="s")
 
 
 def test_a_trial_without_a_model_cannot_log_one(tracker):
@@ -376,8 +425,31 @@ def test_a_trial_without_a_model_cannot_log_one(tracker):
 @pytest.mark.slow
 def test_the_store_is_in_mlruns_unless_the_environment_says_otherwise(workplace, monkeypatch):
     assert default_uri() == f"sqlite:///{Path.cwd()}/mlruns/mlflow.db"
-    tracker = Tracker(default_uri(), pipeline="p", search="s")
+    tracker = Tracker(default_uri(), pipeline="p", search="s", study="s")
     place = connect(default_uri()).get_experiment(tracker.experiment_id).artifact_location
     assert place == Path("mlruns/artifacts").resolve().as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
     assert default_uri() == "http://localhost:5000"
+
+
+@pytest.mark.slow
+def test_commands_show_the_last_answer_of_a_search_that_was_killed_while_it_went_on(workplace):
+    blobs(workplace)
+    search = ["search", "blobs.py", "--name", "s", "--trainer", "fit", "--sampler", "random"]
+    occam = [sys.executable, "-m", "occam.search.cli"]
+    own = {name: each for name, each in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    subprocess.run([*occam, *search, "--quiet", "--trials", "2"], env=own, check=True)
+    with subprocess.Popen([*occam, *search, "--trials", "500"], env=own) as going_on:
+        try:
+            while going_on.poll() is None and _trials(workplace / "mlruns/mlflow.db") <= 2:
+                time.sleep(0.1)
+        finally:
+            going_on.kill()
+    for command in (["results", "blobs"], ["promote", "blobs"], ["report", "blobs"]):
+        subprocess.run([*occam, *command], env=own, check=True)
+
+
+def _trials(database: Path) -> int:
+    with closing(sqlite3.connect(database, timeout=60)) as connection:
+        query = "SELECT count(*) FROM tags WHERE key = 'state' AND value <> 'REJECTED'"
+        return int(connection.execute(query).fetchone()[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from ..runs.store import mlflow, quoted
@@ -44,12 +44,21 @@ def champion(client: mlflow.MlflowClient, name: str) -> dict[str, Any] | None:
     }
 
 
-def earlier(client: mlflow.MlflowClient, name: str, present: str) -> Iterator[str]:
-    """Former champions that still exist, the present one left out."""
+def aliases(client: mlflow.MlflowClient, name: str) -> list[str]:
+    """What points at versions of a model; nothing where there is no such model."""
+    found = client.search_registered_models(f"name = {quoted(name)}")
+    return sorted(alias for each in found for alias in each.aliases)
+
+
+def earlier(client: mlflow.MlflowClient, name: str, present: str) -> list[str]:
+    """Former champions that still exist, the newest last; it is another than the present one.
+
+    One stands there as often as it was replaced, but not twice in a row.
+    """
     known = {str(each.version) for each in client.search_model_versions(f"name = {quoted(name)}")}
-    for version in _list(client, name, STACK):
-        if version in known and version != present:
-            yield str(version)
+    kept = [str(version) for version in _list(client, name, STACK) if str(version) in known]
+    found = [version for version, _ in groupby(kept)]
+    return found[:-1] if found[-1:] == [present] else found
 
 
 def remember(client: mlflow.MlflowClient, name: str, versions: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..champions import registry
 from ..champions.candidate import candidate
 from ..counting import first_rows
 from ..data.preparation import prepare
@@ -173,13 +174,18 @@ def _check(folder: Path) -> None:
 
 
 def _version(client: mlflow.MlflowClient, pipeline: str, alias: str) -> Any:
-    try:
-        return client.get_model_version_by_alias(pipeline, alias)
-    except mlflow.exceptions.MlflowException as error:
+    version = registry.version_at(client, pipeline, alias)
+    if version is not None:
+        return version
+    if known := registry.aliases(client, pipeline):
         raise InputError(
-            f"{pipeline!r} has no {alias}: run `occam search {pipeline}`, "
-            f"then `occam promote {pipeline}`, or give a run with --run-id."
-        ) from error
+            f"{pipeline!r} has no alias {alias!r}, only {', '.join(known)}: give one of these "
+            "with --alias, or a run with --run-id."
+        )
+    raise InputError(
+        f"{pipeline!r} has no {alias}: run `occam search {pipeline}`, "
+        f"then `occam promote {pipeline}`, or give a run with --run-id."
+    )
 
 
 def _download(chosen: Candidate) -> Path:
@@ -198,4 +204,4 @@ def _move(parts: Path, folder: Path) -> None:
         for path in sorted(parts.iterdir()):
             shutil.move(path, folder / path.name)
     except OSError as error:
-        raise OccamError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+        raise InputError(f"Cannot write to {folder}: {error.strerror or error}.") from error

@@ -12,20 +12,19 @@ from ..report import Record, Summary
 from ..report.record import CURVES, FILE, record
 from ..trials import FinishedTrial, TrialState
 from .child_runs import ONE_PER_TRIAL, TRIAL
-from .store import FAILURES, SEARCH, mlflow, newest_search, quoted, summary
+from .store import FAILURES, SEARCH, mlflow, newest_answer, summary
 
 PAGE = 1000  # runs read at once
 
 
 def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
-    """The newest finished search of this name or pipeline, or of any; or the run of this ID.
+    """The newest search of this name or pipeline, or of any, with an answer; or the run of this ID.
 
     Raises InputError where there is none.
     """
-    done = "attributes.status = 'FINISHED'"
-    run = newest_search(client, name, condition=f"tags.`{SEARCH}` LIKE '%' AND {done}")
+    run = newest_answer(client, name)
     if run is None and name is not None:
-        run = newest_search(client, condition=f"tags.`{SEARCH}` = {quoted(name)} AND {done}")
+        run = newest_answer(client, name=name)
     if run is None and name is not None:
         run = _by_id(client, name)
     if run is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import InputError, Unreachable
 from ..errors import redacted as redacted
+from . import moved
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -32,10 +33,13 @@ for variable, value in QUIET.items():
 import mlflow as mlflow  # noqa: E402  # reads these settings while it is imported
 import sqlalchemy  # noqa: E402  # after mlflow, which brings it
 from filelock import FileLock  # noqa: E402
+from mlflow.tracking._tracking_service import utils as tracking_utils  # noqa: E402
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
+STUDY = "occam.study"  # the tag that says which study numbers its trials
 ACTIVE = "occam.active"  # the tag that says when a search was last at work
+CONCLUDED = "occam.concluded"  # the tag that says when it last came to its answer
 SUMMARY = "search.json"
 SECONDS_TO_ANSWER = 3
 
@@ -61,6 +65,8 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
             _make(database)
         if database is not None:
             _check(database)
+            if moved.follow(database):
+                tracking_utils._artifact_repos_cache.clear()  # MLflow's, of runs' old places
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -129,9 +135,17 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def newest_search(
-    client: mlflow.MlflowClient, pipeline: str | None = None, *, condition: str = ""
+    client: mlflow.MlflowClient,
+    pipeline: str | None = None,
+    *,
+    condition: str = "",
+    since: str = ACTIVE,
 ) -> mlflow.entities.Run | None:
-    """Parent run of the search that was last at work, of one pipeline or of any."""
+    """Parent run of the search that was last at work, of one pipeline or of any.
+
+    Args:
+        since: the tag that holds the time that counts.
+    """
     if pipeline is None:
         experiments = list(client.search_experiments())
     else:
@@ -140,15 +154,38 @@ def newest_search(
     if not ids:
         return None
     condition = condition or f"tags.`{SEARCH}` LIKE '%'"
-    runs = client.search_runs(ids, condition, max_results=1, order_by=[f"tags.`{ACTIVE}` DESC"])
+    runs = client.search_runs(ids, condition, max_results=1, order_by=[f"tags.`{since}` DESC"])
     return runs[0] if runs else None
 
 
+def newest_answer(
+    client: mlflow.MlflowClient, pipeline: str | None = None, *, name: str | None = None
+) -> mlflow.entities.Run | None:
+    """Parent run of the search that last came to its answer, though it may have gone on since.
+
+    Args:
+        name: of the search.
+    """
+    which = f"tags.`{SEARCH}` = {quoted(name)}" if name else f"tags.`{SEARCH}` LIKE '%'"
+    marked = f"{which} AND tags.`{CONCLUDED}` LIKE '%'"
+    ended = f"{which} AND attributes.status = 'FINISHED'"  # all that older versions tell
+    found = (
+        newest_search(client, pipeline, condition=marked, since=CONCLUDED),
+        newest_search(client, pipeline, condition=ended),
+    )
+    return max((run for run in found if run is not None), key=concluded, default=None)
+
+
+def concluded(run: mlflow.entities.Run) -> str:
+    """When the search of a parent run came to its answer; empty where it has none."""
+    ended = run.info.status == "FINISHED"
+    return str(run.data.tags.get(CONCLUDED) or (ended and run.data.tags.get(ACTIVE)) or "")
+
+
 def last_search(uri: str, pipeline: str | None) -> dict[str, Any]:
-    """What the newest finished search found, of this pipeline or of any: its `search.json`."""
+    """What the search found that last came to an answer, of this pipeline or of any."""
     client = connect(uri)
-    finished = f"tags.`{SEARCH}` LIKE '%' AND attributes.status = 'FINISHED'"
-    run = newest_search(client, pipeline, condition=finished)
+    run = newest_answer(client, pipeline)
     if run is None:
         which = f"No search of {pipeline!r}" if pipeline else "No search"
         raise InputError(f"{which} has finished yet: run `occam search {pipeline or 'PIPELINE'}`.")
@@ -161,8 +198,8 @@ def summary(run: mlflow.entities.Run) -> dict[str, Any]:
         found = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{SUMMARY}")
     except FAILURES as error:
         raise InputError(
-            f"Run {run.info.run_id} has no {SUMMARY}: its search has not finished, or its "
-            "artifacts are gone. Run the search again."
+            f"Run {run.info.run_id} has no {SUMMARY}: its search has not finished, or its files "
+            f"are gone from {run.info.artifact_uri}. Bring them back, or run the search again."
         ) from error
     return dict(found)
 

@@ -3,7 +3,8 @@
 A lease is a row that its owner keeps changing. Nobody's clock is compared with another's: who wants
 a lease watches its row for a while, and takes it if nothing has changed, by an UPDATE of the very
 row that was seen, which one process alone can win. An owner on this machine that is gone is known
-at once.
+at once. A process that takes part has a lease of its own as long as it does, so that it is seen
+between two trials too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SECONDS = 60.0  # without a sign of life, after which an owner is taken for dead
 VARIABLE = "OCCAM_LEASE_SECONDS"  # environment variable: another time, the same in all processes
 BEATS = 6  # signs of life in that time
 POLL = 0.05  # seconds between two looks at a lease that another process has
+PROCESS = "process "  # begins the item that a process itself is
 
 _metadata = MetaData()
 _leases = Table(
@@ -65,6 +67,10 @@ class Leases:
         self._heart = threading.Thread(target=self._beat, daemon=True)
         self._heart.start()
 
+    def attend(self) -> None:
+        """Let others know that this process is at work, whether at a trial or not."""
+        self._insert(self._itself)
+
     def take(self, item: object) -> bool:
         """Become the owner of what nobody has, or whose owner is dead; false where that fails."""
         row = self._row(item)
@@ -87,16 +93,27 @@ class Leases:
 
     def elsewhere(self) -> set[str]:
         """What other processes are at that are alive."""
-        others = {item: row for item, row in self._rows().items() if row[0] != self._owner}
+        others = {
+            item: row
+            for item, row in self._rows().items()
+            if row[0] != self._owner and not item.startswith(PROCESS)
+        }
         return {item for item, row in others.items() if not self._dead(item, row)}
 
     def busy(self) -> bool:
-        """Whether another process gives a sign of life, for which this waits a little."""
-        before = {item: row for item, row in self._rows().items() if not _gone(row[0])}
-        if before:
-            time.sleep(2 * self._seconds / BEATS)
-        rows = self._rows()
-        return any(rows.get(item, row) != row for item, row in before.items())
+        """Whether another process is at work on this search.
+
+        One of this machine is known at once; of others this waits for a sign of life.
+        """
+        before = self._of_others()
+        if any(item.startswith(PROCESS) and _alive(row[0]) for item, row in before.items()):
+            return True
+        ends = time.monotonic() + 2 * self._seconds / BEATS
+        while before and time.monotonic() < ends:
+            time.sleep(POLL)
+            if self._of_others().items() - before.items():  # beaten, taken over or new
+                return True
+        return False
 
     def holds(self, item: object) -> bool:
         """Whether this process is still the owner, as it must be to bring a result."""
@@ -145,6 +162,12 @@ class Leases:
         """Give no more sign of life: what this process is still at, others may take."""
         self._ended.set()
         self._heart.join()
+        with suppress(sqlalchemy.exc.SQLAlchemyError):  # its row is that of a silent owner then
+            self.release([self._itself])
+
+    @property
+    def _itself(self) -> str:
+        return PROCESS + self._owner.rpartition("/")[2]
 
     @property
     def _mine(self) -> sqlalchemy.ColumnElement[bool]:
@@ -166,6 +189,15 @@ class Leases:
         with self._database.connect() as connection:
             found = connection.execute(query.where(_leases.c.search == self._search)).all()
         return {item: (owner, beat) for item, owner, beat in found}
+
+    def _of_others(self) -> dict[str, Seen]:
+        """Leases of processes that may be alive, but for this one and what it has left behind."""
+        own = f"{_this_process()}/"
+        return {
+            item: row
+            for item, row in self._rows().items()
+            if not row[0].startswith(own) and not _gone(row[0])
+        }
 
     def _dead(self, item: str, row: Seen | None) -> bool:
         """Whether the owner has been silent for too long, as far as this process has watched."""
@@ -218,5 +250,15 @@ def _started(pid: int) -> str:
 
 def _gone(owner: str) -> bool:
     """Whether an owner was a process of this machine that is no more."""
-    machine, pid, started, _ = owner.rsplit("/", 3)
-    return bool(machine) and machine == _machine() and _started(int(pid)) != started
+    return _here(owner) and not _alive(owner)
+
+
+def _alive(owner: str) -> bool:
+    """Whether an owner is a process of this machine."""
+    _, pid, started, _ = owner.rsplit("/", 3)
+    return _here(owner) and _started(int(pid)) == started
+
+
+def _here(owner: str) -> bool:
+    machine = owner.rsplit("/", 3)[0]
+    return bool(machine) and machine == _machine()

@@ -51,6 +51,7 @@ def shared(
     if not isinstance(storage, StudyDatabase):
         return None
     leases = _patiently(lambda: Leases(storage.engine, study.study_name))
+    _patiently(leases.attend)
     return Sharing(study, storage, leases, models)
 
 
@@ -59,22 +60,29 @@ def set_study_aside(url: str, name: str) -> None:
 
     Raises InputError where other processes are at work on it.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # its lines are not for our users
     storage = _database(url)
     if name not in optuna.get_all_study_names(storage):
         return
     leases = _patiently(lambda: Leases(storage.engine, name))
+    try:
+        _refuse_if_busy(leases, name)
+        aside = f"{name}.{time.strftime('%Y%m%d-%H%M%S')}"
+        optuna.copy_study(
+            from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
+        )
+        optuna.delete_study(study_name=name, storage=storage)
+        leases.forget()
+    finally:
+        leases.close()
+
+
+def _refuse_if_busy(leases: Leases, name: str) -> None:
     if leases.busy():
         raise InputError(
             f"Search {name!r} is running in other processes: end them before --fresh, "
             "or give this one another --name."
         )
-    aside = f"{name}.{time.strftime('%Y%m%d-%H%M%S')}"
-    optuna.copy_study(
-        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=aside
-    )
-    optuna.delete_study(study_name=name, storage=storage)
-    leases.forget()
-    leases.close()
 
 
 def _database(url: str) -> StudyDatabase:

@@ -7,10 +7,8 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ..errors import InputError
+from ..studies import STUDIES, STUDY
 from .review import HOST, check_free
-
-STUDIES = Path("mlruns", "studies")
-STUDY = "study.journal"
 
 
 def dashboard(name: str | None, *, storage: str | None, port: int) -> None:

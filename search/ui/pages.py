@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response
 
-from ..report.page import FILE
+from ..runs.description import REPORT
 from ..runs.store import FAILURES, SEARCH, mlflow
 from .review import REVIEW
 
@@ -45,7 +45,7 @@ def report(run_id: str) -> Response:
     """The report of a search on a page of its own, whose links open; MLflow's viewer has none."""
     try:
         run = mlflow.MlflowClient().get_run(run_id)
-        text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{FILE}")
+        text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{REPORT}")
     except FAILURES:
         return Response("This search has no report.", status=404, mimetype="text/plain")
     if SEARCH not in run.data.tags:

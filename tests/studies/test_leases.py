@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,31 @@ from occam.search.studies.leases import Leases
 import sqlalchemy
 leases = Leases(sqlalchemy.create_engine(sys.argv[1]), sys.argv[2])
 print(leases.take(1), flush=True)
+sys.stdin.read()
+"""
+
+AT_WORK = """
+import sys, time
+from occam.search.studies import leases as module
+import sqlalchemy
+url, search, where, what = sys.argv[1:]
+if where == "elsewhere":
+    module._machine = lambda: "another:machine"
+leases = module.Leases(sqlalchemy.create_engine(url), search)
+if what != "trials":
+    leases.attend()
+number = 0
+leases.take(number)
+print("at work", flush=True)
+while what == "trials":  # each shorter than a lease lives
+    leases.release([number])
+    number += 1
+    leases.take(number)
+    time.sleep(0.1)
+leases.release([number])
+if what == "ends":
+    leases.close()
+    print("through", flush=True)
 sys.stdin.read()
 """
 
@@ -124,6 +150,57 @@ def test_a_process_of_this_machine_that_is_killed_is_known_to_be_dead_at_once(ur
     assert leases.take(1)
     leases.close()
     engine.dispose()
+
+
+@contextmanager
+def at_work(url: str, search: str, where: str, what: str) -> Iterator[subprocess.Popen[str]]:
+    """A real process that takes part in a search, here or as if on another machine."""
+    command = [sys.executable, "-c", AT_WORK, url, search, where, what]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "at work\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [("here", "rests"), ("here", "trials"), ("elsewhere", "rests"), ("elsewhere", "trials")],
+)
+def test_a_process_at_work_is_noticed_between_its_trials_too(process, url, where, what):
+    leases = process()
+    with at_work(url, leases._search, where, what):
+        time.sleep(0.3)  # until it has let go of its trial
+        assert leases.busy()
+        assert not {item for item in leases.elsewhere() if not item.isdigit()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are seen in /proc")
+def test_where_nobody_is_at_work_that_is_known_at_once(process, url, monkeypatch):
+    monkeypatch.setenv(module.VARIABLE, "600")
+    leases = process()
+    leases.attend()
+    process().attend()
+    process().take(1)
+    assert not leases.busy(), "it is this process itself"
+    with at_work(url, leases._search, "here", "rests"):
+        assert leases.busy()
+    assert not leases.busy(), "killed"
+    with at_work(url, leases._search, "here", "ends") as other:
+        assert other.stdout.readline() == "through\n"
+        assert not leases.busy(), "through"
+
+
+def test_who_was_killed_on_another_machine_is_waited_for_a_little(process, url):
+    leases = process()
+    with at_work(url, leases._search, "elsewhere", "rests"):
+        pass
+    started = time.monotonic()
+    assert not leases.busy()
+    assert time.monotonic() - started < 1
 
 
 def test_only_one_at_a_time_is_alone(process):

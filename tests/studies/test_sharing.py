@@ -103,6 +103,35 @@ def test_every_process_of_a_shared_search_ends_with_the_same_answer(tmp_path):
     assert first["selected"] == second["selected"]
 
 
+@pytest.mark.slow
+def test_a_study_is_not_set_aside_while_a_process_is_at_work_on_it(tmp_path, capfd):
+    """Its trials take less time than a lease lives."""
+    from occam.search.errors import InputError
+    from occam.search.studies.storage import set_study_aside
+
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # as in a new process
+    blobs(tmp_path, FAST)
+    storage = f"sqlite:///{tmp_path}/study.db"
+    words = command(storage, "--quiet", "--trials", "500")
+    set_study_aside(storage, "shared")
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as other:
+        try:
+            for trials in (1, 4, 8):
+                while len(_lines(tmp_path)) < trials and other.poll() is None:
+                    time.sleep(0.01)
+                with pytest.raises(InputError, match="'shared' is running in other processes: "):
+                    set_study_aside(storage, "shared")
+            assert other.poll() is None, other.stderr.read()
+        finally:
+            other.kill()
+    told = len(records(storage))
+    set_study_aside(storage, "shared")
+    names = optuna.get_all_study_names(storage)
+    assert [name[:7] for name in names] == ["shared."], "it is there under another name"
+    assert len(optuna.load_study(study_name=names[0], storage=storage).trials) >= told > 0
+    assert "A new study" not in capfd.readouterr().err
+
+
 def _lines(folder: Path) -> list[str]:
     log = folder / "trained.log"
     return log.read_text().splitlines() if log.exists() else []

@@ -70,7 +70,7 @@ SUMMARY = {
 def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     """A search that has started, in a store of its own."""
     folder = tmp_path_factory.mktemp("store")
-    tracker = Tracker(f"sqlite:///{folder}/mlflow.db", pipeline="digits", search="s")
+    tracker = Tracker(f"sqlite:///{folder}/mlflow.db", pipeline="digits", search="s", study="s")
     tracker.start({"metric": "accuracy", "target": 0.95}, data=None)
     return tracker
 
@@ -167,7 +167,7 @@ def test_the_printed_address_is_served_until_stopped(tracker, page):
 @pytest.mark.slow
 def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
     uri = page.removesuffix("/review")
-    tracker = Tracker(uri, pipeline="remote", search="s")
+    tracker = Tracker(uri, pipeline="remote", search="s", study="s")
     tracker.start({"metric": "accuracy", "target": 0.95}, data=None)
     for number in range(3):
         tracker.log(replace(TRIAL, number=number))
@@ -175,7 +175,7 @@ def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
     summary = {**SUMMARY, "pipeline": "remote", "selected": None, "ladder": [], "incumbents": []}
     tracker.finish(summary)
     assert last_search(uri, "remote") == json.loads(json.dumps(summary))
-    assert Tracker(uri, pipeline="remote", search="s").logged() == {0, 1, 2}
+    assert Tracker(uri, pipeline="remote", search="s", study="s").logged() == {0, 1, 2}
     review(uri, 1)
     assert f"at {uri}/#/experiments/{tracker.experiment_id}/runs" in capsys.readouterr().out
 
