@@ -32,17 +32,21 @@ class Gate:
 
     def open(self, ladder: Ladder) -> list[TestResult]:
         """What the candidates score, the smallest first, until one of them is decided on."""
-        seen = [TestResult.from_record(record) for record in self._engine.recall("test", [])]
+        records = list(self._engine.recall("test", []))
+
+        def remember(result: TestResult) -> None:
+            records.append(result.record())
+            self._engine.remember("test", records)
+
         results = selection.gate(
             ladder,
             self._answer,
             np.asarray(self._plan.prepared.data.test[1]),
             metric=self._plan.metric,
             target=self._plan.pipeline.target,
-            seen=seen,
+            seen=[TestResult.from_record(record) for record in records],
+            on_open=remember,
         )
-        opened = {result.trial: result for result in [*seen, *results]}
-        self._engine.remember("test", [result.record() for result in opened.values()])
         for trial in ladder.candidates[: len(results)]:
             if not self.answers(trial.number).exists():  # a search of an older version has none
                 self._answer(trial)

@@ -22,10 +22,15 @@ class Metric:
     name: str
     perfect: float
     worst: float  # of the targets that make sense; may be infinite
-    measure: Callable[[Array, Array], float]  # (labels, predictions)
-    standard_error: Callable[[float, Array], float]  # (target, labels)
+    measure: Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
+    standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
     counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
     needs_classes: bool = False
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether it asks only which class is predicted: AUC ranks probabilities."""
+        return self.needs_classes and self.name != "auc"
 
     @property
     def higher_is_better(self) -> bool:
@@ -36,9 +41,11 @@ class Metric:
         return abs(self.perfect - score)
 
     def reaches(self, score: float, target: float) -> bool:
+        """Whether a score is as good as the target, or better."""
         return score >= target if self.higher_is_better else score <= target
 
     def better(self, score: float, other: float) -> bool:
+        """Whether a score is better than another, not equal."""
         return score > other if self.higher_is_better else score < other
 
     def check_target(self, target: float) -> None:
@@ -120,9 +127,13 @@ def _f1(labels: Array, predictions: Array) -> float:
 
 
 def _auc(labels: Array, predictions: Array) -> float:
+    """Not a number where all rows are of one class, as in a few draws of a bootstrap."""
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(np.asarray(labels).reshape(-1), np.asarray(predictions).reshape(-1)))
+    flat = np.asarray(labels).reshape(-1)
+    if len(np.unique(flat)) < 2:
+        return math.nan
+    return float(roc_auc_score(flat, np.asarray(predictions).reshape(-1)))
 
 
 def _residuals(labels: Array, predictions: Array) -> Array:
@@ -163,11 +174,16 @@ def _f1_error(target: float, labels: Array) -> float:
 
 
 def _auc_error(target: float, labels: Array) -> float:
-    """Hanley and McNeil, Radiology 143 (1982): the AUC of exponential scores."""
-    positive = int(np.sum(np.asarray(labels).reshape(-1) > 0.5))
-    negative = len(labels) - positive
-    if not positive or not negative:
-        return math.inf
+    """Hanley and McNeil, Radiology 143 (1982): the AUC of exponential scores.
+
+    Of several columns of labels the one that says least: together they have no more rows.
+    """
+    positives = np.sum(np.asarray(labels).reshape(len(labels), -1) > 0.5, axis=0)
+    known = [int(each) for each in positives if 0 < each < len(labels)]
+    return max((_auc_spread(target, each, len(labels) - each) for each in known), default=math.inf)
+
+
+def _auc_spread(target: float, positive: int, negative: int) -> float:
     q1, q2 = target / (2 - target), 2 * target**2 / (1 + target)
     spread = (positive - 1) * (q1 - target**2) + (negative - 1) * (q2 - target**2)
     return math.sqrt((target * (1 - target) + spread) / (positive * negative))

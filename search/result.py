@@ -108,7 +108,9 @@ class Result:
     def _plot_trials(self, axes: Axes) -> None:
         for reached, colour, label in ((False, "0.6", "missed"), (True, "C0", "reached")):
             trained = [each for each in self._trials if each.epochs and each.reached is reached]
-            shown = [(each.parameter_count, each.score) for each in trained if each.score]
+            shown = [
+                (each.parameter_count, each.score) for each in trained if each.score is not None
+            ]
             sizes, scores = zip(*shown, strict=True) if shown else ((), ())
             axes.scatter(sizes, scores, s=14, color=colour, label=label)
         axes.axhline(self.summary["target"], color="C1", linewidth=1, label="target")

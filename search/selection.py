@@ -9,10 +9,10 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from .metrics import Array, Metric
+from .metrics import Array, Metric, label_indices
 from .trials import FinishedTrial
 
-CANDIDATES = 3  # at most so many models are ever shown the test split
+CANDIDATES = 3  # at most so many models are shown the test split each time a search ends
 STEP = 0.5  # standard errors between one candidate's bar and the next
 CONFIDENCE = 0.95
 
@@ -41,7 +41,7 @@ class TestResult:
 
     trial: int
     score: float
-    correct: int | None  # rows that are right, where the metric counts them
+    correct: int | None  # rows that are right, where the metric counts them; not of sequences
     rows: int
     lower_bound: float  # pessimistic side of a one-sided interval: an upper bound for errors
     opened: int  # models that had seen this test split by then, this one included
@@ -116,12 +116,14 @@ def gate(
     metric: Metric,
     target: float,
     seen: Iterable[TestResult] = (),
+    on_open: Callable[[TestResult], None] = lambda result: None,
 ) -> list[TestResult]:
     """Open the test split for the candidates in turn until one holds: the last is the answer.
 
     Args:
         predict_test: predictions of a candidate on the test inputs; called for no other model.
         seen: earlier results of the same search; these are not opened again, and count.
+        on_open: is told at once what each candidate scores that the split is opened for.
     """
     results = {result.trial: result for result in seen}
     answer: list[TestResult] = []
@@ -131,6 +133,7 @@ def gate(
             results[candidate.number] = judge(
                 candidate.number, predictions, labels, metric, target, opened=len(results) + 1
             )
+            on_open(results[candidate.number])
         answer.append(results[candidate.number])
         if answer[-1].verdict is not Verdict.NOT_HELD:
             break
@@ -140,9 +143,14 @@ def gate(
 def judge(
     trial: int, predictions: Array, labels: Array, metric: Metric, target: float, *, opened: int
 ) -> TestResult:
-    """The test score of one model with its bound at a confidence shared by all models opened."""
+    """The test score of one model with its bound at a confidence shared by all models opened.
+
+    Args:
+        predictions: the model's outputs, a row each: (rows, classes), (rows, 1) or (rows,).
+    """
     score = metric.measure(labels, predictions)
-    correct = round(score * len(labels)) if metric.counts_rows else None
+    rows_are_right = metric.counts_rows and label_indices(labels, predictions).size == len(labels)
+    correct = round(score * len(labels)) if rows_are_right else None
     alpha = (1 - CONFIDENCE) / opened
     if correct is not None:
         bound = clopper_pearson(correct, len(labels), alpha)

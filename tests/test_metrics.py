@@ -124,3 +124,11 @@ def test_a_function_of_ones_own_is_a_metric_of_shares():
 def test_a_function_that_there_is_not_is_refused(name, message):
     with pytest.raises(InputError, match=message):
         metric(name)
+
+
+def test_the_standard_error_of_auc_is_that_of_the_column_which_says_least():
+    auc, classes = metric("auc"), np.repeat([0, 1], [150, 50])
+    alone = auc.standard_error(0.9, classes)
+    assert auc.standard_error(0.9, np.eye(2)[classes]) == pytest.approx(alone)
+    many = np.column_stack([np.repeat([0, 1], 100), classes])
+    assert auc.standard_error(0.9, many) == pytest.approx(alone)

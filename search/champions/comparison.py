@@ -41,7 +41,7 @@ class Comparison:
 
     def describe(self) -> str:
         """The figures in one clause."""
-        p_value = f"p = {self.worse:.2g} that it is not worse"
+        p_value = f"p = {self.worse:.2g} were it no worse"
         change = f"loses {self.loss:.4f}" if self.loss > 0 else f"gains {-self.loss:.4f}"
         bound = f"it {change}, and loses at most {self.most_lost:.4f} with 95 % confidence"
         if self.lost is None:
@@ -59,7 +59,7 @@ def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Compariso
         return None
     if champion.labels.shape != challenger.labels.shape:
         return None
-    if metric.counts_rows:
+    if metric.counts_rows and champion.labels.ndim == 1:  # the steps of a sequence go together
         right = challenger.labels == challenger.predictions
         return mcnemar(champion.labels == champion.predictions, right)
     return bootstrap(champion, challenger, metric)
@@ -107,6 +107,12 @@ def _differences(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Iter
 
 
 def _difference(champion: HeldOut, challenger: HeldOut, metric: Metric, rows: Array) -> float:
-    labels = champion.labels[rows]
-    new = metric.error(metric.measure(labels, challenger.predictions[rows]))
-    return new - metric.error(metric.measure(labels, champion.predictions[rows]))
+    new, old = (_measured(each, metric, rows) for each in (challenger, champion))
+    return metric.error(new) - metric.error(old)
+
+
+def _measured(held_out: HeldOut, metric: Metric, rows: Array) -> float:
+    labels, predictions = held_out.labels[rows], held_out.predictions[rows]
+    if metric.of_classes:  # else the steps of a sequence would pass for the classes of a row
+        labels, predictions = labels.reshape(-1), predictions.reshape(-1)
+    return metric.measure(labels, predictions)

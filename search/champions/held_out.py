@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,7 +23,8 @@ SOME = 64
 class HeldOut:
     """Labels and predictions of the test split, one a row.
 
-    Classes are kept as their indices, where the metric asks for no more.
+    Classes are kept as their indices, where the metric asks for no more: (rows,), or (rows, steps)
+    of sequences.
     """
 
     split: str  # fingerprint of the raw test rows: only the same rows can be compared
@@ -34,8 +36,10 @@ class HeldOut:
     def of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
         """As much of it as is worth keeping."""
         labels, predictions = np.asarray(labels), np.asarray(predictions)
-        if metric.needs_classes and metric.name != "auc":  # which ranks probabilities
+        if metric.of_classes:
             truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+            shape = (len(labels), -1) if truth.size > len(labels) else (-1,)
+            truth, predicted = truth.reshape(shape), predicted.reshape(shape)
             return cls(split=split, complete=True, labels=truth, predictions=predicted)
         complete = labels.size + predictions.size <= VALUES
         if not complete:
@@ -43,23 +47,28 @@ class HeldOut:
         return cls(split=split, complete=complete, labels=labels, predictions=predictions)
 
     def save(self, path: Path) -> None:
-        """Write it; `load` reads it."""
+        """Write it, whole or not at all; `load` reads it."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".part-{path.name}")
         np.savez_compressed(
-            path,
+            part,
             split=np.array(self.split),
             complete=np.array(self.complete),
             labels=self.labels,
             predictions=self.predictions,
         )
+        part.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> HeldOut:
         """What `save` has written. Raises OSError, KeyError or ValueError where it is damaged."""
-        with np.load(path, allow_pickle=False) as file:
-            return cls(
-                split=str(file["split"]),
-                complete=bool(file["complete"]),
-                labels=file["labels"],
-                predictions=file["predictions"],
-            )
+        try:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                return cls(
+                    split=str(file["split"]),
+                    complete=bool(file["complete"]),
+                    labels=file["labels"],
+                    predictions=file["predictions"],
+                )
+        except (BadZipFile, EOFError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error

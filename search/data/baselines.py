@@ -20,6 +20,7 @@ ROWS = 2000  # to train a linear model on, at most: more would make the search w
 NUMBERS = 20_000  # of a row, at most
 SPARE = 0.5  # standard errors, so that a network need not be the best of all linear models
 SHIFT = 1e-3  # of the metric: targets are given in such steps
+STEPS = 120  # of a hundredth each: more than three times the error of a baseline is no target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,22 +71,30 @@ def described(found: Sequence[Baseline], metric: Metric, target: float) -> list[
 def modest_target(found: Sequence[Baseline], metric: Metric, labels: Array, margin: float) -> float:
     """A target that the best baseline can be shown to hold, half a standard error to spare.
 
-    In steps of a thousandth; an error, which has the labels' unit, with three digits.
+    In steps of a thousandth; an error, which has the labels' unit, in steps of a hundredth of
+    itself, with three digits.
     """
-    scores = [each.score for each in found if math.isfinite(each.score)]
-    if not scores:
+    strongest = best(found, metric)
+    if strongest is None:
         return 0.9 if metric.needs_classes else 0.5
-    best = min(scores, key=metric.error)
-    if not metric.higher_is_better:
-        return float(f"{best * 1.1:.3g}")
-    steps = np.arange(math.floor(best / SHIFT), -1, -1) * SHIFT
+    score = strongest.score
+    if metric.higher_is_better:
+        steps = np.arange(math.floor(score / SHIFT), -1, -1) * SHIFT
+        targets = [round(float(each), 3) for each in steps if 0 < each < metric.perfect]
+    else:
+        targets = [float(f"{score * 1.01**step:.3g}") for step in range(STEPS)]
     held = (
-        float(target)
-        for target in steps
-        if 0 < target < metric.perfect
-        and search_target(metric, target, labels, margin + SPARE) <= best
+        target
+        for target in targets
+        if metric.reaches(score, search_target(metric, target, labels, margin + SPARE))
     )
-    return round(next(held, SHIFT), 3)
+    return next(held, targets[-1] if targets else SHIFT)
+
+
+def best(found: Sequence[Baseline], metric: Metric) -> Baseline | None:
+    """The one with the best score; None where none has any."""
+    scored = [each for each in found if math.isfinite(each.score)]
+    return min(scored, key=lambda each: metric.error(each.score), default=None)
 
 
 def _constant(labels: Array, validation: Array, metric: Metric) -> Baseline:

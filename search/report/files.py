@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..runs.description import PICTURE, REPORT
 from . import charts, page
 from .record import FILE as RECORD
 from .tables import tables
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .summary import Summary
 
-PICTURE = "size_score.png"
 WIDTH = 620  # pixels: MLflow shows it as large as it is
 COLOURS = ["#0969da", "#8c959f", "#9a6700", "#cf222e", "#d0d7de"]  # of outcomes, as on the page
 
@@ -21,7 +21,7 @@ COLOURS = ["#0969da", "#8c959f", "#9a6700", "#cf222e", "#d0d7de"]  # of outcomes
 def files(summary: Summary, found: Record) -> dict[str, bytes]:
     """The page, the record that it was made from, and its first chart as a picture."""
     return {
-        page.FILE: page.page(summary, found).encode(),
+        REPORT: page.page(summary, found).encode(),
         RECORD: json.dumps(found, separators=(",", ":")).encode(),
         PICTURE: picture(summary, found),
     }

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .summary import tested
+
 Rows = Sequence[Mapping[str, Any]]
 
 
 def ladder(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The models that reached, a row each, with what the test split says of those that saw it."""
-    selected = summary["selected"] or {"trial": None}
-    return [_rung(rung, selected) for rung in summary["ladder"]]
+    return [_rung(rung, tested(summary, rung)) for rung in summary["ladder"]]
 
 
 def formatted(rows: Rows, kind: str) -> str:
@@ -31,8 +32,7 @@ def formatted(rows: Rows, kind: str) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _rung(rung: Mapping[str, Any], selected: Mapping[str, Any]) -> dict[str, Any]:
-    test = selected["test"] if rung["trial"] == selected["trial"] else rung.get("test")
+def _rung(rung: Mapping[str, Any], test: Mapping[str, Any] | None) -> dict[str, Any]:
     test = test or {"score": None, "lower_bound": None, "verdict": None}
     return {
         "trial": rung["trial"],

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .summary import Summary
 
-FILE = "report.html"  # among the artifacts of the search's run
 EMBED = "window.vegaEmbed = vegaEmbed;"  # what the page uses of Vega
 FOLDER = Path(__file__).parent
 

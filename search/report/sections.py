@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .summary import tested
 from .tables import slices, tables
 from .words import spent
 
@@ -16,7 +17,7 @@ def sections(summary: Values, record: Values) -> list[Section]:
     """Those for which there is something to show."""
     drawn = tables(summary, record)
     found = [
-        _size_score(summary, record),
+        _size_score(summary),
         _fall(summary),
         _test(record),
         _importances(drawn),
@@ -31,7 +32,7 @@ def sections(summary: Values, record: Values) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def _size_score(summary: Values, record: Values) -> Section:
+def _size_score(summary: Values) -> Section:
     rows = [
         (rung["trial"], rung["parameter_count"], rung["validation"], *_tested(summary, rung))
         for rung in summary["ladder"]
@@ -51,8 +52,7 @@ def _size_score(summary: Values, record: Values) -> Section:
 
 
 def _tested(summary: Values, rung: Values) -> tuple[Any, Any]:
-    selected = summary["selected"] or {"trial": None}
-    test = selected["test"] if rung["trial"] == selected["trial"] else rung.get("test")
+    test = tested(summary, rung)
     return (test["score"], test["verdict"]) if test else ("", "")
 
 

@@ -24,6 +24,7 @@ def summarise(
 ) -> Summary:
     """The contract's JSON: `settings` are its leading keys, the rest comes from the trials."""
     states = {state.value.lower(): 0 for state in TrialState}
+    tests = {result.trial: _test(result) for result in results}
     for trial in trials:
         states[trial.state.value.lower()] += 1
     return {
@@ -37,6 +38,7 @@ def summarise(
                 "parameter_count": rung.parameter_count,
                 "validation": rung.score,
                 "run_id": run_ids.get(rung.number),
+                **({"test": tests[rung.number]} if rung.number in tests else {}),
             }
             for rung in ladder.rungs
         ],
@@ -45,10 +47,13 @@ def summarise(
 
 
 def incumbents(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
-    """How the smallest model that has reached fell, over epochs and seconds of training."""
+    """How the smallest model that has reached fell, over epochs and seconds of training.
+
+    In the order in which trials ended, which is not that of their numbers where several train.
+    """
     steps: list[dict[str, Any]] = []
     epochs, seconds = 0, 0.0
-    for trial in trials:
+    for trial in sorted(trials, key=lambda trial: trial.ended or 0.0):
         epochs, seconds = epochs + trial.epochs, seconds + trial.seconds
         if trial.reached and (not steps or trial.parameter_count < steps[-1]["parameter_count"]):
             steps.append(
@@ -68,6 +73,17 @@ def holds(summary: Summary) -> bool:
     return selected is not None and selected["test"]["verdict"] != Verdict.NOT_HELD.value
 
 
+def tested(summary: Mapping[str, Any], rung: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the test split said of a model of the ladder; None: it was not opened for it."""
+    selected = summary["selected"] or {"trial": None}
+    test: dict[str, Any] | None = rung.get("test")
+    return selected["test"] if rung["trial"] == selected["trial"] else test
+
+
+def _test(result: TestResult) -> dict[str, Any]:
+    return {key: value for key, value in result.record().items() if key != "trial"}
+
+
 def _selected(
     ladder: Ladder,
     results: Sequence[TestResult],
@@ -78,14 +94,13 @@ def _selected(
         return None
     result = results[-1]
     trial = next(rung for rung in ladder.rungs if rung.number == result.trial)
-    test = {key: value for key, value in result.record().items() if key != "trial"}
     return {
         "trial": trial.number,
         "parameter_count": trial.parameter_count,
         "trainable_parameter_count": trial.trainable_parameter_count,
         "hyperparameters": dict(trial.hyperparameters),
         "validation": trial.score,
-        "test": test,
+        "test": _test(result),
         "run_id": run_ids.get(trial.number),
         "model_uri": model_uris.get(trial.number),
     }

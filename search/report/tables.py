@@ -51,7 +51,10 @@ def _axis(record: Values, name: str) -> dict[str, Any] | None:
     from .importances import logarithmic  # imports Optuna
 
     values = _values(record, name)
-    axis: dict[str, Any] = {"name": name, "title": "parameters" if "count" in name else name}
+    axis: dict[str, Any] = {
+        "name": name,
+        "title": "parameters" if name == "parameter_count" else name,
+    }
     if not values:
         return None
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):

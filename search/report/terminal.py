@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import words
 from .plot import plot
-from .summary import Summary, holds
+from .summary import Summary, holds, tested
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +47,7 @@ def show(
                 str(rung["trial"]),
                 f"{rung['parameter_count']:,}",
                 f"{rung['validation']:.4f}",
-                _test_cell(summary, rung["trial"]),
+                _test_cell(summary, rung),
             )
         console.print(table)
     for line in [*_drawn(summary, record), *conclusion(summary, best)]:
@@ -58,7 +59,9 @@ def _drawn(summary: Summary, record: Record | None) -> list[str]:
         return []
     at = {name: place for place, name in enumerate(record["trials"]["columns"])}
     rows = record["trials"]["rows"]
-    missed = [row for row in rows if row[at["outcome"]] != "reached" and row[at["score"]]]
+    missed = [
+        row for row in rows if row[at["outcome"]] != "reached" and row[at["score"]] is not None
+    ]
     points = [(row[at["parameter_count"]], row[at["score"]]) for row in missed]
     sizes = [f"{line[0].upper()}{line[1:]}." for line in words.sizes(summary, record)]
     return [*plot([summary], points), *sizes]
@@ -82,11 +85,11 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
             f"{what}: the target {summary['target']:g} is NOT HELD on test data.",
             "More trials, a larger --margin or more data may help; the registry refuses it.",
         ]
-    return [
-        spent,
-        f"{what}: {test['verdict']} {summary['target']:g}.",
-        f"Next: `make ui` to review, `make promote PIPELINE={name}` to make it the champion.",
-    ]
+    found = [spent, f"{what}: {test['verdict']} {summary['target']:g}."]
+    if selected["model_uri"] is None:  # MLflow does not have it
+        return found
+    following = f"`make promote PIPELINE={name}` to make it the champion."
+    return [*found, f"Next: `make ui` to review, {following}"]
 
 
 def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
@@ -118,8 +121,6 @@ def _bar(summary: Summary) -> str:
     return f"target {summary['target']:g}, search target {summary['search_target']:.4f}"
 
 
-def _test_cell(summary: Summary, trial: int) -> str:
-    selected = summary["selected"]
-    if selected is None or selected["trial"] != trial:
-        return ""
-    return f"{selected['test']['score']:.4f} {selected['test']['verdict']}"
+def _test_cell(summary: Summary, rung: Mapping[str, Any]) -> str:
+    test = tested(summary, rung)
+    return f"{test['score']:.4f} {test['verdict']}" if test else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..report import words
+from ..report.summary import tested
 
 Summary = Mapping[str, Any]
 
@@ -101,12 +102,9 @@ def _artifact(summary: Summary, name: str) -> str:
 
 
 def _ladder(summary: Summary) -> str:
-    selected = summary["selected"] or {}
     lines = [_row("trial", "parameters", "validation", "test", ""), "|---|---|---|---|---|"]
     for rung in summary["ladder"][:RUNGS_SHOWN]:
-        test = rung.get("test")
-        if rung["trial"] == selected.get("trial"):
-            test = selected["test"]
+        test = tested(summary, rung)
         shown = (f"{test['score']:.4f}", test["verdict"]) if test else ("", "")
         count = f"{rung['parameter_count']:,}"
         lines.append(_row(_link(summary, rung), count, f"{rung['validation']:.4f}", *shown))

@@ -100,3 +100,25 @@ def test_what_is_kept_is_read_back(tmp_path: Path):
     assert (read.split, read.complete) == ("split", True)
     np.testing.assert_array_equal(read.predictions, kept.predictions)
     assert np.sum(read.labels != read.predictions) == 9
+
+
+def test_the_steps_of_a_sequence_are_drawn_together():
+    truth = np.repeat(RNG.integers(0, 3, (50, 1)), 8, axis=1)
+    off = truth.copy()
+    off[:4] = (off[:4] + 1) % 3  # four sequences, wrong in all of their steps
+    champion, worse = (
+        HeldOut.of("split", truth, np.eye(3)[each], metric("accuracy")) for each in (truth, off)
+    )
+    assert champion.labels.shape == (50, 8)
+    found = compare(champion, worse, metric("accuracy"))
+    assert (found.rows, found.lost) == (50, None)
+    assert found.loss == pytest.approx(4 / 50)
+    assert 0.1 < found.most_lost < 0.25
+
+
+def test_what_is_damaged_is_a_value_error(tmp_path: Path):
+    path = tmp_path / "test_rows.npz"
+    held(wrong(slice(0, 9))).save(path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="damaged"):
+        HeldOut.load(path)

@@ -108,3 +108,16 @@ def test_a_miss_of_the_target_itself_is_told_otherwise():
     text = " ".join(conclusion(summary(None), trial(5, 30, score=0.7, reached=False)))
     assert "standard errors" not in text
     assert "a lower --target would help" in text
+
+
+def test_what_the_test_split_said_of_each_model_opened_is_on_its_rung():
+    results = [
+        TestResult(
+            trial=number, score=0.9, correct=180, rows=200, lower_bound=0.8, opened=n, verdict=each
+        )
+        for n, (number, each) in enumerate([(3, Verdict.NOT_HELD), (0, Verdict.HOLDS)], start=1)
+    ]
+    ladder = Ladder(rungs=(TRIALS[3], TRIALS[0]), candidates=(TRIALS[3], TRIALS[0]))
+    found = summarise(SETTINGS, TRIALS, ladder, results, {3: "r3", 0: "r0"}, {})
+    assert [rung["test"]["verdict"] for rung in found["ladder"]] == ["not held", "holds"]
+    assert found["selected"]["trial"] == 0
