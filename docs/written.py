@@ -45,7 +45,9 @@ def pipelines() -> Iterator[str]:
         spec = importlib.util.find_spec(f"occam.pipelines.{name}")
         text = Path(str(spec and spec.origin)).read_text(encoding="utf-8")
         title, _, body = (ast.get_docstring(ast.parse(text)) or "").partition("\n")
-        yield f"\n## {name}\n\n**{title}**\n{body}\n\nTarget and known size: {goal(name)}.\n"
+        target, size = goal(name)
+        known = "" if size is None else f"; smallest known: {size:,} parameters"
+        yield f"\n## {name}\n\n**{title}**\n{body}\n\nTarget: {target}{known}.\n"
 
 
 MARKS: dict[str, Callable[[], Iterator[str]]] = {

@@ -59,7 +59,7 @@ def read() -> tuple[Split, Split]:
             if "Missing" not in str(error):
                 raise
             missing = error
-    if "OCCAM_DATA" in os.environ:
+    if os.environ.get("OCCAM_DATA"):
         raise missing
     try:
         (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()

@@ -51,7 +51,7 @@ def read() -> tuple[Split, Split]:
     try:
         return split("train"), split("t10k")
     except InputError as missing:
-        if "OCCAM_DATA" in os.environ or "Missing" not in str(missing):
+        if os.environ.get("OCCAM_DATA") or "Missing" not in str(missing):
             raise
         try:
             return keras.datasets.fashion_mnist.load_data()

@@ -66,7 +66,7 @@ def standard_error_held_back() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # not an interrupt, which these lines do not explain
             held.seek(0)
             os.write(terminal, held.read())
             raise
@@ -77,7 +77,10 @@ def standard_error_held_back() -> Iterator[None]:
 
 def _check(name: str, gpus: str) -> None:
     if name not in BACKENDS:
-        raise InputError(f"Unknown backend {name!r}. Available backends: {', '.join(BACKENDS)}.")
+        raise InputError(
+            f"Unknown backend {name!r}, from --backend or KERAS_BACKEND. Available backends: "
+            f"{', '.join(BACKENDS)}."
+        )
     if importlib.util.find_spec(name) is None:
         raise InputError(f"Backend {name!r} is not installed: pip install 'occam[{name}]'.")
     if "keras" in sys.modules and (current := sys.modules["keras"].config.backend()) != name:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, OccamError, redacted
+from .interrupts import Interrupts
 from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
@@ -61,12 +62,15 @@ def _search(options: argparse.Namespace) -> int:
     options.sampler = _sampler(options.engine, options.sampler)
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
     _check_json(options.json)
-    use_backend(backend, gpus=options.gpus)
-    import_keras()
+    with Interrupts(patient=True).listening() as interrupts:
+        use_backend(backend, gpus=options.gpus)
+        import_keras()
 
-    from . import report
-    from .job import search
-    from .plan import Settings
+        from . import report
+        from .job import search
+        from .plan import Settings
+
+        interrupts.check()
 
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
@@ -237,12 +241,27 @@ def _ui(options: argparse.Namespace) -> int:
 def _console(quiet: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(quiet=quiet, soft_wrap=False)
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever read what is printed has had enough, as `head` does: the work goes on."""
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return Printer(quiet=quiet, soft_wrap=False)
 
 
 def _check_json(path: Path | None) -> None:
     if path is not None and not path.resolve().parent.is_dir():
         raise InputError(f"--json {path}: folder {path.resolve().parent} does not exist.")
+    if path is None:
+        return
+    there = path.exists()
+    try:
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise InputError(f"--json {path} cannot be written: {error.strerror or error}.") from error
 
 
 COMMANDS = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-PLAIN = (str, int, float, bool, type(None))
+PLAIN = (str, int, float, bool, type(None))  # values that no variable can be
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,18 @@ def visible_gpus(gpus: str) -> list[str]:
     return [str(number) for number in range(_installed())]
 
 
+def check_installed(gpus: str) -> None:
+    """Refuse numbers of GPUs that this machine does not have, or has once alone."""
+    if gpus in ("all", "none"):
+        return
+    numbers, there = [int(each) for each in gpus.split(",")], _installed()
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"--gpus {gpus} names a GPU twice: name each once.")
+    if max(numbers) >= there:
+        known = f"numbers from 0 to {there - 1}" if there else "none, or leave it out"
+        raise InputError(f"--gpus {gpus}: nvidia-smi lists {there} GPUs here. Give {known}.")
+
+
 def workers(wanted: int | None, gpus: Sequence[str], trials_per_gpu: int | None) -> int:
     """How many workers there are: as asked for, or as many as there are places on the GPUs.
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
+import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from .counting import PLAIN
+
 if TYPE_CHECKING:
     import keras_tuner
 
-    from .pipeline import Data
+    from .pipeline import Data, Space
+
+VOLATILE = frozenset({"name", "seed"})
 
 
 def of_data(data: Data) -> str:
@@ -30,15 +38,62 @@ def of_rows(rows: Any) -> str:
     return digest.hexdigest()
 
 
-def of_space(hp: keras_tuner.HyperParameters, model: keras.Model) -> str:
-    """Fingerprint of the hyperparameters that the default build reads, and of what it builds."""
+def of_space(space: Space, hp: keras_tuner.HyperParameters, model: keras.Model) -> str:
+    """Fingerprint of a space's code, and of what its default build reads and makes.
+
+    The code is that of the function or class itself, comments and layout left out.
+    """
     read = [f"{type(each).__name__} {each.get_config()}" for each in hp.space]
-    layers = [type(layer).__name__ for layer in getattr(model, "layers", [])]
-    shapes = [list(weight.shape) for weight in model.weights]
-    return of_values(read=read, layers=layers, shapes=shapes)
+    return of_values(code=_code(space), read=read, model=of_model(model))
+
+
+def of_model(model: keras.Model) -> str:
+    """Fingerprint of a compiled model: its layers and their settings, its loss and its optimizer.
+
+    What Keras draws or counts up anew in each process, seeds and names, is left out; of functions
+    only the names are known.
+    """
+    return of_values(
+        layers=_plain(model),
+        shapes=[list(weight.shape) for weight in model.weights],
+        loss=_plain(getattr(model, "loss", None)),
+        optimizer=_plain(getattr(model, "optimizer", None)),
+    )
 
 
 def of_values(**values: Any) -> str:
     """Fingerprint of plain values."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _code(space: Any) -> str:
+    """Empty where Python does not know it: of what was typed at its prompt, say."""
+    try:
+        source = inspect.getsource(space if inspect.isroutine(space) else type(space))
+        return ast.unparse(ast.parse(textwrap.dedent(source)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return ""
+
+
+def _plain(value: Any) -> Any:
+    """Settings as plain values: of a model its layers, of any other object its configuration."""
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        code = value.get("class_name") == "__lambda__"  # of the file that it was written in, too
+        return "lambda" if code else {k: _plain(v) for k, v in value.items() if k not in VOLATILE}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, keras.Model):
+        return [type(value).__name__, *map(_plain, value.layers)]
+    return [getattr(value, "__qualname__", type(value).__qualname__), _settings(value)]
+
+
+def _settings(value: Any) -> Any:
+    try:
+        return _plain(value.get_config())
+    except Exception:  # a function, a class itself, or what keeps no record of its arguments
+        return None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 
 
 class Interrupts:
@@ -16,10 +16,14 @@ class Interrupts:
 
     Python drops an exception that a signal raises within a finalizer or a callback of C code: the
     search would go on as if nothing had been asked of it.
+
+    Args:
+        patient: raise at `check` alone, or at a second signal: while TensorFlow is imported, an
+            exception may end in a segmentation fault.
     """
 
-    def __init__(self) -> None:
-        self._asked = False
+    def __init__(self, *, patient: bool = False) -> None:
+        self._asked, self._patient = False, patient
 
     def check(self) -> None:
         """Raise KeyboardInterrupt where a signal has come."""
@@ -32,7 +36,8 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        wanted = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._note) for number in wanted}
         try:
             yield self
         finally:
@@ -40,5 +45,6 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        raise KeyboardInterrupt
+        waits, self._asked = self._patient and not self._asked, True
+        if not waits:
+            raise KeyboardInterrupt

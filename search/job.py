@@ -12,16 +12,18 @@ from rich.console import Console
 
 from . import loop, report
 from .counting import first_rows
-from .errors import Unreachable, redacted
+from .errors import InputError, Unreachable, redacted
 from .executors.choice import executor
 from .gate import Gate
 from .interrupts import Interrupts
 from .models.building import restore
 from .models.evaluation import predictions, rows
-from .opening import STUDIES, alone, locked, open_engine
+from .opening import IDENTITY, alone, check, leaving, locked, open_engine
 from .plan import Plan, Settings, plan
 from .progress import SearchProgress
 from .selection import Ladder, TestResult, select
+from .studies import STUDIES
+from .studies.earlier import Earlier
 from .tracking import Tracker, default_uri
 from .trials import FinishedTrial
 
@@ -54,15 +56,18 @@ def conduct(settings: Settings, console: Console) -> Conducted:
     its data cannot be used.
     """
     started = time.monotonic()
-    planned = plan(settings)
-    for line in filter(None, (planned.warning, *planned.notes)):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    with (
-        locked(planned, settings.storage),
-        Interrupts().listening() as interrupts,
-        closing(_Job(settings, planned, console, started, interrupts)) as job,
-    ):
-        return Conducted(job.run(), job.trials, planned)
+    with Interrupts().listening() as interrupts:
+        planned = plan(settings)
+        for line in filter(None, (planned.warning, *planned.notes)):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+        uri = settings.tracking_uri or default_uri()
+        earlier = check(settings, planned, uri)
+        interrupts.check()
+        with (
+            locked(planned, settings.storage),
+            closing(_Job(settings, planned, console, started, interrupts, uri, earlier)) as job,
+        ):
+            return Conducted(job.run(), job.trials, planned)
 
 
 class _Job:
@@ -75,27 +80,25 @@ class _Job:
         console: Console,
         started: float,
         interrupts: Interrupts,
+        uri: str,
+        earlier: list[Earlier],
     ) -> None:
         self.settings, self.plan, self.console, self.started = settings, planned, console, started
         self.interrupts = interrupts
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
-        self.engine = open_engine(settings, planned, self.folder, console)
+        self.engine = open_engine(settings, planned, self.folder, console, earlier)
         self.gate = Gate(planned, self.engine, self.folder / "test")
+        self.before: float = self.engine.recall("seconds", 0.0)  # of earlier runs
         self.shared = getattr(self.engine, "shared", None)
-        with alone(self.engine, "opening"):
+        with leaving(self.engine), alone(self.engine, "opening"):
             self.tracker = Tracker(
-                settings.tracking_uri or default_uri(),
+                uri,
                 pipeline=planned.pipeline.name,
                 search=planned.name,
-                fresh=settings.fresh or bool(self.engine.recall("carried") and not self._run()),
+                study=self.engine.recall(IDENTITY),
                 shared=self.shared is not None,
             )
-            self.engine.remember("run", self.tracker.run_id)
-
-    def _run(self) -> Any:
-        """The MLflow run that the trials' numbers belong to."""
-        return self.engine.recall("run")
 
     def run(self) -> report.Summary:
         self._start()
@@ -128,7 +131,7 @@ class _Job:
             )
             model = self._selected(ladder, summary)
             self.tracker.finish(summary, *self._review(trials, summary, model))
-            self._draw(summary, model)
+            self._draw(model)
         except Unreachable:
             self._show(self._summary(trials, ladder, results, {}, {}), trials)
             raise
@@ -234,15 +237,24 @@ class _Job:
         for rung in ladder.rungs:
             if not (rung.model_path or "").endswith(".keras"):
                 self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
-            elif str(rung.number) not in uris:
-                uris[str(rung.number)] = self.tracker.log_model(
-                    rung,
-                    transform=self.data.transform,
-                    sample=first_rows(self.plan.prepared.raw.train[0], SAMPLE),
-                    classes=self.plan.pipeline.classes,
-                )
+            elif str(rung.number) not in uris and (uri := self._logged(rung)) is not None:
+                uris[str(rung.number)] = uri
                 self.engine.remember(f"models of {self.tracker.run_id}", uris)
         return {int(number): uri for number, uri in uris.items()}
+
+    def _logged(self, rung: FinishedTrial) -> str | None:
+        """Address of a model that is logged now; None, which is said, where it cannot be served."""
+        try:
+            return self.tracker.log_model(
+                rung,
+                transform=self.data.transform,
+                sample=first_rows(self.plan.prepared.raw.train[0], SAMPLE),
+                classes=self.plan.pipeline.classes,
+            )
+        except InputError as error:
+            said = f"Trial {rung.number}: {error}"
+            self.console.print(said, soft_wrap=True, highlight=False, markup=False)
+            return None
 
     def _selected(self, ladder: Ladder, summary: report.Summary) -> Any:
         """The selected model, trained; None where there is none."""
@@ -250,7 +262,7 @@ class _Job:
         trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
         return trial and restore(self.plan.pipeline, trial, self.data.validation[0])
 
-    def _draw(self, summary: report.Summary, model: Any) -> None:
+    def _draw(self, model: Any) -> None:
         """A picture of the selected model's predictions, on the search's run."""
         from .data.pictures import ROWS, picture
 
@@ -284,7 +296,7 @@ class _Job:
         models: dict[int, str],
         runs: dict[int, str],
     ) -> report.Summary:
-        seconds = self.engine.recall("seconds", 0.0) + time.monotonic() - self.started
+        seconds = self.before + time.monotonic() - self.started
         self.engine.remember("seconds", seconds)
         described = {**self._described(), "seconds": round(seconds, 3)}
         summary = report.summarise(described, trials, ladder, results, runs, models)

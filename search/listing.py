@@ -15,13 +15,23 @@ from .pipeline import describe, goal, names
 if TYPE_CHECKING:
     from rich.console import Console
 
+WIDTH = 300  # of what another program reads: a line each
+
 
 def show(console: Console) -> None:
     """Print the table of all that can be named on the command line."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for number, name in enumerate(names()):
-        cells = (f"[bold]{name}[/bold]", goal(name), describe(name))
-        table.add_row("" if number else "pipelines", *cells)
+    if not console.is_terminal:
+        console.width = WIDTH
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column("pipelines", no_wrap=True, style="bold")
+    table.add_column("target", no_wrap=True)
+    table.add_column("smallest known", no_wrap=True, justify="right")
+    table.add_column("")
+    for name in names():
+        target, size = goal(name)
+        table.add_row(name, target, "" if size is None else f"{size:,}", describe(name))
+    console.print(table)
+    others = Table(box=None, show_header=False, pad_edge=False)
     for kind, listed in (
         ("spaces", _spaces()),
         ("engines", engines.names()),
@@ -30,8 +40,9 @@ def show(console: Console) -> None:
             for each in engines.names()
         ),
     ):
-        table.add_row(kind, "", "", ", ".join(listed))
-    console.print(table)
+        others.add_row(kind, ", ".join(listed))
+    console.print()
+    console.print(others)
 
 
 def _spaces() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .failures import Streak, may_pass
-from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected
+from .stopping import CUT_SHORT
+from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
 from .workers import Executor
 
 HOPELESS = 500  # proposals in a row that need no training: the sampler has nothing left to say
@@ -243,14 +243,18 @@ class _Search:
         if best is not None and trial.parameter_count >= best.parameter_count:
             return not_smaller(best)
         begun = trial.initial_epoch or trial.parent  # with weights that the other had not
-        twin = None if begun else self.known.get(_key(trial))
+        twin = None if begun else self.known.get(same(trial))
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
     def _limited(self, trial: Trial, reserved: int) -> Trial:
-        """As many epochs as are left."""
+        """As many epochs as are left; what they bring is still judged by all that it may take."""
         if self.budget.epochs is None:
             return trial
-        return replace(trial, epochs=min(trial.epochs, self.budget.epochs - self.epochs - reserved))
+        left = self.budget.epochs - self.epochs - reserved
+        if left >= trial.epochs:
+            return trial
+        horizon = trial.horizon or trial.initial_epoch + trial.epochs
+        return replace(trial, epochs=left, horizon=horizon, cut_short=True)
 
     def _spent(self, running: Mapping[Future[FinishedTrial], Trial]) -> bool:
         budget, elsewhere = self.budget, self.others.running()
@@ -284,7 +288,8 @@ class _Search:
             return
         self.trained += 1
         self.epochs += finished.epochs
-        self.known.setdefault(_key(finished), finished.number)
+        if not finished.reason.startswith(CUT_SHORT):
+            self.known.setdefault(same(finished), finished.number)
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):
             self.smallest = finished
@@ -293,7 +298,3 @@ class _Search:
 def _reserved(running: Mapping[Future[FinishedTrial], Trial]) -> int:
     """Epochs that the trials under way may still take."""
     return sum(trial.epochs for trial in running.values())
-
-
-def _key(trial: Trial | FinishedTrial) -> str:
-    return json.dumps(dict(trial.hyperparameters), sort_keys=True, default=str)

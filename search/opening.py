@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,8 +15,9 @@ from filelock import FileLock, Timeout
 
 from .errors import InputError
 from .models.evaluation import rows
+from .studies import STUDIES, STUDY
 from .studies.carrying import carry_over, depends, set_aside
-from .studies.earlier import teach
+from .studies.earlier import METRIC, teach
 from .studies.warm_start import read as read_warm_start
 
 if TYPE_CHECKING:
@@ -24,15 +26,42 @@ if TYPE_CHECKING:
     from .plan import Plan, Settings
     from .studies.earlier import Earlier
 
-STUDIES = Path("mlruns", "studies")
-STUDY = "study.journal"
+IDENTITY = "identity"  # of a study: its trials' numbers mean nothing beside another's
 _OTHER = (
-    "Search {!r} was made with another target, data, seed or sampler: "
-    "give this one another --name, or start it anew with --fresh."
+    "Search {!r} was made with other data, or with another target, metric, seed, margin, engine, "
+    "sampler, trainer, backend, batch size or number of epochs: give this one another --name, or "
+    "start it anew with --fresh."
 )
 
 
-def open_engine(settings: Settings, planned: Plan, folder: Path, console: Console) -> Any:
+def check(settings: Settings, planned: Plan, uri: str) -> list[Earlier]:
+    """Refuse a store, a storage or a start that cannot be used, before anything is written.
+
+    Returns what `--warm-start` knows.
+    """
+    from .runs.store import connect, sqlite_file
+
+    warm = settings.warm_start
+    earlier = read_warm_start(warm, planned.metric) if warm else []
+    if settings.storage is not None:
+        _check_storage(settings.storage, settings.engine)
+    connect(uri, create=sqlite_file(uri) is not None)
+    return earlier
+
+
+def _check_storage(url: str, engine: str) -> None:
+    if engine != "optuna":
+        raise InputError(
+            f"--storage names a storage of Optuna: leave it out with --engine {engine}."
+        )
+    from .studies.storage import storage_of
+
+    storage_of(url)
+
+
+def open_engine(
+    settings: Settings, planned: Plan, folder: Path, console: Console, earlier: list[Earlier]
+) -> Any:
     """The engine of this search, with all that it knows from earlier runs and other studies."""
     module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
 
@@ -50,7 +79,6 @@ def open_engine(settings: Settings, planned: Plan, folder: Path, console: Consol
             **_more(settings, planned, folder, console),
         )
 
-    earlier = read_warm_start(settings.warm_start, planned.metric) if settings.warm_start else []
     if settings.fresh:
         _set_aside(settings, planned.name, folder)
     now, before = planned.depends, depends(folder)
@@ -65,10 +93,23 @@ def open_engine(settings: Settings, planned: Plan, folder: Path, console: Consol
         finished, kept = module.records(folder / STUDY, planned.name)
         console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
     engine = make(folder)
-    with alone(engine, "opening"):
-        _prepare(engine, settings, planned, console, earlier)
-    now.write(folder)
+    with leaving(engine):
+        with alone(engine, "opening"):
+            _prepare(engine, settings, planned, console, earlier)
+        _keep(folder, engine.recall(IDENTITY))
+        now.write(folder)
     return engine
+
+
+@contextmanager
+def leaving(engine: Any) -> Iterator[None]:
+    """Where what is done with an engine fails, give the other processes no more sign of life."""
+    try:
+        yield
+    except BaseException:
+        if (shared := getattr(engine, "shared", None)) is not None:
+            shared.leases.close()
+        raise
 
 
 @contextmanager
@@ -91,19 +132,32 @@ def _prepare(
         raise InputError(_OTHER.format(planned.name))
     if engine.recall("fingerprint") is None:
         engine.remember("fingerprint", rest)
+        engine.remember(METRIC, planned.metric.name)
+    if engine.recall(IDENTITY) is None:
+        engine.remember(IDENTITY, uuid.uuid4().hex)
     if earlier and settings.warm_start != engine.recall("warm start"):
         said = teach(engine, earlier, planned.metric, planned.search_target)
         console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
         engine.remember("warm start", settings.warm_start)
 
 
-def _set_aside(settings: Settings, name: str, folder: Path) -> None:
-    if folder.exists():
+def _keep(folder: Path, identity: str) -> None:
+    """Set models aside that are of another study: one of a database, begun anew elsewhere."""
+    kept = folder / IDENTITY
+    if kept.exists() and kept.read_text(encoding="utf-8") != identity:
         set_aside(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept.write_text(identity, encoding="utf-8")
+
+
+def _set_aside(settings: Settings, name: str, folder: Path) -> None:
+    """First what may be refused: other processes of this machine may be using the folder, too."""
     if settings.storage and settings.engine == "optuna":
         from .studies.storage import set_study_aside
 
         set_study_aside(settings.storage, name)
+    if folder.exists():
+        set_aside(folder)
 
 
 def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 WRONG_INPUT = 2  # exit code, here and for all that is wrong with what was given
 BACKENDS = ("tensorflow", "jax", "torch")
 TRIALS = 100
+MOST_ERRORS = 1000  # standard errors: a margin beyond is a slip
 FORMATS = ("csv", "json", "markdown")
 SEARCH = "or the name of a search or its run ID; default: the last search"
 
@@ -55,20 +56,26 @@ def _add_search(commands: Any) -> None:
     add("--images", metavar="FOLDER", help="your own images, one folder a class")
     add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
     add("--metric", metavar="NAME", help="accuracy, balanced_accuracy, f1, auc, r2, mae, mse, rmse")
-    add("--target", type=float, metavar="T", help="to reach; default: the pipeline's")
+    add("--target", type=_number, metavar="T", help="to reach; default: the pipeline's")
     add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
     add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
     add("--timeout", type=_positive(float), metavar="SECONDS", help="at most")
     add("--engine", default="optuna", help="optuna (default) or keras-tuner")
     add(
         "--sampler",
+        type=_given,
         help="of optuna: level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc; "
         "of keras-tuner: bayesian (default), random, hyperband, grid; or MODULE:CLASS",
     )
     add("--trainer", choices=("auto", "fit", "population"), default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
     _add_workers(add)
-    add("--storage", metavar="URL", help="of an Optuna storage; default: a journal in mlruns/")
+    add(
+        "--storage",
+        type=_given,
+        metavar="URL",
+        help="of an Optuna storage; default: a journal in mlruns/",
+    )
     add(
         "--margin",
         type=_margin,
@@ -77,14 +84,15 @@ def _add_search(commands: Any) -> None:
         help="standard errors asked for beyond the target (default 2.0)",
     )
     add("--seed", type=_seed, default=0, metavar="S", help="default 0")
-    add("--name", metavar="NAME", help="of the search; the same name goes on with it")
+    add("--name", type=_given, metavar="NAME", help="of the search; the same name goes on with it")
     add(
         "--warm-start",
+        type=_given,
         metavar="PATH_OR_URL",
         help="start with what a KerasTuner project or an Optuna study knows",
     )
     add("--fresh", action="store_true", help="start anew, keep the earlier search aside")
-    add("--tracking-uri", metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
+    add("--tracking-uri", type=_given, metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
     add("--json", type=Path, metavar="FILE", help="write the result there as well")
     add("--quiet", action="store_true", help="print nothing but errors")
     command.set_defaults(run="search")
@@ -126,7 +134,7 @@ def _add_results(commands: Any) -> None:
         "--compare", nargs=2, metavar=("NAME", "NAME"), help="two searches beside each other"
     )
     command.add_argument("--format", choices=FORMATS, help="for other programs")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="results")
 
 
@@ -140,7 +148,7 @@ def _add_report(commands: Any) -> None:
         metavar="FILE",
         help="default: %(default)s",
     )
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="report")
 
 
@@ -151,21 +159,21 @@ def _add_promote(commands: Any) -> None:
     command.add_argument("--alias", default="champion")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
     command.add_argument("--dry-run", action="store_true", help="only say what would change, why")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="promote")
 
 
 def _add_rollback(commands: Any) -> None:
     command = commands.add_parser("rollback", help="champion back to the version before")
     command.add_argument("pipeline", metavar="PIPELINE")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="rollback")
 
 
 def _add_champions(commands: Any) -> None:
     command = commands.add_parser("champions", help="who is and was champion, since when and why")
     command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="default: all")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="champions")
 
 
@@ -182,7 +190,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("pipeline", metavar="PIPELINE")
     command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
     command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="predict")
 
 
@@ -198,14 +206,14 @@ def _add_export(commands: Any) -> None:
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder")
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="export")
 
 
 def _add_ui(commands: Any) -> None:
     command = commands.add_parser("ui", help="review in MLflow")
     command.add_argument("--port", type=_positive(int), default=5000)
-    command.add_argument("--tracking-uri", metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="ui")
 
 
@@ -224,8 +232,9 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    if not (text.isdecimal() and len(text) <= 10 and int(text) < 2**32):
+        shown = repr(text if len(text) < 20 else f"{text[:20]}...")
+        raise argparse.ArgumentTypeError(f"{shown} is not a whole number from 0 to 2^32 - 1")
     return int(text)
 
 
@@ -234,6 +243,21 @@ def _margin(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
+    if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    if not value <= MOST_ERRORS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number up to {MOST_ERRORS}")
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _given(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: give a value, or leave it out")
+    return text

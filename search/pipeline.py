@@ -90,7 +90,7 @@ class Pipeline:
         metric: a name of `metrics.METRICS` or "package.module:function" of labels and predictions.
         epochs: the most that one trial may train.
         batch_size: where the space does not choose one as the hyperparameter `batch_size`.
-        loss: for a model that the space returns uncompiled.
+        loss: one of Keras's by name, for a model that the space returns uncompiled.
         classes: names of the classes, in the order of the labels 0, 1, ...
         name: set by `load`.
         notes: what was found in the data, printed before a search.
@@ -175,8 +175,8 @@ def describe(name: str) -> str:
     return (ast.get_docstring(_tree(name)) or "").partition("\n")[0]
 
 
-def goal(name: str) -> str:
-    """Metric, target and fewest parameters known of one of our pipelines, without running it."""
+def goal(name: str) -> tuple[str, int | None]:
+    """Metric with target, and fewest parameters known, of one of our pipelines; it is not run."""
     calls = [node for node in ast.walk(_tree(name)) if isinstance(node, ast.Call)]
     made = next(call for call in calls if ast.unparse(call.func) == "Pipeline")
     given = {
@@ -184,8 +184,7 @@ def goal(name: str) -> str:
     }
     metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
     known = given.get("smallest_known")
-    size = f" · {known:,} parameters" if isinstance(known, int) else ""
-    return f"{metric} {given['target']!s}{size}"
+    return f"{metric} {given['target']!s}", known if isinstance(known, int) else None
 
 
 def _tree(name: str) -> ast.Module:
@@ -199,7 +198,7 @@ def template() -> str:
 
 def data_file(relative: str) -> Path:
     """A file under `OCCAM_DATA` (default `~/.keras/datasets`); InputError where it is missing."""
-    folder = Path(os.environ.get("OCCAM_DATA", "~/.keras/datasets")).expanduser()
+    folder = Path(os.environ.get("OCCAM_DATA") or "~/.keras/datasets").expanduser()
     path = folder / relative
     if not path.exists():
         raise InputError(

@@ -9,23 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from . import devices, engines, fingerprint
-from .counting import count, first_rows
-from .data.baselines import Baseline, baselines, described, modest_target
-from .data.checks import check_labels
+from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, metric
-from .models.building import as_hyperparameters, build
-from .models.configuration import register
+from .models.rehearsal import rehearse
+from .options import MOST_ERRORS
 from .pipeline import Pipeline, load
 from .selection import rows_to_show, search_target
 from .studies.carrying import Depends
-from .training.users_fit import fit_space
+
+LONGEST_NAME = 100  # characters: a file system takes 255 bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +93,12 @@ def plan(settings: Settings) -> Plan:
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
     engines.check(settings.engine, settings.sampler)
+    _check_numbers(settings)
     places = _places(settings)
     given = settings.pipeline
     pipeline = given if isinstance(given, Pipeline) else load(given)
+    _check_whole("epochs of a Pipeline", pipeline.epochs)
+    _check_whole("batch_size of a Pipeline", pipeline.batch_size)
     if settings.metric is not None:
         pipeline = replace(pipeline, metric=settings.metric)
     measured = metric(pipeline.metric)
@@ -106,7 +107,7 @@ def plan(settings: Settings) -> Plan:
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
-    space, extra = _check_space(pipeline, prepared, measured)
+    space, extra = rehearse(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
     trainer = _trainer(settings, places, pipeline, prepared)
@@ -139,38 +140,37 @@ def _compared(
         labels = np.asarray(prepared.data.validation[1])
         target = modest_target(found, measured, labels, margin)
         pipeline = replace(pipeline, target=target)
-        notes.append(f"No --target is given: {measured.name} {target:g}, as a linear model shows.")
+        strongest = best(found, measured)
+        shown = f"which the {strongest.name} can be shown to hold" if strongest else "a usual one"
+        notes.append(f"No --target is given: {measured.name} {target:g}, {shown}.")
     return pipeline, found, notes + described(found, measured, pipeline.target)
 
 
-def _check_space(
-    pipeline: Pipeline, prepared: Prepared, measured: Metric
-) -> tuple[str, tuple[Any, ...]]:
-    """Build the default model once, which shows that labels and loss fit.
+def _check_numbers(settings: Settings) -> None:
+    """What the command line checks while it is parsed may come from Python as well."""
+    for name in ("trials", "epochs", "workers", "trials_per_gpu"):
+        if getattr(settings, name) is not None:
+            _check_whole(name, getattr(settings, name))
+    for name in ("target", "timeout", "trial_timeout", "margin"):
+        value = getattr(settings, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise InputError(f"{name} must be a number, received {value!r}.")
+    for name in ("timeout", "trial_timeout"):
+        value = getattr(settings, name)
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"{name} must be above 0, received {value!r}.")
+    if not 0 <= settings.margin <= MOST_ERRORS:
+        raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
 
-    Returns the space's fingerprint and the hyperparameters of its own `fit`.
-    """
-    hp = as_hyperparameters({})
-    inputs, labels = prepared.data.train
-    try:
-        model = build(pipeline, hp)
-        count(model, inputs)
-    except InputError:
-        raise
-    except Exception as error:
-        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        raise InputError(
-            f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
-        ) from error
-    _check_loss(model.loss)
-    check_labels(labels, model.loss, _output_shape(model, inputs), measured)
-    extra = fit_space(pipeline, prepared.data)
-    register(hp, extra)
-    return fingerprint.of_space(hp, model), extra
+
+def _check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} must be a whole number above 0, received {value!r}.")
 
 
 def _places(settings: Settings) -> Places:
     """Where trials run, checked against what is there."""
+    devices.check_installed(settings.gpus)
     gpus = devices.visible_gpus(settings.gpus)
     places = Places(
         workers=devices.workers(settings.workers, gpus, settings.trials_per_gpu),
@@ -225,25 +225,6 @@ def _no_population(pipeline: Pipeline, rows: int) -> str:
     return ""
 
 
-def _check_loss(loss: Any) -> None:
-    """A name is looked up by Keras in the first step only, in every trial anew."""
-    if isinstance(loss, str):
-        try:
-            keras.losses.get(loss)
-        except ValueError as error:
-            raise InputError(
-                f"Keras has no loss {loss!r}: see https://keras.io/api/losses for their names."
-            ) from error
-
-
-def _output_shape(model: Any, inputs: Any) -> Any:
-    """As `model.output_shape`, which subclassed models do not have."""
-    try:
-        return model.output_shape
-    except AttributeError:
-        return getattr(model(first_rows(inputs, 1)), "shape", None)
-
-
 def _depends(settings: Settings, pipeline: Pipeline, data: str, trainer: str) -> str:
     return fingerprint.of_values(
         data=data,
@@ -262,9 +243,13 @@ def _depends(settings: Settings, pipeline: Pipeline, data: str, trainer: str) ->
 
 def _sanitised(name: str) -> str:
     """Letters, digits, dots, dashes and underscores: a name becomes a folder."""
-    clean = re.sub(r"[^A-Za-z0-9._-]", "-", name).strip(".-")
+    clean = re.sub(r"[^\w.-]", "-", name).strip(".-")
     if not clean:
         raise InputError(f"--name {name!r} has no letter or digit: give one that has.")
+    if len(clean) > LONGEST_NAME:
+        raise InputError(
+            f"--name is {len(clean)} characters long: give one of at most {LONGEST_NAME}."
+        )
     return clean
 
 

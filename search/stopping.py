@@ -26,6 +26,10 @@ class Stop(Enum):
     PLATEAU = "no new best score for a while"
     NOT_FINITE = "the loss or the score is not a finite number"
     OUT_OF_TIME = "the search's time was up"
+    OUT_OF_EPOCHS = "the search's epochs were spent"
+
+
+CUT_SHORT = (Stop.OUT_OF_TIME.value, Stop.OUT_OF_EPOCHS.value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -42,12 +43,14 @@ class Trial:
     trainable_parameter_count: int
     epochs: int  # at most, in one run
     seed: int
+    architecture: str = ""  # fingerprint of its model
     error: str | None = None  # why it could not be built
     initial_epoch: int = 0  # trained already, by the trial that this one goes on from
     initial_weights: str | None = None  # file of the weights to begin with
     weights_path: str | None = None  # file to keep the weights in, for a trial that goes on
     exponent: float | None = None  # of its optimistic learning curve; None: the default
     horizon: int | None = None  # epochs that it may be trained in all its rounds, where more
+    cut_short: bool = False  # the search has fewer epochs left than it may take
     parent: Parent | None = None  # whose weights it begins with, where it is a narrower copy
 
 
@@ -61,6 +64,7 @@ class FinishedTrial:
     parameter_count: int
     trainable_parameter_count: int
     seed: int
+    architecture: str = ""  # fingerprint of its model
     reached: bool = False  # the search target
     score: float | None = None  # None: nothing was trained, or nothing finite came out
     projected_score: float | None = None  # what the last epoch could have brought, at best
@@ -82,6 +86,11 @@ def packed(finished: FinishedTrial) -> dict[str, Any]:
 def unpacked(record: Mapping[str, Any]) -> FinishedTrial:
     """What `packed` has packed."""
     return FinishedTrial(**{**record, "state": TrialState(record["state"])})
+
+
+def same(trial: Trial | FinishedTrial) -> str:
+    """What two trials of the same hyperparameters have in common."""
+    return json.dumps(dict(trial.hyperparameters), sort_keys=True, default=str)
 
 
 def failed(trial: Trial, error: str, *, epochs: int = 0) -> FinishedTrial:
@@ -109,6 +118,7 @@ def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial
         parameter_count=trial.parameter_count,
         trainable_parameter_count=trial.trainable_parameter_count,
         seed=trial.seed,
+        architecture=trial.architecture,
         parent=trial.parent.number if trial.parent else None,
         **fields,  # type: ignore[arg-type]  # checked by FinishedTrial itself
     )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pytest
 from occam.search.champions.held_out import HeldOut
@@ -23,6 +27,12 @@ KEYS = {
 }
 
 
+TWO_OUTPUTS = """    inputs = keras.Input((4,))
+    output = model(inputs)
+    model = keras.Model(inputs, [output, output])
+"""
+
+
 def occam(*arguments: str) -> int:
     try:
         return main(arguments)
@@ -36,7 +46,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     message = capsys.readouterr().err.strip()
     assert "\n" not in message
     assert message.startswith("occam: ")
-    assert not list(Path("mlruns").glob("studies/*/*"))
+    assert not list(Path("mlruns").glob("studies/*"))
     return message
 
 
@@ -51,15 +61,36 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (["digits", "--backend", "theano"], "invalid choice: 'theano'"),
         (["digits", "--target", "95"], "Target 95 is outside the range of accuracy"),
-        (["digits", "--target", "x"], "invalid float value: 'x'"),
+        (["digits", "--target", "x"], "'x' is not a number"),
         (["digits", "--trials", "0"], "'0' is not a whole number above 0"),
         (["digits", "--epochs", "-3"], "'-3' is not a whole number above 0"),
         (["digits", "--workers", "0"], "'0' is not a whole number above 0"),
         (["digits", "--timeout", "nan"], "'nan' is not a number above 0"),
         (["digits", "--margin", "-1"], "'-1' is not a number of at least 0"),
         (["digits", "--seed", "-1"], "'-1' is not a whole number from 0"),
+        (["digits", "--margin", "1e300"], "'1e300' is not a number up to 1000"),
+        (["digits", "--seed", "9" * 5000], "'99999999999999999999...' is not a whole number"),
         (["digits", "--json", "no/such/folder/x.json"], "does not exist"),
+        (["digits", "--json", "."], "--json . cannot be written: Is a directory"),
         (["digits", "--name", "///"], "has no letter or digit"),
+        (["digits", "--name", "n" * 300], "300 characters long: give one of at most 100"),
+        (["digits", "--name", ""], "argument --name: it is empty"),
+        (["digits", "--sampler", ":x"], "Sampler ':x' cannot be imported"),
+        (["digits", "--warm-start", "/no/such"], "--warm-start /no/such does not exist"),
+        (["digits", "--storage", "foo"], "--storage foo cannot be used"),
+        (
+            [
+                "digits",
+                "--storage",
+                "sqlite:///x.db",
+                "--engine",
+                "keras-tuner",
+                "--sampler",
+                "grid",
+            ],
+            "leave it out with --engine keras-tuner",
+        ),
+        (["digits", "--tracking-uri", "foo://x"], "store 'foo://x' cannot be used"),
         (["nowhere.py"], "does not exist"),
         ([], "the following arguments are required: PIPELINE"),
     ],
@@ -86,6 +117,19 @@ def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, mes
         ([("    rng = np", "    raise OSError('disk on fire')\n    rng = np")], "disk on fire"),
         ([('"sparse_categorical_crossentropy"', '"sparse_crossentropy"')], "Keras has no loss"),
         ([("    return model", "    return 'model'")], "must return a keras.Model, received str"),
+        ([("Input((4,))", "Input((3,))")], "cannot be trained on its data: "),
+        (
+            [
+                ("keras.Sequential([keras.Input((4,))])", "keras.Sequential()"),
+                ("    rate =", TWO_OUTPUTS + "    rate ="),
+            ],
+            "The model has 2 outputs, and a metric is measured on one",
+        ),
+        (
+            [("epochs=12", "batch_size=0")],
+            "batch_size of a Pipeline must be a whole number",
+        ),
+        ([("epochs=12", "epochs=0")], "epochs of a Pipeline must be a whole number above 0"),
         ([("    return model", "    raise ValueError('no shape')")], "no shape"),
         ([("return model", "return None")], "received NoneType"),
     ],
@@ -96,7 +140,7 @@ def test_a_wrong_task_is_refused_in_one_line(workplace, capsys, changes, message
 
 def test_a_folder_that_cannot_be_written_is_refused(workplace, capsys):
     Path("mlruns").write_text("a file where a folder should be")
-    assert "Cannot write to mlruns" in refused(capsys, "search", blobs(workplace))
+    assert "mlruns/mlflow.db' cannot be used" in refused(capsys, "search", blobs(workplace))
 
 
 def test_nothing_to_show_promote_or_predict_with_is_said_in_one_line(workplace, capsys):
@@ -141,7 +185,10 @@ def test_the_result_has_the_contracts_keys(searched):
     )
     assert set(selected["test"]) == {"score", "correct", "rows", "lower_bound", "verdict", "opened"}
     assert selected["model_uri"]
-    assert set(summary["ladder"][0]) == {"trial", "parameter_count", "validation", "run_id"}
+    rung = {"trial", "parameter_count", "validation", "run_id"}
+    assert {frozenset(each) - {"test"} for each in summary["ladder"]} == {frozenset(rung)}
+    opened = [each["test"]["opened"] for each in summary["ladder"] if "test" in each]
+    assert sorted(opened) == list(range(1, 1 + summary["selected"]["test"]["opened"]))
     assert set(summary["incumbents"][0]) == {
         "epochs_trained",
         "seconds",
@@ -181,6 +228,29 @@ def test_the_same_seed_elsewhere_gives_the_same_trials_and_selection(searched, w
         rung["validation"] for rung in first["ladder"]
     ]
     assert other["selected"]["hyperparameters"] == first["selected"]["hyperparameters"]
+
+
+def test_a_model_that_cannot_be_served_is_found_all_the_same(workplace, capsys):
+    own = "    model.add(keras.layers.Lambda(lambda x: x))\n    rate ="
+    task = blobs(workplace, ("    rate =", own))
+    assert occam("search", task, "--trials", "3", "--json", "o.json") == 0
+    assert "This model cannot be served" in capsys.readouterr().out
+    selected = json.loads(Path("o.json").read_text())["selected"]
+    assert selected["model_uri"] is None
+    assert selected["test"]["verdict"] in ("holds", "certified")
+
+
+def test_a_reader_that_has_had_enough_ends_neither_a_search_nor_its_result(workplace):
+    task = blobs(workplace)
+    command = [sys.executable, "-m", "occam.search.cli"]
+    search = [*command, "search", task, "--trials", "2", "--json", "o.json"]
+    for each in (search, [*command, "results"]):
+        process = subprocess.Popen(each, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+        process.stdout = None
+        assert process.communicate(timeout=120)[1] == b""
+        assert process.returncode in (0, 3)  # as the search ends
+    assert sum(json.loads(Path("o.json").read_text())["trials"].values()) == 2
 
 
 def test_quiet_prints_nothing(workplace, capfd):
@@ -225,11 +295,35 @@ def test_the_epochs_of_a_search_are_never_more_than_asked(workplace):
     assert json.loads(Path("o.json").read_text())["epochs_trained"] <= 15
 
 
+def test_another_activation_is_another_search_and_no_run_is_taken_for_its_own(workplace):
+    for kind in ("relu", "tanh"):
+        task = blobs(workplace, ('"relu"', f'"{kind}"'))
+        occam("search", task, "--name", "s", "--trials", "16", "--json", f"{kind}.json", "--quiet")
+    first, second = (json.loads(Path(f"{kind}.json").read_text()) for kind in ("relu", "tanh"))
+    assert sum(second["trials"].values()) >= 16
+    assert first["mlflow"]["run_id"] != second["mlflow"]["run_id"]
+    client = mlflow.MlflowClient(second["mlflow"]["tracking_uri"])
+    for rung in second["ladder"]:
+        run = client.get_run(rung["run_id"])
+        assert run.data.metrics["parameter_count"] == rung["parameter_count"]
+        assert run.data.tags["mlflow.parentRunId"] == second["mlflow"]["run_id"]
+
+
+def test_a_study_that_was_removed_begins_anew_in_mlflow_too(workplace):
+    task = blobs(workplace)
+    for seed in ("1", "2"):
+        options = ("--name", "s", "--trials", "3", "--seed", seed, "--quiet")
+        occam("search", task, *options, "--json", f"{seed}.json")
+        shutil.rmtree("mlruns/studies")
+    first, second = (json.loads(Path(f"{seed}.json").read_text()) for seed in ("1", "2"))
+    assert first["mlflow"]["run_id"] != second["mlflow"]["run_id"]
+
+
 def test_a_name_is_not_reused_for_another_search(workplace, capsys):
     task = blobs(workplace)
     occam("search", task, "--name", "mine", "--trials", "1", "--quiet")
     assert occam("search", task, "--name", "mine", "--target", "0.8") == 2
-    assert "was made with another target, data" in capsys.readouterr().err
+    assert "was made with other data, or with another target" in capsys.readouterr().err
 
 
 def test_the_champions_way_promote_predict_and_promote_again(searched, monkeypatch, capsys):

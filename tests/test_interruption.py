@@ -200,3 +200,16 @@ def _workers(parent: int) -> list[int]:
         if int(stat.rpartition(")")[2].split()[1]) == parent and "spawn_main" in line:
             found.append(int(entry.name))
     return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("seconds", [2.0, 4.0])
+def test_a_signal_while_a_search_starts_ends_it(tmp_path, how, seconds):
+    """Much of what is imported then has callbacks that swallow exceptions."""
+    blobs(tmp_path)
+    process = subprocess.Popen(command(), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip() == "Interrupted: all that finished is kept, the same command goes on."

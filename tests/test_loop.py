@@ -9,6 +9,7 @@ import pytest
 from occam.search.errors import OccamError
 from occam.search.failures import IN_A_ROW
 from occam.search.loop import HOPELESS, Budget, run
+from occam.search.stopping import Stop
 from occam.search.trials import FinishedTrial, Trial, TrialState, failed
 from occam.search.trials import finished as finish
 
@@ -129,6 +130,20 @@ def test_no_epoch_is_trained_beyond_the_budget():
     workers = Answers(misses)
     run(Sizes([100, 200, 300, 400]), workers, budget=Budget(epochs=9))
     assert [trial.epochs for trial in workers.submitted] == [9, 5, 1]
+
+
+def test_what_the_budget_cuts_short_is_judged_by_all_it_may_take_and_may_come_again():
+    cut = lambda trial: finish(  # noqa: E731
+        trial, TrialState.PRUNED, score=0.5, epochs=trial.epochs, reason=Stop.OUT_OF_EPOCHS.value
+    )
+    workers = Answers(cut)
+    first = run(Sizes([100]), workers, budget=Budget(epochs=4))
+    assert [(each.epochs, each.horizon, each.cut_short) for each in workers.submitted] == [
+        (4, 10, True)
+    ]
+    again = Answers(misses)
+    run(Sizes([100], first), again, budget=Budget(epochs=40))
+    assert [(each.epochs, each.cut_short) for each in again.submitted] == [(10, False)]
 
 
 def test_parallel_trials_share_the_epochs_that_are_left():

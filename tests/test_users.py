@@ -64,7 +64,9 @@ def test_a_users_file_is_searched(tmp_path, path, engine):
     assert path.stem == "gives_up" or not errors
     assert all("must not be wider" in error for error in errors)
     for each in told:
-        assert each.error or searching.fitting(each.hyperparameters).total == each.parameter_count
+        assert (
+            each.error or searching.fitting(each.hyperparameters).size.total == each.parameter_count
+        )
         assert each.error or each.hyperparameters.keys() >= FIT.get(path.stem, set())
     for each in finished:
         if each.reached:

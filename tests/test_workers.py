@@ -179,6 +179,11 @@ def test_all_gpus_are_those_that_the_driver_lists(monkeypatch, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert devices.visible_gpus("all") == ["0", "1"]
+    devices.check_installed("0,1")
+    with pytest.raises(InputError, match="--gpus 1,2: nvidia-smi lists 2 GPUs here. Give numbers"):
+        devices.check_installed("1,2")
+    with pytest.raises(InputError, match="--gpus 1,1 names a GPU twice"):
+        devices.check_installed("1,1")
 
 
 @pytest.mark.parametrize(

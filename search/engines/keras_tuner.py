@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 
-from ..counting import Count
-from ..errors import InputError
 from ..journal import Event, Journal
-from ..models.building import Builder, discover
+from ..models.building import Builder, Tried, discover
 from ..models.configuration import GivenHyperParameters, fits, read
 from ..oracles.seeded import SeededOracle
 from ..seeds import derived
 from ..shortfall import WORST, value
 from ..stopping import usual_exponent
-from ..trials import FinishedTrial, Trial, TrialState, packed, unpacked
+from ..trials import FinishedTrial, Trial, TrialState, packed, same, unpacked
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -43,7 +40,7 @@ class Engine:
         pipeline: Pipeline,
         *,
         name: str,
-        storage: Path | str,
+        storage: Path,
         sampler: str,
         seed: int,
         metric: Metric,
@@ -51,10 +48,6 @@ class Engine:
         inputs: Any,
         fit_space: Sequence[Any] = (),
     ) -> None:
-        if isinstance(storage, str):
-            raise InputError(
-                "--storage names a storage of Optuna: leave it out with --engine keras-tuner."
-            )
         self._pipeline, self._seed = pipeline, seed
         self._metric, self._search_target = metric, search_target
         self._builder = Builder(pipeline, inputs, fit_space)
@@ -93,14 +86,11 @@ class Engine:
         hp = self._read.pop(finished.number)
         self._write({"told": packed(finished), "space": hp.get_config()["space"]})
 
-    def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
-        """The size of a configuration of another study; None where it is none of this space."""
+    def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
+        """The model of a configuration of another study; None where it is none of this space."""
         hp = GivenHyperParameters(hyperparameters)
-        try:
-            size = self._builder.counted(hp)[1]
-        except Exception:  # what cannot be built is of no use here
-            return None
-        return size if fits(hp, hyperparameters) else None
+        tried = self._builder.tried(hp)
+        return tried if tried.error is None and fits(hp, hyperparameters) else None
 
     def adopt(self, finished: FinishedTrial, *, imported: bool = False) -> int:
         """Take in a trial that another study has finished, under the next number of this one.
@@ -170,6 +160,7 @@ class Engine:
             parameter_count=tried.size.total,
             trainable_parameter_count=tried.size.trainable,
             seed=derived(self._seed, number, 1),
+            architecture=tried.architecture,
             error=tried.error,
             exponent=usual_exponent(scheduled=tried.scheduled),
             **self._rounds(number, values),
@@ -206,7 +197,7 @@ class Engine:
     def _settle(self, finished: FinishedTrial, space: keras_tuner.HyperParameters) -> None:
         worth, rejected = self._worth(finished), finished.state is TrialState.REJECTED
         if not rejected:
-            self._values[_key(finished)] = worth
+            self._values[same(finished)] = worth
         self._finished[finished.number] = finished
         self._oracle.end(finished.number, space, worth, rejected=rejected)
 
@@ -218,7 +209,7 @@ class Engine:
         if finished.state is not TrialState.REJECTED:
             return value(finished, self._metric, self._search_target)
         rounds = "tuner/epochs" in self._asked[finished.number]
-        return WORST if rounds else self._values.get(_key(finished), WORST)
+        return WORST if rounds else self._values.get(same(finished), WORST)
 
     def _adopt(
         self, finished: FinishedTrial, space: keras_tuner.HyperParameters, *, imported: bool
@@ -227,7 +218,7 @@ class Engine:
         self._next = number + 1
         if not imported:
             self._finished[number] = finished
-        worth = self._values[_key(finished)] = value(finished, self._metric, self._search_target)
+        worth = self._values[same(finished)] = value(finished, self._metric, self._search_target)
         self._oracle.add(number, values, space, worth)
 
 
@@ -247,7 +238,3 @@ def _space(event: Event) -> keras_tuner.HyperParameters:
     """The hyperparameters that a trial's build has read."""
     config = copy.deepcopy({"space": event["space"], "values": {}})  # KerasTuner changes it
     return keras_tuner.HyperParameters.from_config(config)
-
-
-def _key(trial: FinishedTrial) -> str:
-    return json.dumps(dict(trial.hyperparameters), sort_keys=True, default=str)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ..counting import Count
-from ..models.building import Builder
+from ..models.building import Builder, Tried
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
 from ..samplers.configurations import Configurations
 from ..samplers.descents import Descents
@@ -144,8 +143,8 @@ class Engine:
         self._finish(trial, finished)
         return True
 
-    def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
-        """The size of a configuration of another study; None where it is none of this space."""
+    def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
+        """The model of a configuration of another study; None where it is none of this space."""
         return self._configurations.fitting(hyperparameters)
 
     def adopt(self, finished: FinishedTrial, *, imported: bool = False) -> int:
@@ -291,6 +290,7 @@ class Engine:
             trainable_parameter_count=tried.size.trainable,
             epochs=fewer if parent else epochs,
             seed=derived(self._seed, trial.number, 1),
+            architecture=tried.architecture,
             error=error,
             exponent=calibrated(self._metric, curves, usual),
             parent=parent,

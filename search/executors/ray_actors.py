@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..devices import limit_memory, memory, threads
+from ..devices import USABLE, memory, threads
 from ..errors import InputError
 from ..trials import FinishedTrial, Trial
 from ..workers import Recipe, Worker, WorkerDied
@@ -45,7 +45,7 @@ class Actors:
             name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
         }
         environment |= threads(workers) if self._own else {}
-        environment |= memory(0.9 * gpu) if gpu else {}
+        environment |= memory(USABLE * gpu) if gpu else {}
         options = {"num_cpus": 1, "num_gpus": gpu, "max_restarts": 0}
         self._make = self._ray.remote(**options)(_Actor)
         self._arguments = (recipe, environment, str(Path.cwd()))
@@ -125,7 +125,6 @@ class _Actor:
 
     def prepare(self) -> _Said:
         self._executor = self._recipe.executor()
-        limit_memory()
         return _Said(memory=_resident())
 
     def train(self, trials: Sequence[Trial]) -> _Said:

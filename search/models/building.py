@@ -11,6 +11,7 @@ import keras_tuner
 
 from ..counting import Count, count_build, first_rows, undrawn
 from ..errors import InputError
+from ..fingerprint import of_model
 from ..training.schedules import schedule_of
 from .configuration import GivenHyperParameters, register
 from .constructor import remembered_arguments
@@ -84,7 +85,8 @@ class Builder:
             model, size = self.counted(hp)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
             return Tried(error=" ".join(f"{type(problem).__name__}: {problem}".split()))
-        return Tried(size, schedule_of(model.optimizer) is not None)
+        scheduled = schedule_of(model.optimizer) is not None
+        return Tried(size, scheduled=scheduled, architecture=of_model(model))
 
 
 class Tried(NamedTuple):
@@ -92,6 +94,7 @@ class Tried(NamedTuple):
 
     size: Count = Count(0, 0)
     scheduled: bool = False  # its learning rate changes while it trains
+    architecture: str = ""  # fingerprint of the model
     error: str | None = None  # why it cannot be built
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-PLAIN = (str, int, float, bool, type(None))
+from ..counting import PLAIN
 
 
 @contextmanager

@@ -112,8 +112,9 @@ def _single(outputs: Any) -> Array:
 
 
 def _probabilities(model: keras.Model, outputs: Array) -> Array:
-    if not getattr(model.loss, "from_logits", False):
+    loss = next(iter(keras.tree.flatten(model.loss)), None)  # of the one output that there is
+    if not getattr(loss, "from_logits", False):
         return outputs
-    if outputs.shape[-1] == 1 or "Binary" in type(model.loss).__name__:
+    if outputs.shape[-1] == 1 or "Binary" in type(loss).__name__:
         return np.asarray(keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs)))
     return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(outputs)))

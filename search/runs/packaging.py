@@ -47,16 +47,19 @@ def log_model(
 ) -> str:
     """Log a model of raw inputs under a run and return its `models:/` address.
 
+    Raises InputError, with nothing logged, where it could not be served.
+
     Args:
         sample: a few raw rows: they show the signature what comes in.
     """
-    model = client.create_logged_model(
-        run.info.experiment_id, name="model", source_run_id=run.info.run_id
-    )
     with tempfile.TemporaryDirectory() as folder, quietly():
         sample, inputs = _named(sample)
         facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
         files = _files(Path(folder), keras_file, transform, facts, classifier=classifier)
+        signature = mlflow.models.infer_signature(sample, _predicted(files, sample))
+        model = client.create_logged_model(
+            run.info.experiment_id, name="model", source_run_id=run.info.run_id
+        )
         mlflow.models.Model.log(
             artifact_path=None,
             flavor=mlflow.pyfunc,
@@ -64,7 +67,7 @@ def log_model(
             run_id=run.info.run_id,
             python_model=str(SERVING),
             artifacts={name: str(path) for name, path in files.items()},
-            signature=mlflow.models.infer_signature(sample, _predicted(files, sample)),
+            signature=signature,
             pip_requirements=requirements(),
         )
     return f"models:/{model.model_id}"
@@ -118,6 +121,8 @@ def _files(
 def _link(config: Mapping[str, Any]) -> str:
     """What turns a class model's outputs into probabilities."""
     loss = (config.get("compile_config") or {}).get("loss") or {}
+    while isinstance(loss, list) or (isinstance(loss, dict) and "class_name" not in loss):
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss), "")  # of an output
     if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
         return "probabilities"
     return "sigmoid" if "Binary" in str(loss.get("class_name")) else "softmax"

@@ -72,8 +72,9 @@ def _custom(name: str) -> Factory:
     module, _, attribute = name.partition(":")
     try:
         kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"Sampler {name!r} cannot be imported: {error}.") from error
+    except Exception as error:  # whatever that module raises
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"Sampler {name!r} cannot be imported: {problem}.") from error
     if not (isinstance(kind, type) and issubclass(kind, samplers.BaseSampler)):
         raise InputError(f"Sampler {name!r} is not a subclass of optuna.samplers.BaseSampler.")
     made: list[samplers.BaseSampler] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..counting import Count, activations
+from ..counting import activations
 from ..models.building import Builder, Tried, as_hyperparameters
 from ..models.configuration import read
 from ..studies.hyperparameters import SuggestedHyperParameters, default_suggestions
@@ -49,13 +49,13 @@ class Configurations:
         """Have a trial suggest all that its build reads."""
         self._builder.build(SuggestedHyperParameters(trial, grid=self._grid))
 
-    def fitting(self, hyperparameters: Mapping[str, Any]) -> Count | None:
-        """The size of a configuration of another study; None where it is none of this space."""
+    def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
+        """The model of a configuration of another study; None where it is none of this space."""
         draw: Any = Draw(np.random.default_rng(0), self.suggestions(hyperparameters))
         hp = SuggestedHyperParameters(draw, grid=self._grid)
         tried = self._builder.tried(hp)
         fits = tried.error is None and plain(read(hp)) == plain(hyperparameters)
-        return tried.size if fits else None
+        return tried if fits else None
 
     def sized(self, values: Values) -> Sized | None:
         """A configuration of these suggestions, counted; None where it cannot be built."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
+from ..stopping import CUT_SHORT
 from ..trials import PARENT, RECORD, TrialState
 from .descent import Attempt, Width, narrower
 from .pool import Values
@@ -65,7 +66,9 @@ class Descents:
         best = min(reached, key=lambda number: (told[number]["parameter_count"], number))
         family = _family(known, best)
         attempts = [_attempt(known, told, each) for each in family if PARENT in each.user_attrs]
+        cut = [known[number].params for number in told if _cut_short(told[number])]
         tried = [a.values for a in attempts if a.parent == known[best].params]
+        tried = [values for values in tried if values not in cut]
         made = [
             self._size(values)
             for values in narrower(known[best].params, self._known_widths(known[best]), attempts)
@@ -113,12 +116,16 @@ def _attempt(
 
 
 def _reached(record: Record | None) -> bool | None:
-    """None where a trial was not trained to an end of its own, as a smaller one had reached."""
-    if record is None:
+    """None where a trial was not trained to an end of its own: a smaller one reached, or time."""
+    if record is None or _cut_short(record):
         return None
     if record["reached"] or record["state"] == TrialState.FAIL.value:
         return bool(record["reached"])
     return None if record["score"] is None else False
+
+
+def _cut_short(record: Record) -> bool:
+    return str(record["reason"]).startswith(CUT_SHORT)
 
 
 def _allowed(distribution: Distribution | Any) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..trials import FinishedTrial
 
 if TYPE_CHECKING:
-    from ..counting import Count
+    from ..models.building import Tried
 
 FILE = "fingerprint.json"
 Made = Callable[[Path], Any]  # an engine whose study is in a folder
@@ -80,7 +80,6 @@ def carry_over(
             numbers[each.number] = engine.adopt(moved)
     engine.remember("test", _renumbered(kept.get("test", []), numbers))
     engine.remember("seconds", kept.get("seconds", 0.0))
-    engine.remember("carried", len(numbers))
     new.write(fresh)
     aside = set_aside(folder)
     fresh.rename(folder)
@@ -94,9 +93,11 @@ def _next_to(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.next")
 
 
-def _still_fits(finished: FinishedTrial, size: Count | None) -> bool:
-    """A model that has become larger or smaller is not the one that was trained."""
-    if size is None or size.total != finished.parameter_count:
+def _still_fits(finished: FinishedTrial, tried: Tried | None) -> bool:
+    """A model with another size, activation, loss or optimizer is not the one that was trained."""
+    if tried is None or tried.size.total != finished.parameter_count:
+        return False
+    if tried.architecture != finished.architecture:
         return False
     return finished.model_path is None or Path(finished.model_path).exists()
 

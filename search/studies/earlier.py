@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..counting import Count
     from ..metrics import Metric
 
+METRIC = "metric"  # a search keeps what its scores are of
 FIRST = 10  # the most promising, which are trained before anything else
 
 
@@ -30,8 +31,8 @@ def teach(engine: Any, earlier: Sequence[Earlier], metric: Metric, target: float
 
     Returns what was done, in words.
     """
-    sized = [(each, engine.fitting(each.hyperparameters)) for each in earlier]
-    fitting = [(each, size) for each, size in sized if size is not None]
+    tried = [(each, engine.fitting(each.hyperparameters)) for each in earlier]
+    fitting = [(each, found.size) for each, found in tried if found is not None]
     fitting.sort(key=_promise(metric, target))
     for each, size in fitting[FIRST:]:
         if each.score is not None:

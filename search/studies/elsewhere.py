@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ..errors import InputError
 from ..trials import RECORD, TrialState
-from .earlier import Earlier
+from .earlier import METRIC, Earlier
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -75,8 +75,9 @@ def _earlier(
     record = trial.user_attrs.get(RECORD)
     if record is not None:
         trained = record["state"] != TrialState.REJECTED.value and record["score"] is not None
-        values = record["hyperparameters"]
-        return Earlier(hyperparameters=values, score=record["score"]) if trained else None
+        values, of = record["hyperparameters"], study.user_attrs.get(METRIC)
+        score = record["score"] if of == metric.name else None
+        return Earlier(hyperparameters=values, score=score) if trained else None
     if trial.state not in FINISHED or not trial.params:
         return None
     value = trial.values[0] if trial.values else math.nan

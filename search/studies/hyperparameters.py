@@ -22,7 +22,8 @@ class SuggestedHyperParameters(keras_tuner.HyperParameters):  # type: ignore[mis
 
     Args:
         trial: an Optuna trial that was asked for and not told yet.
-        grid: whether numeric ranges are cut down to at most five points.
+        grid: whether numeric ranges are cut down to five points, both ends among them, and the
+            default.
     """
 
     def __init__(self, trial: optuna.Trial, *, grid: bool = False) -> None:
@@ -80,8 +81,8 @@ def _choices(hp: Any, grid: bool) -> list[Any] | None:
         return [_typed(hp, hp._get_value_by_index(i)) for i in range(_steps(hp) + 1)]
     if not grid:
         return None
-    points = [_typed(hp, hp.prob_to_value(i / GRID_POINTS)) for i in range(GRID_POINTS)]
-    return sorted({*points, hp.default})
+    points = [hp.prob_to_value(i / (GRID_POINTS - 1)) for i in range(GRID_POINTS)]
+    return sorted({*(_typed(hp, min(each, hp.max_value)) for each in points), hp.default})
 
 
 def _steps(hp: Any) -> int:

@@ -16,19 +16,19 @@ import tensorflow as tf
 from tensorflow.python.eager import context  # private, as is the next: a test pins them
 from tensorflow.python.framework.ops import gradient_registry
 
+from .users_fit import keeps_step
+
 DEVICE_BYTES = 2**30  # of training data, at most
-KERAS_OWN = ("fit", "train_step", "make_train_function", "compute_loss", "compute_metrics")
 
 
 def suits(model: keras.Model, data: tuple[Any, Any]) -> bool:
     """Whether `train` does what `model.fit` would: nothing overridden, one device, data fits."""
-    own = all(getattr(type(model), name) is getattr(keras.Model, name) for name in KERAS_OWN)
     alone = (
         not tf.distribute.has_strategy()
         and model.distribute_strategy is tf.distribute.get_strategy()
     )
     size = sum(leaf.nbytes for leaf in keras.tree.flatten(data))
-    return own and alone and not model.run_eagerly and size <= DEVICE_BYTES
+    return keeps_step(model) and alone and not model.run_eagerly and size <= DEVICE_BYTES
 
 
 def train(

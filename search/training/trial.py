@@ -79,14 +79,19 @@ def _reached(run: Run, stops: Stops) -> bool:
     """A run that stopped itself says so; one that went its whole way is judged by how it ended."""
     if run.stop is not None:
         return run.stop is Stop.REACHED
-    return stops.metric.reaches(final_score(run.history["score"]), stops.search_target)
+    scores = run.history["score"]
+    if len(scores) > 1:
+        return stops.reached(scores)
+    return stops.metric.reaches(final_score(scores), stops.search_target)
 
 
 def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
     if run.stop is Stop.NOT_FINITE:
         return failed(trial, f"{run.stop.value}, in epoch {run.epochs}", epochs=run.epochs)
-    scores = run.history["score"]
-    early = run.stop not in (None, Stop.REACHED)
+    scores, stop = run.history["score"], run.stop
+    if stop is None and trial.cut_short:
+        stop = Stop.OUT_OF_EPOCHS
+    early = stop not in (None, Stop.REACHED)
     return finish(
         trial,
         TrialState.PRUNED if early else TrialState.COMPLETE,
@@ -94,12 +99,12 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
         projected_score=stops.best_future(scores),
         history=run.history,
         epochs=run.epochs,
-        reason=", ".join(filter(None, (_how(run), run.note))),
+        reason=", ".join(filter(None, (_how(stop), run.note))),
     )
 
 
-def _how(run: Run) -> str:
-    return run.stop.value if run.stop else "trained to its last epoch"
+def _how(stop: Stop | None) -> str:
+    return stop.value if stop else "trained to its last epoch"
 
 
 def _save_model(run: Run, path: Path) -> str:

@@ -19,12 +19,22 @@ from ..models.evaluation import arrays
 if TYPE_CHECKING:
     from ..pipeline import Data, Pipeline, Split
 
+KERAS_OWN = frozenset(
+    {"fit", "train_step", "make_train_function", "compute_loss", "compute_metrics"}
+)
 ROWS = 64  # of each split, for a rehearsal
 
 
 def trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
     """Whether a HyperModel has a `fit` of its own."""
     return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
+
+
+def keeps_step(model: keras.Model) -> bool:
+    """Whether a model is trained by Keras's own step: its class or it replaces nothing of that."""
+    replaced = KERAS_OWN & vars(model).keys()
+    kind = type(model)
+    return not replaced and all(getattr(kind, n) is getattr(keras.Model, n) for n in KERAS_OWN)
 
 
 def fit_space(pipeline: Pipeline, data: Data) -> tuple[Any, ...]:

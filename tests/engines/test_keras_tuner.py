@@ -341,7 +341,7 @@ def test_a_space_is_known_before_the_first_trial_with_all_its_conditional_scopes
 def test_what_another_study_has_finished_is_taken_in(tmp_path):
     searching = engine(tmp_path, "bayesian")
     wide = {"units": 50, "activation": "relu", "layers": 0}
-    assert searching.fitting(wide).total == 350
+    assert searching.fitting(wide).size.total == 350
     assert searching.fitting(wide | {"units": 61}) is None
     assert searching.fitting(wide | {"depth": 3}) is None
     first = outcome(searching.ask(1)[0])
@@ -379,20 +379,6 @@ class Users(keras_tuner.oracles.RandomSearchOracle):
 
 def test_an_oracle_of_the_users_own_is_found_by_its_path(tmp_path):
     assert len(work(engine(tmp_path, f"{__name__}:Users"), 3)) == 3
-
-
-def test_a_storage_of_optuna_is_refused(tmp_path):
-    with pytest.raises(InputError, match="leave it out with --engine keras-tuner"):
-        Engine(
-            Pipeline(data=lambda: Data((), (), ()), space=few, target=0.9, name="toy"),
-            name="toy",
-            storage="sqlite:///x.db",
-            sampler="random",
-            seed=0,
-            metric=metric("accuracy"),
-            search_target=0.9,
-            inputs=INPUTS,
-        )
 
 
 def test_the_hooks_in_kerastuner_are_where_they_are_expected():

@@ -107,3 +107,12 @@ def test_predictions_that_are_not_finite_score_not_a_number():
     made = model(1, "sigmoid")
     made.set_weights([np.full((3, 1), np.nan), np.zeros(1)])
     assert math.isnan(score(made, (INPUTS, np.arange(50) % 2), metric("auc")))
+
+
+@pytest.mark.parametrize("wrap", [lambda loss: {"out": loss}, lambda loss: [loss]])
+def test_logits_are_recognised_where_the_loss_is_given_by_output(wrap):
+    inputs = keras.Input((3,))
+    made = keras.Model(inputs, keras.layers.Dense(1, name="out")(inputs))
+    made.compile(loss=wrap(keras.losses.BinaryCrossentropy(from_logits=True)))
+    found = predictions(made, INPUTS)
+    assert 0 < found.min() < found.max() < 1

@@ -11,6 +11,7 @@ import pytest
 from occam.search.engines.optuna import Engine
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
+from occam.search.stopping import Stop
 from occam.search.training.population.templates import Narrows
 from occam.search.trials import FinishedTrial, Trial, TrialState
 from occam.search.trials import finished as finish
@@ -172,3 +173,15 @@ def test_a_model_without_a_counterpart_has_no_children_which_is_said_once(tmp_pa
     assert asked
     assert all(trial.parent is None for trial in asked)
     assert said == ["No units are removed from models with layer Lambda."]
+
+
+def test_a_child_that_time_cut_short_closes_no_width(tmp_path):
+    searching = engine(tmp_path)
+    for trial in searching.ask(1):
+        searching.tell(outcome(trial))
+    first = searching.ask(4)
+    for trial in first:
+        reason = Stop.OUT_OF_TIME.value
+        searching.tell(finish(trial, TrialState.PRUNED, score=0.5, epochs=2, reason=reason))
+    again = searching.ask(4)
+    assert [each.hyperparameters for each in again] == [each.hyperparameters for each in first]

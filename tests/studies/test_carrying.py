@@ -105,6 +105,21 @@ def test_trials_that_still_fit_are_kept_with_their_models(name, folder):
 
 
 @every_engine
+def test_what_was_trained_with_another_activation_is_not_kept(name, folder):
+    searched(name, folder)
+    finished, kept = MODULES[name].records(folder / "study.journal", "toy")
+
+    def other(hp) -> keras.Model:
+        model = WIDE(hp)
+        model.compile("sgd", loss="mse")
+        return model
+
+    said = carry_over(folder, finished, kept, maker(name, other), NEW)
+    assert "0 of 11 trained trials still fit" in said
+    assert maker(name, other)(folder).finished == []
+
+
+@every_engine
 def test_the_earlier_search_lies_aside_as_it_was(name, folder):
     before = searched(name, folder)
     carried(name, folder)

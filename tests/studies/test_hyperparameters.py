@@ -136,7 +136,7 @@ def test_a_grid_cuts_ranges_to_a_few_points_and_keeps_the_default():
     for _ in range(100):
         hp = SuggestedHyperParameters(study.ask(), grid=True)
         values.add(hp.Float("rate", 1e-4, 1e-1, sampling="log", default=0.02))
-    assert 0.02 in values
+    assert {1e-4, 0.02, 1e-1} <= values
     assert len(values) <= GRID_POINTS + 1
 
 

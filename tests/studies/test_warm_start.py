@@ -168,8 +168,11 @@ def test_a_search_of_occams_own_is_read_with_its_scores(tmp_path):
     searching = engine("optuna", tmp_path)
     for trial in searching.ask(3):
         searching.tell(finish(trial, TrialState.COMPLETE, score=0.7, projected_score=0.7))
+    searching.remember("metric", "accuracy")
     earlier = read(str(tmp_path / "study.journal"), ACCURACY)
     assert [each.score for each in earlier] == [0.7, 0.7, 0.7]
+    other = read(str(tmp_path / "study.journal"), metric("mae"))
+    assert [each.score for each in other] == [None, None, None]
 
 
 @every_engine

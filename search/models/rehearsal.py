@@ -1,0 +1,88 @@
+"""Builds the default model of a space, and has it predict and be scored, before any trial is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from .. import fingerprint
+from ..counting import count, first_rows
+from ..data.checks import check_labels
+from ..errors import InputError
+from ..training.users_fit import fit_space, keeps_step, trains_itself
+from .building import as_hypermodel, as_hyperparameters, build
+from .configuration import register
+from .evaluation import arrays, predictions
+
+if TYPE_CHECKING:
+    from ..data.preparation import Prepared
+    from ..metrics import Metric
+    from ..pipeline import Pipeline
+
+SHOWN = 8  # rows
+
+
+def rehearse(
+    pipeline: Pipeline, prepared: Prepared, measured: Metric
+) -> tuple[str, tuple[Any, ...]]:
+    """Show that the space builds a model which fits the inputs, the labels and its loss.
+
+    Returns the space's fingerprint and the hyperparameters of its own `fit`.
+
+    Raises InputError where it does not.
+    """
+    hp = as_hyperparameters({})
+    inputs, labels = prepared.data.train
+    try:
+        model = build(pipeline, hp)
+        count(model, inputs)
+    except InputError:
+        raise
+    except Exception as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise InputError(
+            f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
+        ) from error
+    _check_loss(model.loss)
+    check_labels(labels, model.loss, _output_shape(model, inputs), measured)
+    _check_fit(model, pipeline, prepared)
+    extra = fit_space(pipeline, prepared.data)
+    register(hp, extra)
+    return fingerprint.of_space(pipeline.space, hp, model), extra
+
+
+def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> None:
+    """Have the default model predict a few rows and, where Keras trains it, compute its loss."""
+    inputs, labels = (arrays(first_rows(part, SHOWN)) for part in prepared.data.train)
+    try:
+        predictions(model, inputs)
+        if not trains_itself(as_hypermodel(pipeline.space)) and keeps_step(model):
+            model.compute_loss(x=inputs, y=labels, y_pred=model(inputs))
+    except InputError:
+        raise
+    except Exception as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise InputError(
+            f"The default model of pipeline {pipeline.name!r} cannot be trained on its data: "
+            f"{problem}."
+        ) from error
+
+
+def _check_loss(loss: Any) -> None:
+    """A name is looked up by Keras in the first step only, in every trial anew."""
+    if isinstance(loss, str):
+        try:
+            keras.losses.get(loss)
+        except ValueError as error:
+            raise InputError(
+                f"Keras has no loss {loss!r}: see https://keras.io/api/losses for their names."
+            ) from error
+
+
+def _output_shape(model: Any, inputs: Any) -> Any:
+    """As `model.output_shape`, which subclassed models do not have."""
+    try:
+        return model.output_shape
+    except AttributeError:
+        return getattr(model(first_rows(inputs, 1)), "shape", None)

@@ -1,0 +1,82 @@
+"""What makes a space another one: all that its default model is made of, but no name or seed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import keras_tuner
+import pytest
+from occam.search.counting import unallocated
+from occam.search.fingerprint import _code, of_model, of_space
+
+L = keras.layers
+
+
+def model(
+    activation="relu", optimizer="adam", loss="mse", rate=0.1, units=3, norm=1e-3
+) -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    x = L.Conv2D(units, 3, activation=activation)(L.RandomFlip()(inputs))
+    x = L.BatchNormalization(epsilon=norm)(x)
+    x = L.Bidirectional(L.LSTM(2))(L.Reshape((6, 6 * units))(x))
+    made = keras.Model(inputs, L.Dense(1)(L.Dropout(rate)(x)))
+    made.compile(optimizer, loss)
+    return made
+
+
+def test_names_and_seeds_of_a_process_make_no_difference():
+    assert of_model(model()) == of_model(model())
+    with unallocated():
+        counted = model()
+    assert of_model(counted) == of_model(model())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"optimizer": keras.optimizers.Adam(0.1)},
+        {"loss": "mae"},
+        {"loss": keras.losses.Huber(delta=2.0)},
+        {"rate": 0.2},
+        {"units": 4},
+        {"norm": 1e-2},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_setting_makes_a_difference(changed):
+    assert of_model(model(**changed)) != of_model(model())
+
+
+@pytest.mark.slow
+def test_another_process_finds_the_same():
+    code = (
+        "import keras; keras.layers.Dense(3); import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import test_fingerprint as t; print(t.of_model(t.model()))"
+    )
+    folder = __file__.rpartition("/")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == of_model(model())
+
+
+def test_code_that_the_default_build_does_not_reach_makes_a_difference():
+    def space(hp):
+        return model(units=3 if hp.Boolean("small", default=True) else 5)
+
+    def same(hp):
+        # a comment
+        return model(units=3 if hp.Boolean("small", default=True) else 5)
+
+    def other(hp):
+        return model(units=3 if hp.Boolean("small", default=True) else 6)
+
+    hp = keras_tuner.HyperParameters()
+    made = space(hp)
+    found = [of_space(each, hp, made) for each in (space, same, other)]
+    assert _code(same) == _code(space).replace("space", "same")
+    assert found[0] != found[2]
