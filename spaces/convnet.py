@@ -57,10 +57,15 @@ def convnet(
     LeNet-5 is in it where `head_layers` is 2, VGG's shape where `convolutions` is (1, 2) or more.
 
     Args:
+        input_shape: (height, width, channels).
+        classes: outputs of the model.
+        loss: one of Keras's, by name.
+        blocks, filters: fewest and most, and of each convolution.
         convolutions: fewest and most of a block, one after the other before its pooling.
         heads: some of `HEADS`. Flattening learns in the fewest epochs; global pooling makes the
             parameter count independent of the size of the images.
         head_layers: most dense layers before the output; a trial may do without any.
+        head_units: fewest and most units of each of them.
         value_range: darkest and lightest pixel, for images that are changed at random in training
             where a trial asks for it; None: never.
         scale: of the pixels, as 1 / 255 where they come as 0 to 255.

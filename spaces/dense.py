@@ -42,6 +42,9 @@ def dense(
 
     Args:
         input_shape: of one row; more than one axis is flattened.
+        outputs: classes, or numbers to predict; 1 with "sigmoid" where there are two classes.
+        loss: one of Keras's, by name.
+        layers, units: fewest and most hidden layers, and units of each.
         first: of inputs on one axis, the most important ones first: fewest and most that are read;
             None: all.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.

@@ -30,6 +30,9 @@ def rbf(
 
     Args:
         input_shape: of one row; more than one axis is flattened.
+        outputs: classes, or numbers to predict; 1 with "sigmoid" where there are two classes.
+        loss: one of Keras's, by name.
+        units: fewest and most Gaussian units.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
         training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """

@@ -37,7 +37,11 @@ def recurrent(
     """A space of recurrent networks for sequences of (steps, features); the last state is read.
 
     Args:
+        input_shape: (steps, features).
+        outputs: classes, or numbers to predict; 1 with "sigmoid" where there are two classes.
+        loss: one of Keras's, by name.
         cells: some of `CELLS`.
+        layers, units: fewest and most recurrent layers, and units of each.
         label_mean, label_scale: of a regression, as in `hyperparameters.Labels`.
         training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """

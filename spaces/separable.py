@@ -39,6 +39,9 @@ def separable(
     All layers are normalized by batches and rectified.
 
     Args:
+        input_shape: (height, width, channels).
+        classes: outputs of the model.
+        loss: one of Keras's, by name.
         stem_filters: of the usual convolution at the beginning, which a pooling follows.
         stages: fewest and most; a pooling that halves the image lies between two of them.
         layers: fewest and most of a stage, each with its own `filters`.

@@ -39,10 +39,14 @@ def transfer(
     of its first three blocks.
 
     Args:
+        input_shape: (height, width, 3).
+        classes: outputs of the model.
+        loss: one of Keras's, by name.
         weights: "cache" for the file that Keras keeps in its cache, the path of such a file, or
             None for random ones. Nothing is ever downloaded.
         widths: multipliers of all channels; a file of weights is for one of them.
         blocks: after how many of the network's 16 blocks it may be cut off.
+        head_units: fewest and most units of the dense layer behind it, where a trial has one.
         training: as `hyperparameters.compile` takes it: `optimizers`, `learning_rate` and more.
     """
     check_output(classes, output_activation)
