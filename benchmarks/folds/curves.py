@@ -94,7 +94,7 @@ class Given(Program):
     """A program that is given other rows, of the same number, without being compiled again."""
 
     def give(self, data: Dataset) -> None:
-        self._data = data.arrays(len(self._data["validation"][0][0]))
+        self._data = data.arrays(len(self._data["validation"][0][0]), self._stem, self.template)
 
     def trained(self, lanes: list[tuple[Member, int, Array]], steps: int) -> Any:
         """After each epoch the predictions of all lanes: each a member, its seed and its rows."""

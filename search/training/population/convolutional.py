@@ -115,7 +115,7 @@ def _global_mean(call: Call, inputs: list[Any]) -> Any:
 
 def _global_largest(call: Call, inputs: list[Any]) -> Any:
     x = inputs[0]
-    return pooling.largest(jnp.swapaxes(x.reshape(len(x), -1, x.shape[-1]), 0, 1))
+    return pooling.largest_of_all(jnp.swapaxes(x.reshape(len(x), -1, x.shape[-1]), 0, 1))
 
 
 def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:

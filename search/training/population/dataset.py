@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import keras
 import numpy as np
 
+from . import losses
 from .errors import Unsupported
+from .initial import Array
+from .lowering import Member, Template
 from .places import everywhere
+from .signature import Signature
 from .stem import Stem
 
 
@@ -22,31 +27,61 @@ class Dataset:
     """
 
     def __init__(self, train: tuple[Any, Any], validation: Any) -> None:
-        self._rows = [_numbers(each) for each in keras.tree.flatten(train[0])]
-        self._inputs = [everywhere(each) for each in self._rows]
-        self._moments: dict[Stem, Any] = {}
-        self._labels = everywhere(_numbers(train[1]))
-        self._validation = [_numbers(each) for each in keras.tree.flatten(validation)]
-        self._chunked: dict[int, list[Any]] = {}
+        self._train, self._validation = train[0], validation
+        self._labels = _numbers(train[1])
+        self._moments: dict[tuple[Signature, Stem], Any] = {}
+        self._chunked: dict[tuple[Signature, int], list[Any]] = {}
+        self._rows = cache(lambda signature: signature.rows(self._train))
+        self._validated = cache(lambda signature: signature.rows(self._validation))
+        self._inputs = cache(lambda signature: [everywhere(x) for x in self._rows(signature)])
+        self._labelled = cache(lambda rank: everywhere(_of_rank(self._labels, rank)))
         self.rows = len(self._labels)
-        self.validation_rows = len(self._validation[0])
+        self.validation_rows = len(keras.tree.flatten(validation)[0])
 
-    def arrays(self, at_once: int, stem: Stem | None) -> dict[str, Any]:
+    def check(self, member: Member) -> None:
+        """Raise Unsupported where these rows are not what the member's model takes."""
+        template, signature = member.template, member.template.signature
+        train, validation = self._rows(signature), self._validated(signature)
+        losses.check_labels(template.loss, self._labels.shape[1:], signature.output)
+        for node, widths in zip(template.nodes, member.widths, strict=True):
+            if node.layer == "Embedding":
+                source = -1 - node.inputs[0]
+                if source < 0:
+                    raise Unsupported("an Embedding of what is computed")
+                _check_words((train[source], validation[source]), widths["vocabulary"])
+
+    def arrays(self, at_once: int, stem: Stem | None, template: Template) -> dict[str, Any]:
         """What a program is given; validation rows in chunks of equal size, the last one padded."""
-        if stem is not None and stem not in self._moments:
-            self._moments[stem] = everywhere(stem.moments(self._rows[0]))
+        signature = template.signature
+        if stem is not None and (signature, stem) not in self._moments:
+            moments = stem.moments(self._rows(signature)[0])
+            self._moments[signature, stem] = everywhere(moments)
         chunks = math.ceil(self.validation_rows / at_once)
         at_once = math.ceil(self.validation_rows / chunks)
-        if at_once not in self._chunked:
-            self._chunked[at_once] = [
-                everywhere(_chunks(each, chunks, at_once)) for each in self._validation
+        if (signature, at_once) not in self._chunked:
+            self._chunked[signature, at_once] = [
+                everywhere(_chunks(each, chunks, at_once)) for each in self._validated(signature)
             ]
         return {
-            "inputs": self._inputs,
-            "labels": self._labels,
-            "validation": self._chunked[at_once],
-            "moments": (0.0,) if stem is None else self._moments[stem],
+            "inputs": self._inputs(signature),
+            "labels": self._labelled(1 + len(signature.output)),
+            "validation": self._chunked[signature, at_once],
+            "moments": (0.0,) if stem is None else self._moments[signature, stem],
         }
+
+
+def _check_words(splits: tuple[Array, ...], vocabulary: int) -> None:
+    lowest, highest = (
+        min(int(each.min()) for each in splits),
+        max(int(each.max()) for each in splits),
+    )
+    if lowest < 0 or highest >= vocabulary:
+        raise Unsupported(f"an Embedding of {vocabulary} words, for {lowest} to {highest}")
+
+
+def _of_rank(labels: Array, rank: int) -> Array:
+    """Labels with an axis of outputs, where they have none."""
+    return labels[..., None] if labels.ndim == rank - 1 else labels
 
 
 def _chunks(values: Any, chunks: int, at_once: int) -> Any:

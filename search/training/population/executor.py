@@ -7,6 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import keras
@@ -65,7 +66,8 @@ class Population:
     Args:
         data: without its test split.
         on_epoch: is told the epochs and the score of a run under way; true ends all of them.
-        notice: is told, once, why a model is trained by `fit`.
+        notice: is told why models are trained by `fit`: once that they have no template, and of
+            each template whose population fails, which is then not tried again.
     """
 
     size = batch = BATCH
@@ -86,6 +88,7 @@ class Population:
         self._batch: list[_Trial] = []
         self._work: Iterator[None] = iter(())
         self._best: Trial | None = None
+        self._failed: set[Template] = set()  # whose programs are not tried again
         self._noticed = self._time_is_up = False
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
@@ -96,10 +99,10 @@ class Population:
 
     def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
         """Train until at least one trial has ended; those that have, in the order they did."""
-        if self._batch:
-            self._work, self._batch = self._train(self._batch), []
+        if self._batch:  # a second try is submitted while its batch is still under way
+            self._work, self._batch = chain(self._work, self._train(self._batch)), []
         while not (done := [future for future in running if future.done()]):
-            next(self._work, None)
+            next(self._work)
         return done
 
     def shutdown(self) -> None:
@@ -117,7 +120,9 @@ class Population:
                     (arrays(data.train[0]), arrays(np.asarray(data.train[1]))),
                     arrays(data.validation[0]),
                 )
-            return member_of(self._task.pipeline, trial.hyperparameters, self._rows)
+            member = member_of(self._task.pipeline, trial.hyperparameters, self._rows)
+            self._dataset.check(member)
+            return None if member.template in self._failed else member
         except Unsupported as reason:
             if not self._noticed:
                 self._notice(f"Trained one at a time, by fit: models with {reason}.")
@@ -131,13 +136,16 @@ class Population:
             groups[each.member.template if each.member else None].append(each)
         alone = groups.pop(None, [])
         self._time_is_up = False
-        for group in groups.values():
-            owners = {id(each.member): each for each in group}
-            for part in parts([each.member for each in group if each.member], self._rows):
-                yield from self._train_together([owners[id(member)] for member in part])
-        for each in alone:
-            self._train_alone(each)
-            yield
+        for template, group in groups.items():
+            yield from self._train_together(template, group)
+            yield  # where all of them were needless, nothing has been trained
+        yield from self._train_each(alone)
+
+    def _train_each(self, trials: list[_Trial]) -> Iterator[None]:
+        for each in trials:
+            if not each.future.done():
+                self._train_alone(each)
+                yield
 
     def _train_alone(self, each: _Trial) -> None:
         if self._is_needless(each):
@@ -147,15 +155,16 @@ class Population:
         each.seconds += time.perf_counter() - started
         self._finish(each, ended)
 
-    def _train_together(self, group: list[_Trial]) -> Iterator[None]:
+    def _train_together(self, template: Template | None, group: list[_Trial]) -> Iterator[None]:
+        owners = {id(each.member): each for each in group}
         try:
-            yield from self._population(group)
+            for part in parts([each.member for each in group if each.member], self._rows):
+                yield from self._population([owners[id(member)] for member in part])
         except Exception as error:  # out of memory, or what the compiler cannot do
             self._notice(f"A population failed, fit takes over: {type(error).__name__}: {error}")
-            for each in group:
-                if not each.future.done():
-                    self._train_alone(each)
-                    yield
+            if template is not None:
+                self._failed.add(template)
+            yield from self._train_each(group)
 
     def _population(self, group: list[_Trial]) -> Iterator[None]:
         cohort = Cohort(self._program([each.member for each in group]), self._labels, self._metric)

@@ -18,6 +18,9 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape, Mapping[str, Any]], Array]
 
+MODULE = "keras.initializers"  # in a configuration; one of the user's own has another
+FORGET_BIAS = "ForgetBias"
+PLAIN = (int, float, str, type(None))
 TRUNCATED = 0.87962566103423978  # standard deviation of a normal cut at two of its own
 
 
@@ -29,9 +32,20 @@ def initial(rng: np.random.Generator, initializer: Mapping[str, Any], shape: Sha
 
 def check(initializer: Any) -> None:
     """Raise Unsupported where `initial` has no such distribution."""
-    name = initializer.get("class_name") if isinstance(initializer, Mapping) else initializer
-    if name not in DRAWS:
+    if not isinstance(initializer, Mapping):
+        raise Unsupported(f"initializer {initializer}")
+    name, config = initializer["class_name"], initializer["config"]
+    if name not in DRAWS or initializer["module"] != MODULE:
         raise Unsupported(f"initializer {name}")
+    if name == FORGET_BIAS:
+        check(config["of"])
+    elif not all(isinstance(each, PLAIN) for each in config.values()):
+        raise Unsupported(f"initializer {name} with an array")
+
+
+def forget_bias(initializer: Any) -> Mapping[str, Any]:
+    """An LSTM's: ones where it forgets, else as the initializer draws."""
+    return {"module": MODULE, "class_name": FORGET_BIAS, "config": {"of": initializer}}
 
 
 def _variance_scaling(scale: float, mode: str, distribution: str) -> Draw:
@@ -84,10 +98,10 @@ def _orthogonal(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any
 
 
 def _forget_bias(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
-    """Of an LSTM's gates: one where it forgets, else zero (Jozefowicz and others, ICML 2015)."""
-    gates = np.zeros((4, shape[0] // 4))
-    gates[1] = 1.0
-    return gates.reshape(shape)
+    """Of an LSTM's gates: one where it forgets (Jozefowicz and others, ICML 2015)."""
+    units = shape[0] // 4
+    enter, rest = (initial(rng, config["of"], (n * units,)) for n in (1, 2))
+    return np.concatenate([enter, np.ones(units), rest])
 
 
 DRAWS: dict[str, Draw] = {
@@ -109,5 +123,5 @@ DRAWS: dict[str, Draw] = {
     "LecunUniform": _variance_scaling(1.0, "fan_in", "uniform"),
     "LecunNormal": _variance_scaling(1.0, "fan_in", "truncated_normal"),
     "Orthogonal": _orthogonal,
-    "ForgetBias": _forget_bias,
+    FORGET_BIAS: _forget_bias,
 }

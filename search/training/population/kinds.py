@@ -98,6 +98,8 @@ class Kind:
         mask: which features of the output are no padding, from the masks of the inputs, those of
             the layer's own widths and the shape of the first input (space only).
         exact_input: whether nothing before this layer may be padded.
+        merges: whether it takes several inputs.
+        feature_by_feature: whether it computes each feature from the same one of all its inputs.
         masked: whether `apply` needs the mask of its output.
     """
 
@@ -106,6 +108,8 @@ class Kind:
     apply: Apply
     mask: Masks = like_input
     exact_input: bool = False
+    merges: bool = False
+    feature_by_feature: bool = False
     masked: Callable[[Mapping[str, Any]], bool] = lambda static: False
 
 
@@ -147,7 +151,7 @@ def penalty(regularizer: Any) -> tuple[float, float]:
     if regularizer is None:
         return 0.0, 0.0
     name = regularizer.get("class_name") if isinstance(regularizer, Mapping) else str(regularizer)
-    if name not in ("L1", "L2", "L1L2"):
+    if name not in ("L1", "L2", "L1L2") or regularizer["module"] != "keras.regularizers":
         raise Unsupported(f"regularizer {name}")
     config = regularizer["config"]
     return float(config.get("l1", 0.0)), float(config.get("l2", 0.0))

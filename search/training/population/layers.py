@@ -79,6 +79,12 @@ def _apply_flatten(call: Call, inputs: list[Any]) -> Any:
     return jnp.moveaxis(x, 0, -2).reshape(-1, x.shape[-1])
 
 
+def _reshape(config: Config, features: int) -> Described:
+    if not config["target_shape"]:
+        raise Unsupported("a reshape to no feature")
+    return Described(static={"shape": tuple(config["target_shape"])})
+
+
 def _apply_reshape(call: Call, inputs: list[Any]) -> Any:
     rows = jnp.swapaxes(inputs[0], 0, -1)
     return jnp.swapaxes(rows.reshape(len(rows), *call.static["shape"]), 0, -1)
@@ -120,7 +126,7 @@ def _merged(combine: Callable[[Any, Any], Any], average: bool = False) -> Kind:
         y = reduce(combine, inputs)
         return y / len(inputs) if average else y
 
-    return Kind(apply=apply)
+    return Kind(apply=apply, merges=True, feature_by_feature=True)
 
 
 def _rescaling(config: Config, features: int) -> Described:
@@ -187,9 +193,7 @@ LAYERS: dict[type, Kind] = {
     keras.layers.Flatten: Kind(apply=_apply_flatten, mask=_flat_mask),
     keras.layers.Reshape: Kind(
         reads=frozenset({"target_shape"}),
-        describe=lambda config, features: Described(
-            static={"shape": tuple(config["target_shape"])}
-        ),
+        describe=_reshape,
         apply=_apply_reshape,
         mask=_reshaped_mask,
         exact_input=True,
@@ -212,6 +216,7 @@ LAYERS: dict[type, Kind] = {
         describe=_concatenation,
         apply=lambda call, inputs: jnp.concatenate(inputs),
         mask=_concatenated,
+        merges=True,
     ),
     keras.layers.Add: _merged(jnp.add),
     keras.layers.Average: _merged(jnp.add, average=True),

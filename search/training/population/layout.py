@@ -11,7 +11,8 @@ import numpy as np
 
 from .initial import Array, initial
 from .kinds import Weight
-from .lowering import Member, Template, kind_of
+from .lowering import Member, Template
+from .nodes import follow, kind_of
 
 Widths = tuple[tuple[tuple[str, int], ...], ...]  # of each node, by name
 
@@ -89,7 +90,8 @@ class Layout:
     @classmethod
     def keeping(cls, member: Member, kept: Sequence[Mapping[str, Array]]) -> Layout:
         """A member whose own units are those of these masks, of each node's widths by name."""
-        masks = follow(member, kept, [np.ones(width, bool) for width in member.features])
+        given = [np.ones(width, bool) for width in member.features]
+        masks = follow(member.template.nodes, member.shapes, kept, given)
         places: list[Place] = []
         for index, node in enumerate(member.template.nodes):
             source = node.inputs[0]
@@ -128,23 +130,6 @@ class Layout:
             place.extract(np.asarray(values))
             for place, values in zip(self.places, padded, strict=True)
         ]
-
-
-def follow(
-    member: Member, own: Sequence[Mapping[str, Array]], given: Sequence[Array]
-) -> list[Array]:
-    """Each node's output features: what is known of the units, carried through the graph.
-
-    Args:
-        own: of each node, one value a unit, by the name of the width.
-        given: one value a feature of each model input.
-    """
-    known: list[Array] = []
-    for index, node in enumerate(member.template.nodes):
-        inputs = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
-        kind = kind_of(node)
-        known.append(kind.mask(dict(node.static), inputs, own[index], member.shapes[index]))
-    return known
 
 
 def _spaces(member: Member) -> list[tuple[int, ...]]:

@@ -12,7 +12,7 @@ import keras
 from .errors import Unsupported
 
 FROM_LOGITS = "_from_logits"
-EPSILON = 1e-7  # Keras's own, for probabilities whose logits are not known
+ENDS = frozenset({"softmax", "sigmoid"})  # activations whose outputs are no logits
 
 Loss = Callable[[Any, Any, Any], Any]  # (labels, predictions, logits or None) -> mean loss
 
@@ -21,18 +21,51 @@ def describe(loss: Any) -> str:
     """Name of a model's loss; Unsupported where it is none of these, or has options set."""
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    name = getattr(loss, "__name__", None)
+    name = getattr(loss, "__name__", str(loss))
     if isinstance(loss, keras.losses.Loss):
-        name, config = type(loss).__name__, loss.get_config()
-        default = type(loss)().get_config() if name in NAMES else {}
-        set_to = {key: config[key] for key in config if config[key] != default.get(key)}
+        name = type(loss).__name__
+        if type(loss) is not getattr(keras.losses, name, None):
+            raise Unsupported(f"a loss of its own, {name}")
+        set_to = _options(loss) if name in NAMES else {}
         logits = set_to.pop("from_logits", False)
-        set_to.pop("name", None)
         if set_to:
             raise Unsupported(f"loss {name} with {', '.join(set_to)}")
         suffix = FROM_LOGITS if logits else ""
         return _known(NAMES.get(name, name) + suffix)
-    return _known(str(name))
+    if loss is not getattr(keras.losses, name, None):
+        raise Unsupported(f"a loss of its own, {name}")
+    return _known(name)
+
+
+def check_end(loss: str, activation: str | None) -> None:
+    """Refuse logits that are none: on TensorFlow Keras takes what is in front of the activation.
+
+    Args:
+        activation: of the model's last layer.
+    """
+    if loss.endswith(FROM_LOGITS) and activation in ENDS:
+        raise Unsupported(f"a {activation} at their end and a loss from logits")
+
+
+def check_labels(loss: str, labels: tuple[int, ...], outputs: tuple[int, ...]) -> None:
+    """Refuse labels that Keras would spread over the outputs, or not take.
+
+    Args:
+        labels, outputs: shapes of a row.
+    """
+    sparse = loss.startswith("sparse")
+    whole = (*outputs[:-1], 1) if sparse else outputs
+    squeezed = outputs[:-1] if whole[-1] == 1 else whole
+    if labels not in (whole, squeezed):
+        raise Unsupported(f"labels of shape {labels}, for outputs of shape {outputs}")
+
+
+def _options(loss: keras.losses.Loss) -> dict[str, Any]:
+    """What of a loss is not as Keras makes it; its configuration does not tell all."""
+    default = type(loss)()
+    own, usual = ({**vars(each), **each._fn_kwargs} for each in (loss, default))
+    options = {"reduction", "_dtype", *loss._fn_kwargs}
+    return {name: own[name] for name in options if own[name] != usual.get(name)}
 
 
 def probabilities(loss: str, outputs: Any) -> Any:
@@ -66,16 +99,21 @@ def _categorical(labels: Any, predictions: Any, logits: Any) -> Any:
 def _binary(labels: Any, predictions: Any, logits: Any) -> Any:
     labels = labels.reshape(predictions.shape)
     if logits is not None:
-        softplus = jnp.maximum(logits, 0) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
-        return jnp.mean(softplus - logits * labels)
-    sure = jnp.clip(predictions, EPSILON, 1 - EPSILON)
+        return jnp.mean(jax.nn.softplus(logits) - logits * labels)
+    sure = _clipped(predictions)
     return -jnp.mean(labels * jnp.log(sure) + (1 - labels) * jnp.log(1 - sure))
 
 
 def _log_probabilities(predictions: Any, logits: Any) -> Any:
     if logits is not None:
         return jax.nn.log_softmax(logits, axis=0)
-    return jnp.log(jnp.clip(predictions / predictions.sum(axis=0), EPSILON, 1 - EPSILON))
+    return jnp.log(_clipped(predictions / predictions.sum(axis=0)))
+
+
+def _clipped(probabilities: Any) -> Any:
+    """As Keras does where it does not know the logits."""
+    epsilon = keras.config.epsilon()
+    return jnp.clip(probabilities, epsilon, 1 - epsilon)
 
 
 def _of_residuals(function: Callable[[Any], Any]) -> Loss:
@@ -113,7 +151,9 @@ NAMES = {
     "MeanAbsoluteError": "mean_absolute_error",
     "Huber": "huber",
 }
-LOGITS_OF = {  # the last activation whose inputs a loss can take in place of its outputs
+# The last activation whose inputs a loss takes in place of its outputs, as Keras on TensorFlow.
+# On JAX it clips the outputs and learns nothing beyond 1 - 1e-7, where a member goes on learning.
+LOGITS_OF = {
     "sparse_categorical_crossentropy": "softmax",
     "categorical_crossentropy": "softmax",
     "binary_crossentropy": "sigmoid",

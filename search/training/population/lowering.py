@@ -6,33 +6,22 @@ usual optimizers, its learning rate and other numbers, dropout rates and penalti
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional  # of a model that is a graph; private
 
 from . import initial, losses, optimizers
 from .errors import Unsupported
-from .kinds import Described, Kind, Weight
-from .recurrent import KINDS
-
-NEUTRAL = frozenset({"name", "dtype", "trainable", "data_format", "zero_output_for_mask"})
-ALTERNATIVES = ("_initializer", "_regularizer")  # read with the weights
-
-
-@dataclass(frozen=True)
-class Node:
-    """One layer call of a template; inputs are numbers of earlier nodes, or -1 - n for input n."""
-
-    layer: str
-    static: tuple[tuple[str, Any], ...]
-    inputs: tuple[int, ...]
-    weights: tuple[Weight, ...]
-    exact: tuple[tuple[str, int], ...] = ()  # widths that may not be padded
+from .exactness import fixed
+from .kinds import Described, Kind
+from .nodes import Node
+from .options import check_methods, check_weights, checked_kind
+from .signature import Signature
 
 
 @dataclass(frozen=True)
@@ -42,6 +31,7 @@ class Template:
     nodes: tuple[Node, ...]
     loss: str
     batch_size: int
+    signature: Signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,40 +58,56 @@ class Member:
         return any(any(pair) for each in self.described for pair in each.penalties.values())
 
 
-def kind_of(node: Node) -> Kind:
-    """What the node's layer computes."""
-    return BY_NAME[node.layer]
-
-
 def lower(model: Any, batch_size: int) -> Member:
     """The model as a member of its template.
 
-    Raises Unsupported where a part of it has no counterpart here.
+    Raises Unsupported where a part of it has no counterpart here, or cannot be read.
     """
-    if type(model) is keras.Sequential:
-        loss, optimizer, functional = model.loss, model.optimizer, model._functional
-    elif type(model) is keras.Model or type(model).__name__ == "Functional":
-        loss, optimizer, functional = model.loss, model.optimizer, model
-    else:
-        raise Unsupported(f"a model of class {type(model).__name__}")
-    if functional is None or len(functional.outputs) != 1:
-        raise Unsupported("a model without a known input, or with several outputs")
+    try:
+        return _lowered(model, batch_size)
+    except Unsupported:
+        raise
+    except Exception as error:  # of a part of the user's own, which says of itself what it likes
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Unsupported(f"parts that cannot be read ({problem})") from error
+
+
+def _lowered(model: Any, batch_size: int) -> Member:
+    functional = _functional(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of configurations that cannot be saved: none is
         nodes, described, shapes, layers = _graph(functional)
-    weight = model._compile_loss._user_loss_weights if model._compile_loss else None
-    if weight is not None and not isinstance(weight, int | float):
-        raise Unsupported("a loss weight an output")
+    loss = losses.describe(model.loss)
+    losses.check_end(loss, dict(nodes[-1].static).get("activation"))
     return Member(
-        template=Template(nodes, losses.describe(loss), batch_size),
+        template=Template(nodes, loss, batch_size, Signature.of(functional)),
         described=described,
         shapes=shapes,
         features=tuple(_features(tensor) for tensor in functional.inputs),
-        optimizer=optimizers.describe(optimizer),
-        schedule=optimizers.schedule(optimizer),
-        loss_weight=1.0 if weight is None else float(weight),
+        optimizer=optimizers.describe(model.optimizer),
+        schedule=optimizers.schedule(model.optimizer),
+        loss_weight=_loss_weight(model),
         layers=layers,
     )
+
+
+def _functional(model: Any) -> Any:
+    """The graph of a model that is trained as Keras does."""
+    if type(model) not in (keras.Sequential, keras.Model, Functional):
+        raise Unsupported(f"a model of class {type(model).__name__}")
+    check_methods(model)
+    functional = model._functional if type(model) is keras.Sequential else model
+    if functional is None or len(functional.outputs) != 1:
+        raise Unsupported("a model without a known input, or with several outputs")
+    _features(functional.outputs[0])
+    return functional
+
+
+def _loss_weight(model: Any) -> float:
+    weight = model._compile_loss._user_loss_weights if model._compile_loss else None
+    if weight is not None and not isinstance(weight, int | float):
+        raise Unsupported("a loss weight an output")
+    return 1.0 if weight is None else float(weight)
 
 
 def _graph(functional: Any) -> tuple[Any, ...]:
@@ -115,7 +121,8 @@ def _graph(functional: Any) -> tuple[Any, ...]:
         layer = call.operation
         if any(layer is each for each in layers) and layer.weights:
             raise Unsupported("a layer that is called twice")
-        kind = _kind(layer)
+        kind = checked_kind(layer)
+        _check_inputs(call, kind)
         tensor = call.input_tensors[0]
         each = _described(layer, kind, tensor)
         nodes.append(
@@ -132,7 +139,9 @@ def _graph(functional: Any) -> tuple[Any, ...]:
         known[id(call.outputs[0])] = len(nodes) - 1
     if not nodes or known.get(id(functional.outputs[0])) != len(nodes) - 1:
         raise Unsupported("a model whose output is not its last layer")
-    return _exact(nodes, described), tuple(described), tuple(shapes), tuple(layers)
+    widths = [each.widths for each in described]
+    features = [_features(tensor) for tensor in functional.inputs]
+    return fixed(nodes, widths, shapes, features), tuple(described), tuple(shapes), tuple(layers)
 
 
 def _calls(functional: Any) -> list[Any]:
@@ -141,49 +150,27 @@ def _calls(functional: Any) -> list[Any]:
         for call in functional._nodes_by_depth[depth]:
             if call.is_input or not call.operation:
                 continue
-            options = {k: v for k, v in call.arguments.kwargs.items() if v not in (None, False)}
-            if options or len(call.outputs) != 1:
+            given = call.arguments.kwargs.values()
+            options = [each for each in given if each is not None and each is not False]
+            if options or len(call.arguments.args) != 1 or len(call.outputs) != 1:
                 raise Unsupported(f"{call.operation.name} called with options or several outputs")
             calls.append(call)
     return calls
 
 
-def _kind(layer: Any) -> Kind:
-    kind = KINDS.get(type(layer))
-    if kind is None:
-        raise Unsupported(f"layer {type(layer).__name__}")
-    parts = [layer]
-    if isinstance(layer, keras.layers.Bidirectional):
-        parts += [layer.forward_layer, layer.backward_layer]
-    for part in parts:
-        _check_options(part, KINDS[type(part)])
-    return kind
-
-
-def _check_options(layer: Any, kind: Kind) -> None:
-    """Whatever is not read here has to have Keras's default value."""
-    if layer.dtype_policy.name != "float32" or not layer.trainable:
-        raise Unsupported(f"{layer.name} in {layer.dtype_policy.name}, or frozen")
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise Unsupported(f"{layer.name} with channels first")
-    defaults = _parameters(layer.__class__)
-    for name, value in layer.get_config().items():
-        if name in kind.reads or name in NEUTRAL or name.endswith(ALTERNATIVES):
-            continue
-        default = defaults[name].default if name in defaults else False
-        if value != default and not (value is None and default is False):
-            raise Unsupported(f"{type(layer).__name__}({name}={value})")
-
-
-@cache
-def _parameters(kind: Any) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(kind.__init__).parameters
+def _check_inputs(call: Any, kind: Kind) -> None:
+    """Several inputs are for layers that merge them; feature by feature, if these are as many."""
+    shapes = {tuple(tensor.shape) for tensor in call.input_tensors}
+    name = type(call.operation).__name__
+    if len(call.input_tensors) > 1 and not kind.merges:
+        raise Unsupported(f"{name} with several inputs")
+    if kind.feature_by_feature and len(shapes) > 1:
+        raise Unsupported(f"{name} of inputs of different shapes")
 
 
 def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
     described = kind.describe(layer.get_config(), _features(tensor))
-    if len(described.weights) != len(layer.weights):
-        raise Unsupported(f"{type(layer).__name__} with weights that are not known here")
+    check_weights(layer, described.weights)
     for each in described.weights:
         initial.check(described.initializers[each.name])
     return described
@@ -191,30 +178,5 @@ def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
 
 def _features(tensor: Any) -> int:
     if None in tensor.shape[1:] or len(tensor.shape) < 2:
-        raise Unsupported(f"inputs of shape {tensor.shape}")
+        raise Unsupported(f"inputs or outputs of shape {tensor.shape}")
     return int(tensor.shape[-1])
-
-
-def _exact(nodes: list[Node], described: list[Described]) -> tuple[Node, ...]:
-    """Fix the widths of what the output, or a layer that mixes features, is made of."""
-    wanted = {len(nodes) - 1}
-    for node in nodes:
-        if kind_of(node).exact_input:
-            wanted |= {source for source in node.inputs if source >= 0}
-    exact: set[int] = set()
-    while wanted:
-        index = wanted.pop()
-        if index in exact:
-            continue
-        exact.add(index)
-        if not described[index].widths:
-            wanted |= {source for source in nodes[index].inputs if source >= 0}
-    return tuple(
-        replace(
-            node, exact=tuple(sorted(described[index].widths.items())) if index in exact else ()
-        )
-        for index, node in enumerate(nodes)
-    )
-
-
-BY_NAME: dict[str, Kind] = {layer.__name__: kind for layer, kind in KINDS.items()}

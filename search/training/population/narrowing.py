@@ -12,9 +12,9 @@ import numpy as np
 from . import activations
 from .errors import Unsupported
 from .initial import Array
-from .kinds import like_input
-from .layout import Layout, follow
-from .lowering import Member, kind_of
+from .layout import Layout
+from .lowering import Member
+from .nodes import follow, kind_of
 
 UNITS = "units"  # the only width whose entries are not in an order
 NO_UNIT = -1
@@ -100,9 +100,10 @@ def _groups(member: Member) -> list[Group]:
     ]
     given = [np.full(width, NO_UNIT) for width in member.features]
     tied = _Tied(int(first[-1]))
-    known = [_numbered(each) for each in follow(member, own, given)]
-    for node in member.template.nodes:
-        if len(node.inputs) > 1 and kind_of(node).mask is like_input:
+    nodes = member.template.nodes
+    known = [_numbered(each) for each in follow(nodes, member.shapes, own, given)]
+    for node in nodes:
+        if kind_of(node).feature_by_feature:
             sources = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
             for one, other in pairwise(sources):
                 tied.tie(one, other)

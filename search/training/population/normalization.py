@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 
 from .errors import Unsupported
 from .kinds import Call, Config, Described, Kind, Weight, lift, weighted
@@ -16,6 +17,8 @@ from .kinds import Call, Config, Described, Kind, Weight, lift, weighted
 def _normalization(config: Config, features: int) -> Described:
     if config["axis"] not in (-1, [-1]):
         raise Unsupported(f"a normalization over axis {config['axis']}")
+    if not np.float32(config["epsilon"]) > 0:
+        raise Unsupported("a normalization without epsilon: padding is 0 / 0")
     names = [name for name, has in (("gamma", config["scale"]), ("beta", config["center"])) if has]
     weights = [Weight(name=name, axes=("in",)) for name in names]
     static = {"epsilon": config["epsilon"]}

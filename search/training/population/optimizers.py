@@ -21,7 +21,6 @@ from .initial import Array
 State = tuple[Any, Any]  # two vectors as long as the weights
 Schedule = Callable[[Array], Array]  # learning rates, of steps
 
-ADAGRAD_START = 0.1
 NADAM_DECAY = 0.96
 PROBED = (0, 1, 7, 100, 10_000)  # steps at which a schedule is compared with itself
 
@@ -41,8 +40,10 @@ def describe(optimizer: Any) -> dict[str, float]:
     rate = 0.0 if schedule_of(optimizer) else config["learning_rate"]
     if not isinstance(rate, float):
         raise Unsupported("a learning rate that is no number")
-    if getattr(optimizer, "_exclude_from_weight_decay", None):
+    if any(getattr(optimizer, name, None) for name in EXCLUDED):
         raise Unsupported("weights excluded from weight decay")
+    if not np.float32(config.get("epsilon", 1.0)) > 0:
+        raise Unsupported(f"optimizer {kind}(epsilon={config['epsilon']}): padding is 0 / 0")
     first = {"SGD": "momentum", "RMSprop": "rho"}.get(kind, "beta_1")
     return {
         "kind": float(KINDS.index(kind)),
@@ -170,6 +171,7 @@ NUMBERS = (
     *("kind", "learning_rate", "beta_1", "beta_2"),
     *("epsilon", "weight_decay", "nesterov", "start"),
 )
+EXCLUDED = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 UNSUPPORTED = (
     "amsgrad",
     "centered",

@@ -23,7 +23,7 @@ def pool(x: Any, size: Sizes, strides: Sizes, mode: str, average: bool) -> Any:
     added = padding(mode, x.shape[1:-1], size, strides, ones)
     seen = slices(padded(x, added, 0.0 if average else -jnp.inf), size, strides, ones)
     if not average:
-        return reduce(jnp.maximum, seen)
+        return reduce(_larger, seen)
     inside = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
     counts = sum(slices(padded(inside, added), size, strides, ones))
     return sum(seen) / counts
@@ -40,6 +40,42 @@ def _pool_whole(x: Any, size: Sizes, average: bool) -> Any:
         return tiles.mean(inside)
     within = jnp.moveaxis(tiles, inside, range(len(inside)))
     return largest(within.reshape(-1, *within.shape[len(inside) :]))
+
+
+@partial(jax.custom_jvp)
+def _larger(one: Any, other: Any) -> Any:
+    """The larger value; where they are equal the gradient is that of the first."""
+    return jnp.maximum(one, other)
+
+
+def _larger_moved(values: tuple[Any, Any], moved: tuple[Any, Any]) -> tuple[Any, Any]:
+    one, other = values
+    return jnp.maximum(one, other), jnp.where(other > one, moved[1], moved[0])
+
+
+_larger.defjvp(_larger_moved)
+
+
+@partial(jax.custom_vjp)
+def largest_of_all(x: Any) -> Any:
+    """Largest along the first axis; those that are equally large share its gradient.
+
+    Keras does so where it pools over all of space, and not where it pools windows.
+    """
+    return x.max(0)
+
+
+def _all_forward(x: Any) -> Any:
+    x = jax.lax.optimization_barrier(x)  # computed twice, it could differ by rounding
+    value = x.max(0)
+    return value, x == value
+
+
+def _all_backward(equal: Any, gradient: Any) -> Any:
+    return (equal * (gradient / jnp.maximum(equal.sum(0), 1)),)
+
+
+largest_of_all.defvjp(_all_forward, _all_backward)
 
 
 @partial(jax.custom_vjp)

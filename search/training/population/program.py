@@ -16,7 +16,8 @@ from .dataset import Dataset
 from .initial import Array
 from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
-from .lowering import Member, kind_of
+from .lowering import Member
+from .nodes import kind_of
 from .places import EVERYWHERE, LANES, lanes_mesh, placed
 from .sizing import is_brief
 from .stem import Stem
@@ -52,7 +53,8 @@ class Program:
         at_once = (AT_ONCE if on_processor else AT_ONCE_ELSEWHERE) // (lanes * layout.row_size)
         self._validation_rows = data.validation_rows
         self._stem = Stem.of(member)
-        self._data = data.arrays(max(1, min(at_once, self._validation_rows)), self._stem)
+        rows_at_once = max(1, min(at_once, self._validation_rows))
+        self._data = data.arrays(rows_at_once, self._stem, self.template)
         brief = is_brief(member, widths, lanes, data.rows)
         self._advance = jax.jit(
             jax.shard_map(

@@ -15,10 +15,9 @@ import numpy as np
 
 from . import activations
 from .errors import Unsupported
+from .initial import forget_bias
 from .kinds import Array, Call, Config, Described, Kind, Weight, lift, own_width, product, weighted
 from .layers import LAYERS
-
-Step = Callable[[Mapping[str, Any], Any, Any, Callable[[str, Any], Any]], tuple[Any, Any]]
 
 READS = frozenset(
     {"units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias", "seed"}
@@ -38,7 +37,7 @@ def _describe(cell: str) -> Callable[[Config, int], Described]:
         static = {
             "cell": cell,
             "activation": _keeps_zero(config["activation"]),
-            "recurrent": activations.describe(config.get("recurrent_activation", "linear")),
+            "recurrent": _of_gates(config.get("recurrent_activation", "linear")),
             "sequences": config["return_sequences"],
             "backwards": config["go_backwards"],
             "reset_after": config.get("reset_after", False),
@@ -46,7 +45,7 @@ def _describe(cell: str) -> Callable[[Config, int], Described]:
         weights = _weights(cell, config, "")
         described = weighted(config, weights)
         if config.get("unit_forget_bias") and config["use_bias"]:
-            described["initializers"]["bias"] = {"class_name": "ForgetBias", "config": {}}
+            described["initializers"]["bias"] = forget_bias(config["bias_initializer"])
         return Described(static=static, widths={"units": config["units"]}, **described)
 
     return describe
@@ -56,6 +55,13 @@ def _keeps_zero(activation: Any) -> str:
     name = activations.describe(activation)
     if activations.moves_zero(name):
         raise Unsupported(f"a recurrent layer with activation {name}")
+    return name
+
+
+def _of_gates(activation: Any) -> str:
+    name = activations.describe(activation)
+    if name == activations.SOFTMAX:
+        raise Unsupported("a recurrent layer with gates that are a softmax")
     return name
 
 

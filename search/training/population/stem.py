@@ -21,7 +21,8 @@ import numpy as np
 from .blocks import Windows, by_block
 from .initial import Array
 from .kinds import lift
-from .lowering import Member, Node
+from .lowering import Member
+from .nodes import Node
 from .pooling import largest_of, to_largest
 from .windows import Padding, Sizes, gathered, padding
 

@@ -29,7 +29,10 @@ def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int)
             model = build(pipeline, hp)
     except Exception as error:
         raise Unsupported("weights that cannot be left unallocated") from error
-    return _lowered(pipeline, model, hp, rows)
+    member = _lowered(pipeline, model, hp, rows)
+    if any(weight._value is not None for layer in member.layers for weight in layer.weights):
+        raise Unsupported("weights of its own")  # a member's are drawn anew
+    return member
 
 
 class Templates:

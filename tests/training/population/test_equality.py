@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import keras
@@ -46,12 +48,15 @@ class Halved(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate}
 
 
-def difference(models: Sequence[keras.Model], x: np.ndarray, y: np.ndarray) -> float:
+def difference(models: Sequence[keras.Model], x: Any, y: np.ndarray, steps: int = STEPS) -> float:
     """Largest between weights trained together, at padded widths, and by Keras alone."""
     members = [lower(model, BATCH) for model in models]
     assert len({member.template for member in members}) == 1
     widths = padded_widths(members)
-    program = Program(members[0], widths, Dataset((x, y), x[:11]), len(members))
+    dataset = Dataset((x, y), of_rows(x, slice(11)))
+    for member in members:
+        dataset.check(member)
+    program = Program(members[0], widths, dataset, len(members))
     states = []
     for number, member in enumerate(members):
         layout = Layout.of(member, widths)
@@ -60,22 +65,27 @@ def difference(models: Sequence[keras.Model], x: np.ndarray, y: np.ndarray) -> f
         states.append(program.state(member, layout, padded, number))
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
     order = np.resize(np.random.default_rng(1).permutation(ROWS), (program.steps, BATCH))
-    for _ in range(STEPS // program.steps):
+    for _ in range(steps // program.steps):
         stacked, _, predicted = program.advance(
             stacked, np.stack([order] * len(members)), [member.schedule for member in members]
         )
     worst = 0.0
     for number, (model, member) in enumerate(zip(models, members, strict=True)):
-        for _ in range(STEPS // program.steps):
+        for _ in range(steps // program.steps):
             for rows in order:
-                model.train_on_batch(x[rows], y[rows])
+                model.train_on_batch(of_rows(x, rows), y[rows])
         state = jax.tree.map(lambda leaf, i=number: leaf[i], stacked)
         expected = [value for layer in member.layers for value in layer.get_weights()]
         for own, other in zip(program.weights(member, state), expected, strict=True):
             worst = max(worst, float(np.abs(own - other).max(initial=0)))
-        worst = max(worst, float(np.abs(model.predict_on_batch(x[:11]) - predicted[number]).max()))
+        alone = model.predict_on_batch(of_rows(x, slice(11)))
+        worst = max(worst, float(np.abs(alone - predicted[number]).max()))
         assert not state["trained"][_padding(program, member)].any(), "padding has moved"
     return worst
+
+
+def of_rows(x: Any, rows: Any) -> Any:
+    return keras.tree.map_structure(lambda leaf: leaf[rows], x)
 
 
 def _padding(program: Program, member: object) -> np.ndarray:
@@ -192,6 +202,212 @@ def test_branches_that_meet_again(combine: type[keras.Layer]) -> None:
     assert difference([branched(3, combine), branched(6, combine)], inputs(ROW), y) < 1e-4
 
 
+def merging(
+    build: Callable[[Any, int], Any], width: int, shape: Sequence[int], optimizer: Any = "adam"
+) -> keras.Model:
+    source = keras.Input(shape)
+    model = keras.Model(source, L.Dense(CLASSES, "softmax")(build(source, width)))
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
+    return model
+
+
+def beside_both_directions(x: Any, width: int) -> Any:
+    both = L.Bidirectional(L.LSTM(width, return_sequences=True))(x)
+    return L.GlobalAveragePooling1D()(L.Add()([L.Dense(2 * width)(x), both]))
+
+
+def beside_a_concatenation(x: Any, width: int) -> Any:
+    two = L.Concatenate()([L.Dense(width, "sigmoid")(x), L.Dense(width)(x)])
+    return L.Add()([two, L.Dense(2 * width, "sigmoid")(x)])
+
+
+def beside_something_flat(x: Any, width: int) -> Any:
+    flat = L.Flatten()(L.Dense(width)(x))
+    return L.Multiply()([flat, L.Dense(SERIES[0] * width, "sigmoid")(L.Flatten()(x))])
+
+
+def with_the_input(x: Any, width: int) -> Any:
+    return L.Dense(width, "relu")(L.Add()([L.Dense(x.shape[-1])(L.Dense(width)(x)), x]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("build", "shape", "widths"),
+    [
+        (beside_both_directions, SERIES, [3]),
+        (beside_a_concatenation, ROW, [3]),
+        (beside_something_flat, SERIES, [3]),
+        (with_the_input, ROW, [3, 5]),
+        (with_the_input, SERIES[1:], [3, 5]),  # a width that would be padded
+    ],
+)
+def test_branches_that_are_padded_in_different_places_are_not_padded(
+    build: Callable[[Any, int], Any], shape: Sequence[int], widths: list[int]
+) -> None:
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    assert difference([merging(build, w, shape) for w in widths], inputs(shape), y) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loss", "units", "activation"),
+    [
+        ("sparse_categorical_crossentropy", CLASSES, "softmax"),
+        ("mse", 1, "linear"),
+        ("binary_crossentropy", 1, "sigmoid"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), (1,)])
+def test_labels_of_images_may_lack_their_channel(
+    loss: str, units: int, activation: str, more: tuple[int, ...]
+) -> None:
+    def model(width: int) -> keras.Model:
+        stack = [keras.Input(IMAGE), L.Conv2D(width, 3, padding="same", activation="relu")]
+        made = keras.Sequential([*stack, L.Conv2D(units, 1, activation=activation)])
+        made.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss)
+        return made
+
+    y = np.random.default_rng(2).integers(0, min(units + 1, CLASSES), (ROWS, *IMAGE[:2], *more))
+    assert difference([model(3), model(5)], inputs(IMAGE), y, steps=20) < 1e-4
+
+
+def zeros_first(shape: Sequence[int]) -> np.ndarray:
+    """What a network without biases makes equal values of."""
+    x = inputs(shape)
+    x[:, : shape[0] // 2] = 0
+    return x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda: [L.GlobalMaxPooling1D()],
+        lambda: [L.MaxPooling1D(3, strides=2), L.Flatten()],
+        lambda: [L.MaxPooling1D(3, strides=1, padding="same"), L.Flatten()],
+        lambda: [L.MaxPooling1D(2), L.Flatten()],
+    ],
+)
+def test_equally_large_values_share_a_gradient_as_in_keras(
+    pool: Callable[[], list[keras.Layer]],
+) -> None:
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    models = [
+        compiled(
+            lambda width: [L.SimpleRNN(width, return_sequences=True), *pool()],
+            width,
+            SERIES,
+            optimizer=keras.optimizers.SGD(0.1),
+        )
+        for width in (3, 5)
+    ]
+    assert difference(models, zeros_first(SERIES), y, steps=10) < 1e-4
+
+
+def wide_and_deep(order: Sequence[str] | None) -> keras.Model:
+    """Takes its inputs in this order; None: by their names."""
+    given = {name: keras.Input((4,), name=name) for name in ("wide", "deep")}
+    branches = [L.Dense(3, "relu")(given["wide"]), L.Dense(4, "tanh")(given["deep"])]
+    outputs = L.Dense(CLASSES, "softmax")(L.Concatenate()(branches))
+    model = keras.Model([given[name] for name in order] if order else given, outputs)
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    return model
+
+
+NAMED = {"wide": inputs(ROW), "deep": 1 - 3 * inputs(ROW)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("order", "x"),
+    [
+        (None, NAMED),
+        (("wide", "deep"), NAMED),
+        (("deep", "wide"), NAMED),
+        (("wide", "deep"), {**NAMED, "another": inputs(ROW)}),
+        (("wide", "deep"), tuple(NAMED.values())),
+    ],
+)
+def test_inputs_are_found_by_name_or_in_order(order: Sequence[str] | None, x: Any) -> None:
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    assert difference([wide_and_deep(order)], x, y) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "layers", "x"),
+    [
+        (((4,), "int32"), [L.Rescaling(0.5)], 3 * inputs(ROW)),
+        (((4,), "float32"), [], inputs(ROW, vocabulary=9)),
+        (((4, 1), "float32"), [L.Conv1D(3, 2), L.Flatten()], inputs(ROW)),
+        (((1,), "float32"), [L.Dense(3)], inputs(ROW)[:, 0]),
+        (((4,), "float32"), [], inputs(ROW)[..., None]),
+        (((5,), "float32"), [L.Embedding(9, 3), L.Flatten()], inputs((5,), vocabulary=9)),
+    ],
+)
+def test_data_is_given_the_type_and_rank_of_an_input(
+    source: tuple[Sequence[int], str], layers: list[keras.Layer], x: np.ndarray
+) -> None:
+    shape, dtype = source
+    model = keras.Sequential(
+        [keras.Input(shape, dtype=dtype), *layers, L.Dense(CLASSES, "softmax")]
+    )
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    assert difference([model], x, y) < 1e-4
+
+
+def one_layer(loss: str = "sparse_categorical_crossentropy") -> keras.Model:
+    return compiled(lambda width: [], 3, ROW, loss=loss)
+
+
+def of_words() -> keras.Model:
+    return compiled(lambda width: [L.Embedding(9, width), L.Flatten()], 3, (5,))
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "labels", "words"),
+    [
+        (lambda: wide_and_deep(None), {**NAMED, "another": inputs(ROW)}, (), "of other names"),
+        (lambda: wide_and_deep(None), tuple(NAMED.values()), (), "data without names"),
+        (lambda: wide_and_deep(("wide", "deep")), {"wide": inputs(ROW)}, (), "of other names"),
+        (lambda: wide_and_deep(("wide", "deep")), inputs(ROW), (), "2 inputs"),
+        (one_layer, {"rows": inputs(ROW)}, (), "of other names"),
+        (one_layer, inputs(SERIES), (), "rows of shape"),
+        (one_layer, inputs(ROW).astype(str), (), "inputs of type <U"),
+        (one_layer, inputs(ROW), (3,), "labels of shape"),
+        (lambda: one_layer("categorical_crossentropy"), inputs(ROW), (), "labels of shape"),
+        (lambda: one_layer("mse"), inputs(ROW), (1,), "labels of shape"),
+        (of_words, inputs((5,), vocabulary=12), (), "an Embedding of 9 words, for 0 to 11"),
+        (of_words, inputs((5,), vocabulary=9) - 1, (), "an Embedding of 9 words, for -1 to 7"),
+    ],
+)
+def test_data_that_does_not_match_is_refused(
+    make: Callable[[], keras.Model], x: Any, labels: tuple[int, ...], words: str
+) -> None:
+    dataset = Dataset((x, np.zeros((ROWS, *labels), int)), of_rows(x, slice(11)))
+    with pytest.raises(Unsupported, match=words):
+        dataset.check(lower(make(), BATCH))
+
+
+def test_an_embedding_of_what_is_computed_is_refused() -> None:
+    model = compiled(lambda width: [L.Flatten(), L.Embedding(9, width), L.Flatten()], 3, (5, 1))
+    x = inputs((5, 1), vocabulary=9)
+    with pytest.raises(Unsupported, match="an Embedding of what is computed"):
+        Dataset((x, np.zeros(ROWS, int)), x).check(lower(model, BATCH))
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_an_lstm_begins_with_the_biases_of_its_user(forget: bool) -> None:
+    bias = keras.initializers.Constant(3.0)
+    make = lambda width: [L.LSTM(width, bias_initializer=bias, unit_forget_bias=forget)]  # noqa: E731
+    model = compiled(make, 4, SERIES)
+    member = lower(model, BATCH)
+    layout = Layout.of(member, padded_widths([member]))
+    drawn = layout.own(layout.initial(member, np.random.default_rng(0)))
+    assert np.array_equal(drawn[2], model.layers[0].get_weights()[2])
+
+
 @st.composite
 def stacks(draw: st.DrawFn) -> Callable[[int], list[keras.Layer]]:
     """Convolutional networks of one to three blocks."""
@@ -233,21 +449,72 @@ def test_random_architectures_train_as_they_would_alone(
     assert difference(models, inputs(IMAGE), y) < 1e-4
 
 
+class Regularizer(keras.regularizers.Regularizer):
+    """Cannot be written down."""
+
+    def __call__(self, x):
+        return keras.ops.sum(x**2)
+
+
+class HeNormal(keras.initializers.Initializer):
+    """Called like one of Keras's."""
+
+    def __call__(self, shape, dtype=None, **options):
+        return keras.ops.ones(shape, dtype)
+
+    def get_config(self):
+        return {}
+
+
+def relu(x):
+    """Called like one of Keras's."""
+    return 2 * keras.ops.relu(x)
+
+
+def mean_squared_error(labels, predictions):
+    """Called like one of Keras's."""
+    return 2 * keras.ops.mean((labels - predictions) ** 2, axis=-1)
+
+
+class MeanSquaredError(keras.losses.MeanSquaredError):
+    """Called like the one it is made of."""
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
         (lambda: L.Lambda(lambda x: x), "Lambda"),
         (lambda: L.Dense(3, kernel_constraint="non_neg"), "kernel_constraint"),
         (lambda: L.Dense(3, activation=lambda x: x), "activation"),
+        (lambda: L.Dense(3, activation=relu), "an activation of its own, relu"),
+        (lambda: L.LSTM(3, recurrent_activation=relu), "an activation of its own, relu"),
+        (lambda: L.Dense(3, activity_regularizer="l2"), "activity_regularizer"),
         (lambda: L.LSTM(3, dropout=0.5), "dropout"),
         (lambda: L.Dense(3, dtype="mixed_float16"), "mixed_float16"),
         (lambda: L.Dense(3, kernel_regularizer="orthogonal_regularizer"), "regularizer"),
+        (lambda: L.Dense(3, kernel_regularizer=Regularizer()), "cannot be read"),
+        (lambda: L.Dense(3, activation=keras.ops.gelu), "an activation of its own, gelu"),
+        (lambda: L.Dense(3, activation=functools.partial(relu)), "cannot be read"),
+        (lambda: L.Dense(3, kernel_initializer=HeNormal()), "initializer HeNormal"),
+        (lambda: L.Dense(3, kernel_initializer=functools.partial(HeNormal())), "cannot be read"),
+        (lambda: L.Dense(3, bias_initializer=keras.initializers.Constant([1.0])), "with an array"),
+        (lambda: L.LSTM(3, bias_initializer=HeNormal()), "initializer HeNormal"),
+        (lambda: L.LSTM(3, recurrent_activation="softmax"), "gates that are a softmax"),
+        (lambda: L.Bidirectional(L.RNN(L.LSTMCell(3))), "layer RNN"),
+        (lambda: L.BatchNormalization(epsilon=0.0), "without epsilon"),
+        (lambda: L.LayerNormalization(epsilon=0.0), "without epsilon"),
     ],
 )
 def test_what_has_no_counterpart_is_refused(layer: Callable[[], keras.Layer], words: str) -> None:
-    shape = SERIES if "dropout" in words else ROW
+    shape = SERIES if isinstance(made := layer(), L.LSTM | L.Bidirectional) else ROW
     with pytest.raises(Unsupported, match=words):
-        lower(compiled(lambda width: [layer()], 3, shape), BATCH)
+        lower(compiled(lambda width: [made], 3, shape), BATCH)
+
+
+def without_decay(**excluded: Any) -> keras.Optimizer:
+    optimizer = keras.optimizers.AdamW(weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(**excluded)
+    return optimizer
 
 
 @pytest.mark.parametrize(
@@ -258,6 +525,16 @@ def test_what_has_no_counterpart_is_refused(layer: Callable[[], keras.Layer], wo
         ({"optimizer": keras.optimizers.Adam(WARMUP)}, "schedule CosineDecay"),
         ({"loss": "poisson"}, "loss poisson"),
         ({"loss": lambda y, p: p}, "loss"),
+        ({"loss": mean_squared_error}, "a loss of its own, mean_squared_error"),
+        ({"loss": MeanSquaredError()}, "a loss of its own, MeanSquaredError"),
+        ({"loss": keras.losses.Huber(delta=0.1)}, "loss Huber with delta"),
+        ({"loss": keras.losses.MeanSquaredError(dtype="bfloat16")}, "with _dtype"),
+        ({"loss": keras.losses.MeanSquaredError(reduction="sum")}, "with reduction"),
+        ({"loss": keras.losses.SparseCategoricalCrossentropy(axis=1)}, "with axis"),
+        ({"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}, "from logits"),
+        ({"optimizer": keras.optimizers.Adam(epsilon=0.0)}, "epsilon"),
+        ({"optimizer": without_decay(var_names=["bias"])}, "excluded from weight decay"),
+        ({"optimizer": without_decay(var_list=[keras.Variable(1.0)])}, "excluded from weight"),
     ],
 )
 def test_a_training_that_has_no_counterpart_is_refused(
@@ -279,3 +556,61 @@ def test_subclassed_and_shared_models_are_refused() -> None:
     twice.compile(optimizer="sgd", loss="mse")
     with pytest.raises(Unsupported, match="called twice"):
         lower(twice, BATCH)
+
+
+def gated(x: Any, width: int) -> Any:
+    """Each feature of each step by one number of the whole series."""
+    return L.Flatten()(L.Multiply()([L.Dense(6)(x), L.Dense(6)(L.GlobalAveragePooling1D()(x))]))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda x, width: L.LSTM(width)(x, [L.Dense(width)(x[:, 0])] * 2), "called with options"),
+        (lambda x, width: L.GlobalAveragePooling1D()(x, x[..., 0] > 0), "called with options"),
+        (lambda x, width: L.Flatten()(L.Add()([L.Dense(3)(x), L.Dense(1)(x)])), "different shapes"),
+        (gated, "different shapes"),
+        (lambda x, width: L.Reshape(())(L.Dense(1)(L.Flatten()(x))), "no feature|shape"),
+    ],
+)
+def test_layers_of_inputs_that_have_no_counterpart_are_refused(
+    build: Callable[[Any, int], Any], words: str
+) -> None:
+    source = keras.Input(SERIES)
+    model = keras.Model(source, build(source, 3))
+    model.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(Unsupported, match=f"{words}|layer GetItem"):
+        lower(model, BATCH)
+
+
+def froze_a_bias(model: keras.Model) -> None:
+    model.layers[0].bias.trainable = False
+
+
+def has_its_own(name: str, of: Callable[[keras.Model], Any]) -> Callable[[keras.Model], None]:
+    return lambda model: setattr(of(model), name, lambda *given, **named: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (froze_a_bias, "a bias that is frozen"),
+        (has_its_own("compute_loss", lambda model: model), "a compute_loss of its own"),
+        (has_its_own("train_step", lambda model: model), "a train_step of its own"),
+        (has_its_own("call", lambda model: model.layers[0]), "a call of its own"),
+    ],
+)
+def test_what_was_changed_after_it_was_built_is_refused(
+    change: Callable[[keras.Model], None], words: str
+) -> None:
+    model = compiled(lambda width: [L.Dense(width)], 3, ROW)
+    change(model)
+    with pytest.raises(Unsupported, match=words):
+        lower(model, BATCH)
+
+
+def test_inputs_in_half_precision_are_refused() -> None:
+    model = keras.Sequential([keras.Input(ROW, dtype="float16"), L.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse")
+    with pytest.raises(Unsupported, match="inputs of type float16"):
+        lower(model, BATCH)

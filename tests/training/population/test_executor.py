@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,11 @@ from occam.search.data.preparation import prepare, without_test
 from occam.search.metrics import metric
 from occam.search.models.building import restore
 from occam.search.models.evaluation import score
-from occam.search.pipeline import load
+from occam.search.pipeline import Pipeline, load
+from occam.search.training.population import executor
+from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.executor import Population
+from occam.search.training.population.templates import member_of
 from occam.search.training.trial import Task
 from occam.search.trials import Trial, TrialState
 from tasks import blobs
@@ -135,8 +140,81 @@ def test_a_program_is_compiled_once_for_a_template(tmp_path):
     assert program._advance._cache_size() == 1  # new lanes come from the host, others do not
 
 
+@pytest.mark.slow
+def test_a_population_that_failed_is_said_once_and_not_tried_again(tmp_path, monkeypatch):
+    tried, said = [], []
+    monkeypatch.setattr(executor, "Program", lambda *given: tried.append(given) or 1 / 0)
+    searching, _, _ = population(tmp_path, target=0.9999, notice=said.append)
+    for batch in range(2):
+        ended = train(searching, *(trial(2 * batch + n, 5 + n) for n in range(2)))
+        assert all(each.score is not None for each in ended.values())
+    assert len(tried) == 1
+    assert said == ["A population failed, fit takes over: ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.slow
+def test_a_template_of_which_nothing_is_needed_ends_too(tmp_path):
+    """The one before it reaches, with a smaller model."""
+    searching, _, _ = population(tmp_path, target=0.5)
+    deeper = {"layers": 2, "units_0": 9, "units_1": 9, "learning_rate": 0.03}
+    large = replace(trial(1, 9), hyperparameters=deeper, parameter_count=200)
+    ended = train(searching, trial(0, 4), large)
+    assert ended[0].reached
+    assert "not smaller" in ended[1].reason
+
+
+def test_data_that_a_model_would_not_read_alike_is_left_to_fit(tmp_path):
+    said = []
+    searching, _, data = population(tmp_path, notice=said.append)
+    labels = np.eye(2)[data.train[1]]
+    searching._data = type(data)((data.train[0], labels), data.validation, data.test)
+    assert searching._member(trial(0, 4)) is None
+    assert len(said) == 1
+    assert said[0].endswith("models with labels of shape (2,), for outputs of shape (2,).")
+
+
+def with_given_weights(hp):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
+    model.compile(loss="sparse_categorical_crossentropy")
+    model.set_weights([np.ones((4, 2)), np.zeros(2)])
+    return model
+
+
+def with_an_embedding_matrix(hp):
+    words = keras.layers.Embedding(9, 3, weights=[np.ones((9, 3))])
+    model = keras.Sequential([keras.Input((4,)), words, keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2, "softmax"))
+    model.compile(loss="sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("space", [with_given_weights, with_an_embedding_matrix])
+def test_weights_that_a_build_has_set_are_not_drawn_anew(space):
+    pipeline = Pipeline(data=lambda: None, space=space, target=0.9)
+    with pytest.raises(Unsupported, match="weights"):
+        member_of(pipeline, {}, 40)
+
+
 def test_inputs_that_are_no_numbers_are_left_to_fit(tmp_path):
     searching, _, data = population(tmp_path)
     words = np.array([["a"]] * len(data.train[1]))
     searching._data = type(data)((words, data.train[1]), (words, data.validation[1]), data.test)
     assert searching._member(trial(0, 4)) is None
+
+
+@pytest.mark.slow
+def test_a_second_try_loses_nothing_of_its_batch(tmp_path):
+    """The loop submits it while the others of its batch are still under way."""
+    searching, _, _ = population(tmp_path, target=0.999)
+    waiting = [searching.submit(trial(n, 3 + n)) for n in range(4)]
+    numbers = {id(future): n for n, future in enumerate(waiting)}
+    ended: list[int] = []
+    while waiting:
+        for future in searching.wait(waiting):
+            waiting.remove(future)
+            ended.append(numbers[id(future)])
+            if len(ended) == 1:
+                again = searching.submit(trial(9, 3))
+                numbers[id(again)] = 9
+                waiting.append(again)
+    assert sorted(ended) == [0, 1, 2, 3, 9]

@@ -1,0 +1,50 @@
+"""The layer calls of a template, and what is known of their features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .initial import Array
+from .kinds import Kind, Weight
+from .recurrent import KINDS
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer call of a template; inputs are numbers of earlier nodes, or -1 - n for input n."""
+
+    layer: str
+    static: tuple[tuple[str, Any], ...]
+    inputs: tuple[int, ...]
+    weights: tuple[Weight, ...]
+    exact: tuple[tuple[str, int], ...] = ()  # widths that may not be padded
+
+
+def kind_of(node: Node) -> Kind:
+    """What the node's layer computes."""
+    return BY_NAME[node.layer]
+
+
+def follow(
+    nodes: Sequence[Node],
+    shapes: Sequence[tuple[int, ...]],
+    own: Sequence[Mapping[str, Array]],
+    given: Sequence[Array],
+) -> list[Array]:
+    """Each node's output features: what is known of the units, carried through the graph.
+
+    Args:
+        shapes: space of each node's first input.
+        own: of each node, one value a unit, by the name of the width.
+        given: one value a feature of each model input.
+    """
+    known: list[Array] = []
+    for node, shape, units in zip(nodes, shapes, own, strict=True):
+        inputs = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
+        known.append(kind_of(node).mask(dict(node.static), inputs, units, shape))
+    return known
+
+
+BY_NAME: dict[str, Kind] = {layer.__name__: kind for layer, kind in KINDS.items()}
