@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .failures import Streak, may_pass
-from .stopping import CUT_SHORT
+from .stopping import was_cut_short
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
 from .workers import Executor
 
@@ -288,7 +288,7 @@ class _Search:
             return
         self.trained += 1
         self.epochs += finished.epochs
-        if not finished.reason.startswith(CUT_SHORT):
+        if not was_cut_short(finished.reason):
             self.known.setdefault(same(finished), finished.number)
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):

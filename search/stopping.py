@@ -32,6 +32,11 @@ class Stop(Enum):
 CUT_SHORT = (Stop.OUT_OF_TIME.value, Stop.OUT_OF_EPOCHS.value)
 
 
+def was_cut_short(reason: str) -> bool:
+    """Whether a trial ended as the search did: that says nothing against its configuration."""
+    return reason.startswith(CUT_SHORT)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stops:
     """When to stop a run of at most `epochs` epochs that has to reach `search_target`.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from ..stopping import CUT_SHORT
+from ..stopping import was_cut_short
 from ..trials import PARENT, RECORD, TrialState
 from .descent import Attempt, Width, narrower
 from .pool import Values
@@ -125,7 +125,7 @@ def _reached(record: Record | None) -> bool | None:
 
 
 def _cut_short(record: Record) -> bool:
-    return str(record["reason"]).startswith(CUT_SHORT)
+    return was_cut_short(record.get("reason", ""))
 
 
 def _allowed(distribution: Distribution | Any) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ..stopping import CUT_SHORT
+from ..stopping import was_cut_short
 from ..trials import BATCH, PARENT, RECORD, TrialState
 from .pool import Configuration, Measured, Values
 from .surrogate import Observation, Surrogate
@@ -52,7 +52,7 @@ class History:
         trials = [each for each in study.get_trials(deepcopy=False) if each.number < number]
         told = [(each, each.user_attrs[RECORD]) for each in trials if RECORD in each.user_attrs]
         beaten = _beaten(told)
-        cut = {each.number for each, record in told if record["reason"].startswith(CUT_SHORT)}
+        cut = {each.number for each, record in told if was_cut_short(record.get("reason", ""))}
         self.known = {_key(trial.params) for trial in trials if trial.number not in cut}
         self.trained = [
             _trained(trial, record, outcome_of)
