@@ -41,7 +41,7 @@ def main() -> None:
 
 def _row(name: str, budget: list[str]) -> list[str]:
     command = ["search", name, *budget]
-    shown = [f"`{name}`", goal(name).partition(" · ")[0]]
+    shown = [f"`{name}`", goal(name)[0]]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         done = subprocess.run(

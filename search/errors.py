@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 500  # characters of an error that is passed on
+
 
 class OccamError(Exception):
     """An error whose message says all that the user needs."""
@@ -20,6 +22,11 @@ class Unreachable(OccamError):
 
 class InputError(OccamError, ValueError):
     """What the user gave cannot be used."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Kind and message of an error that somebody else has raised, cut off where it is long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
 
 
 def redacted(text: str) -> str:

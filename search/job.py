@@ -12,7 +12,7 @@ from rich.console import Console
 
 from . import loop, report
 from .counting import first_rows
-from .errors import InputError, Unreachable, redacted
+from .errors import InputError, Unreachable, in_one_line, redacted
 from .executors.choice import executor
 from .gate import Gate
 from .interrupts import Interrupts
@@ -284,7 +284,7 @@ class _Job:
         try:
             return reported(self.plan, self.tracker, trials, summary, model=model, held_out=rows)
         except Exception as error:
-            problem = " ".join(f"{type(error).__name__}: {error}".split())
+            problem = in_one_line(error)
             self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
             return {}, {}
 

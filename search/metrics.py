@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, in_one_line
 
 Array = np.ndarray[Any, Any]
 
@@ -77,7 +77,7 @@ def _own(name: str) -> Metric:
     try:
         measure = getattr(importlib.import_module(module), function)
     except Exception as error:  # whatever that module raises
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = in_one_line(error)
         raise InputError(f"Metric {name!r} cannot be loaded: {problem}.") from error
     if not callable(measure):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 from occam.search.metrics import metric
-from occam.search.training.population.cohort import sized
 from occam.search.training.population.dataset import Dataset
 from occam.search.training.population.lowering import Member
 from occam.search.training.population.program import Program
+from occam.search.training.population.sizing import sized
 from sklearn.model_selection import KFold, StratifiedKFold
 from tasks import BATCH_SIZE, Task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
 from .checks import check_data
@@ -48,7 +48,7 @@ def _step(pipeline: Pipeline, name: str, step: Callable[[], Any]) -> Data:
     except InputError:
         raise
     except Exception as error:
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = in_one_line(error)
         raise InputError(
             f"The {name} step of pipeline {pipeline.name!r} failed: {problem}."
         ) from error

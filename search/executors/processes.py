@@ -11,7 +11,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from ..errors import OccamError
+from ..errors import OccamError, in_one_line
 from ..trials import FinishedTrial, Trial
 from ..workers import Recipe, Worker, WorkerDied
 
@@ -103,7 +103,7 @@ def _serve(parent: connection.Connection, recipe: Recipe, environment: Mapping[s
     try:
         executor = recipe.executor()
     except Exception as error:
-        parent.send(" ".join(f"{type(error).__name__}: {error}".split()))
+        parent.send(in_one_line(error))
         return
     parent.send(None)
     while True:

@@ -10,7 +10,7 @@ import keras
 import keras_tuner
 
 from ..counting import Count, count_build, first_rows, undrawn
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..fingerprint import of_model
 from ..training.schedules import schedule_of
 from .configuration import GivenHyperParameters, register
@@ -84,7 +84,7 @@ class Builder:
         try:
             model, size = self.counted(hp)
         except Exception as problem:  # a configuration that cannot be built is a failed trial
-            return Tried(error=" ".join(f"{type(problem).__name__}: {problem}".split()))
+            return Tried(error=in_one_line(problem))
         scheduled = schedule_of(model.optimizer) is not None
         return Tried(size, scheduled=scheduled, architecture=of_model(model))
 

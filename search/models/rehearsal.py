@@ -9,7 +9,7 @@ import keras
 from .. import fingerprint
 from ..counting import count, first_rows
 from ..data.checks import check_labels
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..training.users_fit import fit_space, keeps_step, trains_itself
 from .building import as_hypermodel, as_hyperparameters, build
 from .configuration import register
@@ -40,7 +40,7 @@ def rehearse(
     except InputError:
         raise
     except Exception as error:
-        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        problem = in_one_line(error)
         raise InputError(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
@@ -62,7 +62,7 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
     except InputError:
         raise
     except Exception as error:
-        problem = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        problem = in_one_line(error)
         raise InputError(
             f"The default model of pipeline {pipeline.name!r} cannot be trained on its data: "
             f"{problem}."

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 
 Factory = Callable[[int], samplers.BaseSampler]  # from a seed
 
@@ -73,7 +73,7 @@ def _custom(name: str) -> Factory:
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever that module raises
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = in_one_line(error)
         raise InputError(f"Sampler {name!r} cannot be imported: {problem}.") from error
     if not (isinstance(kind, type) and issubclass(kind, samplers.BaseSampler)):
         raise InputError(f"Sampler {name!r} is not a subclass of optuna.samplers.BaseSampler.")

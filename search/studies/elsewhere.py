@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..trials import RECORD, TrialState
 from .earlier import METRIC, Earlier
 
@@ -36,7 +36,7 @@ def read(source: str, metric: Metric) -> list[Earlier]:
     except InputError:
         raise
     except Exception as error:  # whatever a database, a driver or a broken file comes up with
-        problem = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        problem = in_one_line(error)
         raise InputError(f"--warm-start {place} cannot be read: {problem}.") from error
     finished = [_earlier(study, trial, metric) for trial in trials]
     return [each for each in finished if each is not None]

@@ -12,7 +12,7 @@ import optuna
 import sqlalchemy
 from optuna.storages.journal import JournalFileBackend
 
-from ..errors import InputError, redacted
+from ..errors import InputError, in_one_line, redacted
 from .database_storage import StudyDatabase
 from .journal_storage import StudyJournal
 from .leases import Leases
@@ -97,7 +97,7 @@ def _database(url: str) -> StudyDatabase:
             "pip install -e '.[postgresql]' for postgresql+psycopg://, or that of your database."
         ) from error
     except Exception as error:  # whatever a database, a driver or an address comes up with
-        problem = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
+        problem = redacted(in_one_line(error))[:300]
         raise InputError(
             f"--storage {redacted(url)} cannot be used: {problem.rstrip('.')}. "
             "Give the URL of a database that is there, as postgresql://user:password@host/name."

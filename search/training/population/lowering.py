@@ -15,6 +15,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # of a model that is a graph; private
 
+from ...errors import in_one_line
 from . import initial, losses, optimizers
 from .errors import Unsupported
 from .exactness import fixed
@@ -68,7 +69,7 @@ def lower(model: Any, batch_size: int) -> Member:
     except Unsupported:
         raise
     except Exception as error:  # of a part of the user's own, which says of itself what it likes
-        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        problem = in_one_line(error)
         raise Unsupported(f"parts that cannot be read ({problem})") from error
 
 
