@@ -251,8 +251,6 @@ def _console(quiet: bool = False) -> Console:
 
 
 def _check_json(path: Path | None) -> None:
-    if path is not None and not path.resolve().parent.is_dir():
-        raise InputError(f"--json {path}: folder {path.resolve().parent} does not exist.")
     if path is None:
         return
     there = path.exists()

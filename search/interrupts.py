@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+HANGUP = getattr(signal, "SIGHUP", None)  # of a terminal; Windows has none
 
 
 class Interrupts:
@@ -36,7 +36,9 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        wanted = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        wanted = [signal.SIGINT, signal.SIGTERM]
+        if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:  # as by `nohup`
+            wanted.append(HANGUP)
         before = {number: signal.signal(number, self._note) for number in wanted}
         try:
             yield self

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .champions import registry
 from .errors import InputError
 from .metrics import metric
-from .runs import child_runs, description, moved, outcome, provenance
+from .runs import child_runs, description, outcome, provenance
 from .runs.child_runs import ChildRun, child_run, key, text
+from .runs.experiments import experiment
 from .runs.store import (
     ACTIVE,
     CONCLUDED,
@@ -30,7 +31,6 @@ from .runs.store import (
     quoted,
     reaching,
     redacted,
-    sqlite_file,
 )
 from .runs.store import default_uri as default_uri
 from .runs.store import last_search as last_search
@@ -67,7 +67,7 @@ class Tracker:
         self.uri, self._shared = uri, shared
         self._client = connect(uri, create=True)
         with reaching(uri):
-            self._experiment = _experiment(self._client, uri, pipeline)
+            self._experiment = experiment(self._client, uri, pipeline)
             self.experiment_id: str = self._experiment.experiment_id
             self._origin = mlflow.tracking.context.registry.resolve_tags()
             self.run_id = self._parent(search, study)
@@ -266,39 +266,3 @@ class Tracker:
             logger.warning("MLflow is back: %d trials were delivered.", waiting)
         self._failing = False
         self._next_write = time.monotonic() + SECONDS_BETWEEN_WRITES
-
-
-def _experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entities.Experiment:
-    """The experiment of a pipeline, made where there is none; it opens as model training."""
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage != "active":
-        raise InputError(
-            f"Experiment {name!r} was deleted in MLflow: bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
-        )
-    database = sqlite_file(uri)
-    if found is not None:
-        if database is not None:
-            _check_place(found)
-        return found
-    place = (database.resolve().parent / "artifacts").as_uri() if database else None
-    tags = {
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": "parameter_count",
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "false",
-    }
-    identity = client.create_experiment(name, artifact_location=place, tags=tags)
-    return client.get_experiment(identity)
-
-
-def _check_place(experiment: mlflow.entities.Experiment) -> None:
-    """Nothing is written where a folder once was that has been moved away."""
-    if not experiment.artifact_location.startswith("file:"):
-        return
-    place = moved.place(experiment.artifact_location)
-    if not place.parent.exists():
-        raise InputError(
-            f"Experiment {experiment.name!r} keeps its files in {place}, which is gone: bring it "
-            f"back, move it to `{moved.ARTIFACTS}` beside the database, or give another store "
-            "with --tracking-uri."
-        )

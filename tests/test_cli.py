@@ -70,7 +70,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["digits", "--seed", "-1"], "'-1' is not a whole number from 0"),
         (["digits", "--margin", "1e300"], "'1e300' is not a number up to 1000"),
         (["digits", "--seed", "9" * 5000], "'99999999999999999999...' is not a whole number"),
-        (["digits", "--json", "no/such/folder/x.json"], "does not exist"),
+        (
+            ["digits", "--json", "no/such/x.json"],
+            "--json no/such/x.json cannot be written: No such",
+        ),
         (["digits", "--json", "."], "--json . cannot be written: Is a directory"),
         (["digits", "--name", "///"], "has no letter or digit"),
         (["digits", "--name", "n" * 300], "300 characters long: give one of at most 100"),

@@ -133,9 +133,10 @@ def test_no_epoch_is_trained_beyond_the_budget():
 
 
 def test_what_the_budget_cuts_short_is_judged_by_all_it_may_take_and_may_come_again():
-    cut = lambda trial: finish(  # noqa: E731
-        trial, TrialState.PRUNED, score=0.5, epochs=trial.epochs, reason=Stop.OUT_OF_EPOCHS.value
-    )
+    def cut(trial: Trial) -> FinishedTrial:
+        reason = Stop.OUT_OF_EPOCHS.value
+        return finish(trial, TrialState.PRUNED, score=0.5, epochs=trial.epochs, reason=reason)
+
     workers = Answers(cut)
     first = run(Sizes([100]), workers, budget=Budget(epochs=4))
     assert [(each.epochs, each.horizon, each.cut_short) for each in workers.submitted] == [

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from occam.search.data.folders import SUFFIXES, image_files
 from occam.search.errors import InputError
 from PIL import Image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}  # as in search/data/inputs.py
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
 
 
@@ -27,7 +27,7 @@ def read_folder(
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give one that holds a folder of images a class.")
-    found = {path.name: files(path) for path in class_folders(folder)}
+    found = {path.name: image_files(path) for path in class_folders(folder)}
     names = tuple(classes) or tuple(name for name, images in found.items() if images)
     missing = [name for name in names if not found.get(name)]
     if missing or len(names) < 2:
@@ -43,16 +43,6 @@ def class_folders(folder: Path) -> list[Path]:
     return [path for path in inside if not path.name.startswith(".")]
 
 
-def files(folder: Path) -> list[Path]:
-    """All images in a folder and its folders, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
 def _lacking(folder: Path, missing: Sequence[str]) -> str:
     """What a folder lacks of images in folders, and what it has instead.
 
@@ -63,7 +53,7 @@ def _lacking(folder: Path, missing: Sequence[str]) -> str:
     each = f"each class needs a folder of images in it {suffixes}"
     if missing:
         return f"{folder} lacks images of {', '.join(missing)}: {each}."
-    if loose := files(folder):
+    if loose := image_files(folder):
         return f"{folder} holds {len(loose):,} images that are in no folder of a class: {each}."
     return f"{folder} holds no images: {each}."
 

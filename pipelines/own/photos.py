@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from occam.search.data.folders import image_files
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline
 from occam.spaces.convnet import convnet
 from occam.spaces.transfer import transfer, weights_file
 from sklearn.preprocessing import FunctionTransformer
 
-from .images import as_pixels, class_folders, files, read_folder
+from .images import as_pixels, class_folders, read_folder
 from .labels import meant, rarer_last
 from .splits import stratified
 
@@ -56,9 +57,13 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
 
 def _check_classes(folder: Path) -> None:
     """Refuse folders that are called as splits are: their classes are one floor below."""
-    splits = [path for path in class_folders(folder) if files(path)] if folder.is_dir() else []
+    splits = (
+        [path for path in class_folders(folder) if image_files(path)] if folder.is_dir() else []
+    )
     if splits and all(SPLIT.fullmatch(path.name) for path in splits):
-        train = max(splits, key=lambda path: (path.name.lower()[:5] == "train", len(files(path))))
+        train = max(
+            splits, key=lambda path: (path.name.lower()[:5] == "train", len(image_files(path)))
+        )
         raise InputError(
             f"{folder} holds splits, not classes ({', '.join(path.name for path in splits)}): give "
             f"a folder with one folder a class, such as {train}; Occam splits it itself."

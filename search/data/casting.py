@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .tables import MISSING
 
 if TYPE_CHECKING:
     from ..metrics import Array
-
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # cells where a number is not known
 
 
 def is_header(cells: list[str]) -> bool:

@@ -17,6 +17,7 @@ import pandas as pd
 from ..errors import InputError
 from ..runs.store import one_line
 from . import casting
+from .folders import SUFFIXES, image_files
 from .tables import read_lines, read_table
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error),
 )
 NUMBERS = "biuf"  # kinds of NumPy's types
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +168,9 @@ def _images(folder: Path, schema: Any) -> Rows:
     shape = schema.inputs[0].shape[1:] if schema.is_tensor_spec() else ()
     if len(shape) not in (2, 3) or -1 in shape:
         raise InputError("This champion takes no images: give it a CSV or an .npz file.")
-    files = _image_files(folder)
+    files = image_files(folder)
     if not files:
-        raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(IMAGES))}).")
+        raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))}).")
     mode = {1: "grayscale", 3: "rgb", 4: "rgba"}[[*shape, 1][2]]
     size = tuple(shape[:2])
     pixels = []
@@ -184,13 +184,3 @@ def _images(folder: Path, schema: Any) -> Rows:
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
     return Rows(inputs=array, files=[str(path.relative_to(folder)) for path in files])
-
-
-def _image_files(folder: Path) -> list[Path]:
-    """But hidden ones, such as macOS leaves beside the others."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )

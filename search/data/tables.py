@@ -18,6 +18,8 @@ SAMPLED = 100  # lines that show which delimiter a file has
 MOST_BYTES = 2**31
 COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}
 BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+# Texts of cells that hold nothing, in lower case; in training and in prediction.
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-", "--", ".", "#n/a", "nat", "missing"}
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -16,10 +16,6 @@ from occam.search.runs.store import connect
 from occam.search.tracking import Tracker, last_search
 from tasks import blobs
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated"  # MLflow's own use of SQLAlchemy 2.1
-)
-
 SUMMARY = {
     "pipeline": "p",
     "metric": "accuracy",

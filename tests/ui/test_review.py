@@ -24,10 +24,6 @@ from occam.search.tracking import Tracker, last_search
 from occam.search.trials import FinishedTrial, TrialState
 from occam.search.ui.review import review
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated"  # MLflow's own use of SQLAlchemy 2.1
-)
-
 TRIAL = FinishedTrial(
     number=0,
     state=TrialState.COMPLETE,
