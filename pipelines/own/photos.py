@@ -57,13 +57,11 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
 
 def _check_classes(folder: Path) -> None:
     """Refuse folders that are called as splits are: their classes are one floor below."""
-    splits = (
-        [path for path in class_folders(folder) if image_files(path)] if folder.is_dir() else []
-    )
+    folders = class_folders(folder) if folder.is_dir() else []
+    counts = {path: len(image_files(path)) for path in folders}
+    splits = [path for path in folders if counts[path]]
     if splits and all(SPLIT.fullmatch(path.name) for path in splits):
-        train = max(
-            splits, key=lambda path: (path.name.lower()[:5] == "train", len(image_files(path)))
-        )
+        train = max(splits, key=lambda path: (path.name.lower()[:5] == "train", counts[path]))
         raise InputError(
             f"{folder} holds splits, not classes ({', '.join(path.name for path in splits)}): give "
             f"a folder with one folder a class, such as {train}; Occam splits it itself."
