@@ -74,11 +74,16 @@ def sized(members: Sequence[Member]) -> tuple[Widths, int]:
     """The widths of a program for these members, and its lanes: a multiple of the devices."""
     number = len(devices())
     widths = padded_widths(members, close=not _is_free(members))
-    needed = math.ceil(len(members) / number)
-    needed = 1 << (needed - 1).bit_length() if needed <= FEW else -(-needed // STEP) * STEP
     room = max(1, min(_room(members[0], widths), _speed().most))
-    lanes = needed if needed <= room else 1 << (room.bit_length() - 1)
-    return widths, lanes * number
+    room = room if room > FEW else 1 << (room.bit_length() - 1)
+    needed = math.ceil(len(members) / number)
+    of_a_round = math.ceil(needed / math.ceil(needed / room))  # where all train for as long
+    return widths, min(room, _rounded(of_a_round)) * number
+
+
+def _rounded(lanes: int) -> int:
+    """Of few different numbers, for programs to be taken again."""
+    return 1 << (lanes - 1).bit_length() if lanes <= FEW else -(-lanes // STEP) * STEP
 
 
 def _is_free(members: Sequence[Member]) -> bool:

@@ -8,6 +8,7 @@ largest of each window is taken at once. The numbers are the same.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from .kinds import lift
 from .lowering import Member
 from .nodes import Node
 from .pooling import largest_of, to_largest
-from .windows import Padding, Sizes, gathered, padding
+from .windows import Padding, Sizes, gathered, matmul, padding
 
 LAYERS = ("Conv2D", "BatchNormalization", ("Activation", "ReLU"), "MaxPooling2D")
 
@@ -98,20 +99,23 @@ class Stem:
     def moments(self, rows: Array) -> tuple[Array, Array, Array]:
         """A centre, and of each row the sum of its windows and of their products, from there."""
         parts = [rows[start : start + 256] for start in range(0, len(rows), 256)]
-        centre = np.mean([self._windows(part).mean((0, 1)) for part in parts[:8]], axis=0)
+        centre = np.mean([self._windows(part).mean((0, 2)) for part in parts[:8]], axis=0)
         sums, products = [], []
         for part in parts:
-            apart = self._windows(part) - centre
-            sums.append(apart.sum(1))
-            products.append(apart.swapaxes(1, 2) @ apart)
+            apart = self._windows(part) - centre[:, None]
+            sums.append(apart.sum(2))
+            products.append(apart @ apart.swapaxes(1, 2))
         return centre.astype("float32"), np.concatenate(sums), np.concatenate(products)
 
     def _windows(self, rows: Array) -> Array:
-        """(rows, places, numbers of a window), in the order of the kernel's axes."""
+        """(rows, numbers of a window, places), in the order of the kernel's axes."""
         padded = np.pad(rows, ((0, 0), *self.added, (0, 0)))
-        seen = np.lib.stride_tricks.sliding_window_view(padded, self.taps, axis=(1, 2))
-        moved = np.moveaxis(seen, 3, -1)
-        return moved.reshape(len(rows), math.prod(seen.shape[1:3]), -1)
+        (high, wide), (_, height, width, channels) = self.taps, padded.shape
+        seen = [
+            padded[:, y : y + height - high + 1, x : x + width - wide + 1, channel]
+            for y, x, channel in itertools.product(range(high), range(wide), range(channels))
+        ]
+        return np.stack(seen, axis=1).reshape(len(rows), len(seen), -1)
 
 
 def _is_chain(nodes: Sequence[Node]) -> bool:
@@ -153,7 +157,7 @@ def _pooled(x: Any, kernel: Any, stem: Stem) -> Any:
 def _pooled_forward(x: Any, kernel: Any, stem: Stem) -> Any:
     def of_block(x: Any) -> Any:
         seen = _seen(x, stem)
-        z = kernel @ seen.reshape(len(seen), -1)
+        z = matmul(kernel, seen.reshape(len(seen), -1))
         return largest_of(z.reshape(math.prod(stem.size), -1, *seen.shape[1:]))
 
     y, at = by_block(of_block, _overlapping(x, stem), of_space=2)
@@ -166,7 +170,7 @@ def _pooled_backward(stem: Stem, kept: Any, gradient: Any) -> Any:
     def of_block(x: Any, at: Any, gradient: Any) -> Any:
         spread = to_largest(at, gradient, math.prod(stem.size))
         seen = _seen(x, stem)
-        return spread.reshape(-1, seen[0].size) @ seen.reshape(len(seen), -1).T
+        return matmul(spread.reshape(-1, seen[0].size), seen.reshape(len(seen), -1).T)
 
     seen = _overlapping(x, stem), Windows(at), Windows(gradient)
     of_kernel = by_block(of_block, *seen, of_space=0)

@@ -57,20 +57,22 @@ def by_sums(x: Any, kernel: Any) -> Any:
     ones = (1,) * (kernel.ndim - 3)
     columns = gathered(x, (1, *kernel.shape[1:-2]), (1, *ones), (1, *ones))
     of_tap = jnp.concatenate([_flat(each) for each in kernel], -1)
-    y = jnp.matmul(of_tap.T, columns.reshape(len(columns), -1), precision=_as_exact())
+    y = matmul(of_tap.T, columns.reshape(len(columns), -1))
     y = y.reshape(len(kernel), -1, *columns.shape[1:])
     rows = x.shape[1] - len(kernel) + 1
     return sum(jax.lax.slice_in_dim(y[tap], tap, tap + rows, axis=1) for tap in range(len(kernel)))
 
 
-def _as_exact() -> Any:
-    """Three products of rounded parts are as exact as one of single precision, and faster.
+def matmul(one: Any, other: Any) -> Any:
+    """A product of large matrices, in single precision.
 
-    None where a device has no units for them: NVIDIA's have since compute capability 8.0.
+    NVIDIA's devices make it of three products of rounded parts, which are as exact and faster; they
+    have units for them since compute capability 8.0.
     """
     capability = str(getattr(jax.devices()[0], "compute_capability", ""))
     units = re.fullmatch(r"\d+\.\d+", capability) and float(capability) >= 8.0
-    return jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3 if units else None
+    exactness = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3 if units else None
+    return jnp.matmul(one, other, precision=exactness)
 
 
 def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:

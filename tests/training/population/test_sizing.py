@@ -85,7 +85,7 @@ def test_a_gpu_has_no_more_lanes_than_keep_it_busy(monkeypatch):
     monkeypatch.setattr(Device, "memory_stats", staticmethod(lambda: {"bytes_limit": 2**36}))
     assert sizing.sized([dense(8)] * 512)[1] == 2 * 256
     assert sizing.sized([dense(8)] * 40)[1] == 2 * 24
-    assert sizing.sized([convolutional(16)] * 512)[1] == 2 * 32
+    assert sizing.sized([convolutional(16)] * 512)[1] == 2 * 40
     assert sizing.sized([convolutional(128)] * 512)[1] == 2 * sizing.FEW
 
 
