@@ -107,7 +107,7 @@ class Given(Program):
             for order, shuffle, (_, _, rows) in zip(orders, shuffles, lanes, strict=False):
                 order[:] = np.resize(shuffle.permutation(rows), order.shape)
             states, _, predicted = self.advance(states, orders)
-            yield predicted
+            yield np.asarray(predicted)
 
 
 def folded(labels: Array, folds: int, draw: int) -> Splits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -60,6 +60,12 @@ def single_precision() -> Iterator[None]:
         yield
     finally:
         allow(allowed)
+
+
+def on_processor() -> AbstractContextManager[Any]:
+    """Keras computes on the processor within: a GPU's compiler takes seconds for a small model."""
+    device: AbstractContextManager[Any] = keras.device("cpu:0")
+    return device
 
 
 def _tensorfloat(backend: str) -> tuple[bool, Callable[[bool], None]]:

@@ -24,6 +24,7 @@ import pandas as pd
 
 from ..counting import undrawn
 from ..errors import InputError
+from ..models.evaluation import on_processor
 from .provenance import distribution, version
 from .store import mlflow, one_line, quietly
 
@@ -189,7 +190,8 @@ def _by_value(modules: Iterator[ModuleType]) -> Iterator[None]:
 def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
     """The table that the packed model makes of the sample: what cannot be served fails here."""
     try:
-        return unpacked(files).predict(None, sample)
+        with on_processor():
+            return unpacked(files).predict(None, sample)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"This model cannot be served: {one_line(error)}. Build it of Keras's own layers or "

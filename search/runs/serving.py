@@ -52,10 +52,15 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         parts = []
         for start in range(0, rows, CHUNK):
             part = tree.map_structure(lambda leaf, at=start: leaf[at : at + CHUNK], inputs)
-            output = tree.flatten(self.model(part, training=False))[0]
+            output = tree.flatten(self._called(part))[0]
             known = _finite(tree.flatten(part))  # a model may make anything of other rows
             parts.append(_blanked(np.asarray(self.keras.ops.convert_to_numpy(output)), known))
         return np.concatenate(parts)
+
+    def _called(self, inputs: Any) -> Any:
+        if self.keras.backend.backend() == "jax":  # called, each layer is compiled by itself
+            return self.model.predict_on_batch(inputs)
+        return self.model(inputs, training=False)
 
     def _classification(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
         probabilities = _probabilities(outputs, self.link)

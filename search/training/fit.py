@@ -76,9 +76,9 @@ def fit(
         _begin_with(initial_weights, model, train[0])
     note, behind = "", 0
     if parent is not None:
-        from .inheritance import inherited  # imports JAX, which nothing else here needs
+        from .inheritance import Inheritance  # imports JAX, which nothing else here needs
 
-        weights, note = inherited(pipeline, parent, model, train[0])
+        weights, note = Inheritance(pipeline, train[0]).give(parent, model)
         behind = parent.epochs if weights is not None else 0
     plan = _Plan(
         train=train,

@@ -13,7 +13,7 @@ from ..models.building import as_hyperparameters, build
 from ..models.evaluation import predictions
 from .population.errors import Unsupported
 from .population.lowering import Member, lower
-from .population.narrowing import Narrowing
+from .population.narrowing import Group, Narrowing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,47 +28,83 @@ TOLERANCE = 1e-5  # of the outputs, which differ by the order of sums alone
 ANY_BATCH = 1  # no training is meant
 
 
-def inherited(
-    pipeline: Pipeline, parent: Parent, model: keras.Model, inputs: Any
-) -> tuple[list[Array] | None, str]:
-    """Give `model` the most useful units of its parent: its weights, and what it began with.
+class Inheritance:
+    """Gives narrower models the most useful units of trained ones.
 
-    A unit is as useful as it moves the parent's outputs. What the model computes is held against
-    the parent with all other units silenced: where they differ, or where there is no way from one
-    to the other, the model stays as it was, with None for weights.
+    The last trained one is kept, with what is known of its units: its children come together.
 
     Args:
         inputs: of the train split, of which a few rows are looked at.
     """
-    try:
-        weights = _inherited(pipeline, parent, model, first_rows(inputs, ROWS))
-    except (Unsupported, _Differs) as reason:
-        return None, f"from scratch: {reason}"
-    return weights, f"begun with units of trial {parent.number}"
+
+    def __init__(self, pipeline: Pipeline, inputs: Any) -> None:
+        self._pipeline, self._rows = pipeline, first_rows(inputs, ROWS)
+        self._last: tuple[Parent, _Trained] | None = None
+
+    def give(self, parent: Parent, model: keras.Model) -> tuple[list[Array] | None, str]:
+        """Give `model` its parent's most useful units: its weights, and what it began with.
+
+        What the model computes is held against the parent with all other units silenced: where
+        they differ, or where there is no way from one to the other, the model stays as it was, with
+        None for weights.
+        """
+        try:
+            weights = self._trained(parent).give(lower(model, ANY_BATCH), model)
+        except (Unsupported, _Differs) as reason:
+            return None, f"from scratch: {reason}"
+        return weights, f"begun with units of trial {parent.number}"
+
+    def _trained(self, parent: Parent) -> _Trained:
+        if self._last is None or self._last[0] != parent:
+            self._last = parent, _Trained(_read(self._pipeline, parent), self._rows)
+        return self._last[1]
 
 
 class _Differs(Exception):
     """A model is not the parent with units silenced, or the parent cannot be read."""
 
 
-def _inherited(pipeline: Pipeline, parent: Parent, model: keras.Model, rows: Any) -> list[Array]:
-    wide = _trained(pipeline, parent)
-    old, new = lower(wide, ANY_BATCH), lower(model, ANY_BATCH)
-    narrowing = Narrowing.between(old, new)
-    weights, drawn = _weights(old), _weights(new)
-    useful = _usefulness(wide, narrowing, weights, rows)
-    layout = narrowing.without(narrowing.least(useful))
-    _assign(old, _silenced(layout, weights))
-    _assign(new, layout.own(weights))
-    expected = predictions(wide, rows)
-    difference = float(np.max(np.abs(predictions(model, rows) - expected)))
-    if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
-        _assign(new, drawn)
-        raise _Differs(f"its outputs differ by {difference:.1e} from its parent's")
-    return layout.own(weights)
+class _Trained:
+    """A trained model whose units can be silenced.
+
+    Args:
+        rows: on which units are judged, and what is given is checked.
+    """
+
+    def __init__(self, model: keras.Model, rows: Any) -> None:
+        self._model, self._rows = model, rows
+        self._member = lower(model, ANY_BATCH)
+        self._weights = _weights(self._member)
+        self._outputs = predictions(model, rows)
+        self._usefulness: dict[Group, float] = {}
+
+    def give(self, narrow: Member, model: keras.Model) -> list[Array]:
+        """Weights of a narrower model, which has them then; as it was, where it raises _Differs."""
+        narrowing = Narrowing.between(self._member, narrow)
+        useful = [self._useful(narrowing, group) for group in narrowing.groups]
+        layout = narrowing.without(narrowing.least(useful))
+        expected, drawn = self._without(layout), _weights(narrow)
+        _assign(narrow, layout.own(self._weights))
+        difference = float(np.max(np.abs(predictions(model, self._rows) - expected)))
+        if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
+            _assign(narrow, drawn)
+            raise _Differs(f"its outputs differ by {difference:.1e} from its parent's")
+        return layout.own(self._weights)
+
+    def _useful(self, narrowing: Narrowing, group: Group) -> float:
+        """How much a group moves the outputs: mean square of what its silence changes."""
+        if group not in self._usefulness:
+            moved = self._without(narrowing.without([group])) - self._outputs
+            self._usefulness[group] = float(np.mean(moved**2))
+        return self._usefulness[group]
+
+    def _without(self, layout: Layout) -> Array:
+        """What the model predicts with zeros for the weights that are left out."""
+        _assign(self._member, _silenced(layout, self._weights))
+        return predictions(self._model, self._rows)
 
 
-def _trained(pipeline: Pipeline, parent: Parent) -> keras.Model:
+def _read(pipeline: Pipeline, parent: Parent) -> keras.Model:
     with undrawn():
         model = build(pipeline, as_hyperparameters(parent.hyperparameters))
     try:
@@ -78,18 +114,6 @@ def _trained(pipeline: Pipeline, parent: Parent) -> keras.Model:
     except (OSError, ValueError) as error:
         raise _Differs(f"the model of trial {parent.number} cannot be read") from error
     return model
-
-
-def _usefulness(
-    model: keras.Model, narrowing: Narrowing, weights: Sequence[Array], rows: Any
-) -> list[float]:
-    """How much each group moves the outputs: mean square of what its silence changes."""
-    outputs = predictions(model, rows)
-    moved = []
-    for group in narrowing.groups:
-        _assign(narrowing.wide, _silenced(narrowing.without([group]), weights))
-        moved.append(float(np.mean((predictions(model, rows) - outputs) ** 2)))
-    return moved
 
 
 def _silenced(layout: Layout, weights: Sequence[Array]) -> list[Array]:

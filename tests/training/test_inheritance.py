@@ -68,12 +68,36 @@ def test_the_most_useful_units_predict_nearly_what_all_of_them_do(trained):
     narrow = trial(1, 12)
     model = build(pipeline, as_hyperparameters(narrow.hyperparameters))
     fresh = predictions(model, data.validation[0])
-    weights, note = inheritance.inherited(pipeline, parent(finished), model, data.train[0])
+    giving = inheritance.Inheritance(pipeline, data.train[0])
+    weights, note = giving.give(parent(finished), model)
     assert weights is not None
     assert note == "begun with units of trial 0"
     expected = predictions(restore(pipeline, finished, data.train[0]), data.validation[0])
     inherited = predictions(model, data.validation[0])
     assert np.abs(inherited - expected).mean() < 0.3 * np.abs(fresh - expected).mean()
+
+
+@pytest.mark.slow
+def test_a_parent_is_read_once_for_all_of_its_children(trained, monkeypatch):
+    searching, data, finished = trained
+    pipeline, read = searching.pipeline, []
+
+    def given(giving: inheritance.Inheritance, units: int) -> list[np.ndarray]:
+        model = build(pipeline, as_hyperparameters(trial(1, units).hyperparameters))
+        weights, _ = giving.give(parent(finished), model)
+        assert weights is not None
+        return weights
+
+    expected = given(inheritance.Inheritance(pipeline, data.train[0]), 9)
+    actual = inheritance._read
+    monkeypatch.setattr(inheritance, "_read", lambda *of: read.append(of) or actual(*of))
+    giving = inheritance.Inheritance(pipeline, data.train[0])
+    wider, narrower = given(giving, 12), given(giving, 9)
+    assert len(read) == 1
+    assert wider[0].shape == (4, 12)
+    assert narrower[0].shape == (4, 9)
+    for one, other in zip(narrower, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow

@@ -35,10 +35,10 @@ class Lane:
     stop: Stop | None = None
     weights: list[Array] | None = None  # the member's own, once the run has ended
     predicted: Array | None = None
-    orders: Any = None
+    order: Any = None  # rows of each step of the next epoch
 
     def __post_init__(self) -> None:
-        self.orders = np.random.default_rng(self.seed)
+        self._orders = np.random.default_rng(self.seed)
 
     def rates(self, steps: int) -> Schedule | None:
         """The schedule of the learning rate, from where the weights that it begins with were.
@@ -49,10 +49,10 @@ class Lane:
         schedule, before = self.member.schedule, self.behind * steps
         return schedule and (lambda step: schedule(step + before))
 
-    def order(self, rows: int, steps: int, batch_size: int) -> Array:
-        """Rows of each step of the next epoch; the last batch is filled up from the first."""
-        shuffled = self.orders.permutation(rows).astype("int32")
-        return np.resize(shuffled, (steps, batch_size))
+    def draw(self, program: Program) -> None:
+        """Shuffle the rows for the next epoch; its last batch is filled up from the first."""
+        shape = program.steps, program.template.batch_size
+        self.order = np.resize(self._orders.permutation(program.rows).astype("int32"), shape)
 
 
 class Cohort:
@@ -90,13 +90,13 @@ class Cohort:
         """Train every lane for one epoch; the runs that have ended with it."""
         states = self._fill()
         program = self._program
-        rows, steps, batch_size = program.rows, program.steps, program.template.batch_size
-        idle = np.zeros((steps, batch_size), "int32")
-        orders = [
-            idle if lane is None else lane.order(rows, steps, batch_size) for lane in self._lanes
-        ]
-        schedules = [None if lane is None else lane.rates(steps) for lane in self._lanes]
-        self._states, losses, predicted = program.advance(states, np.stack(orders), schedules)
+        idle = np.zeros((program.steps, program.template.batch_size), "int32")
+        orders = [idle if lane is None else lane.order for lane in self._lanes]
+        schedules = [None if lane is None else lane.rates(program.steps) for lane in self._lanes]
+        self._states, *results = program.advance(states, np.stack(orders), schedules)
+        for training in self.active:
+            training.draw(program)  # while the device is at work
+        losses, predicted = (np.asarray(each) for each in results)
         ended = []
         for index, lane in enumerate(self._lanes):
             if lane is not None and self._judge(lane, float(losses[index]), predicted[index]):
@@ -123,6 +123,7 @@ class Cohort:
         starting = []
         while free and self._waiting:
             lane = self._waiting.popleft()
+            lane.draw(self._program)
             index = free.pop(0)
             self._lanes[index] = lane
             starting.append((index, self._program.start(lane.member, lane.seed, lane.begin)))

@@ -16,7 +16,7 @@ import numpy as np
 from ...counting import first_rows, undrawn
 from ...metrics import metric
 from ...models.building import as_hyperparameters, build
-from ...models.evaluation import arrays, predictions
+from ...models.evaluation import arrays, on_processor, predictions
 from ...pipeline import Data
 from ...stopping import Stop
 from ...trials import (
@@ -30,7 +30,7 @@ from ...trials import (
     rejected,
 )
 from ..fit import Run
-from ..inheritance import inherited
+from ..inheritance import Inheritance
 from ..trial import Task, conclude, run_trial, stops_of
 from .cohort import Cohort, Lane
 from .dataset import Dataset
@@ -83,6 +83,7 @@ class Population:
         self._labels = np.asarray(data.validation[1])
         self._rows = len(np.asarray(data.train[1]))
         self._metric = metric(task.pipeline.metric)
+        self._inheritance = Inheritance(task.pipeline, data.train[0])
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
         self._dataset: Dataset | None = None
         self._batch: list[_Trial] = []
@@ -190,10 +191,8 @@ class Population:
 
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
         """The weights that a trial begins with, where they are its parent's; and what they are."""
-        pipeline = self._task.pipeline
-        with undrawn():
-            model = build(pipeline, as_hyperparameters(trial.hyperparameters))
-        return inherited(pipeline, parent, model, self._data.train[0])
+        with on_processor():
+            return self._inheritance.give(parent, self._built(trial))
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
         """One epoch of all that is under way; the runs that have ended."""
@@ -267,6 +266,10 @@ class Population:
         self._programs.move_to_end(key)
         return self._programs[key]
 
+    def _built(self, trial: Trial) -> keras.Model:
+        with undrawn():
+            return build(self._task.pipeline, as_hyperparameters(trial.hyperparameters))
+
     def _extract(self, lane: Lane) -> keras.Model:
         """The member as an ordinary small model, with the weights it was trained to.
 
@@ -274,16 +277,15 @@ class Population:
         """
         if lane.weights is None or lane.predicted is None:
             raise RuntimeError("This run has not ended.")
-        with undrawn():
-            hyperparameters = as_hyperparameters(lane.owner.trial.hyperparameters)
-            model = build(self._task.pipeline, hyperparameters)
-        values = iter(lane.weights)
-        for layer in lower(model, lane.member.template.batch_size).layers:
-            layer.set_weights([next(values) for _ in layer.weights])
-        model.optimizer.build(model.trainable_variables)  # else Keras cannot load what it saves
-        rows = first_rows(self._data.validation[0], CHECKED)
+        with on_processor():
+            model = self._built(lane.owner.trial)
+            values = iter(lane.weights)
+            for layer in lower(model, lane.member.template.batch_size).layers:
+                layer.set_weights([next(values) for _ in layer.weights])
+            model.optimizer.build(model.trainable_variables)  # else Keras cannot load what it saves
+            predicted = predictions(model, first_rows(self._data.validation[0], CHECKED))
         expected = lane.predicted[:CHECKED]
-        difference = float(np.max(np.abs(predictions(model, rows) - expected)))
+        difference = float(np.max(np.abs(predicted - expected)))
         if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
             raise RuntimeError(
                 f"The model differs by {difference:.1e} from what was trained in a population: "
