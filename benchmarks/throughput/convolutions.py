@@ -2,8 +2,9 @@
 
     python benchmarks/throughput/convolutions.py [LANES]
 
-`forward` is the outputs alone, `step` the gradients of the kernel and, but for the first layer,
-of the image. `chosen` is what populations take there.
+`forward` is the outputs alone, `step` the gradients of the kernel and, but for the first layer, of
+the image; `apart` how far they are from those by columns, relatively. `chosen` is what populations
+take there. At last the first layers of a network as one, as population/stem.py has them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import fused
 import jax
-from occam.search.training.population import windows
+from occam.search.training.population import stem, windows
 
 SHAPES = ((1, 16, 28, 3), (16, 16, 14, 3), (8, 12, 14, 5), (16, 24, 7, 3), (4, 8, 14, 3))
 ROWS, REPEATED = 128, 5  # a batch; the fastest counts
@@ -32,44 +34,72 @@ def by_columns(x: Any, kernel: Any) -> Any:
     return windows.by_columns(x, kernel, ((0, 0), (0, 0)))
 
 
+def by_kernel(x: Any, kernel: Any) -> Any:
+    """One kernel of our own."""
+    return fused.convolve(x, kernel, ((0, 0), (0, 0)))
+
+
+def stem_by_kernel(x: Any, kernel: Any) -> Any:
+    padded = jax.numpy.pad(x, ((0, 0), *STEM.added, (0, 0)))
+    return fused.pooled(padded, stem._shifted(kernel, STEM.size), (4, 4), STEM.size)
+
+
+def stem_by_columns(x: Any, kernel: Any) -> Any:
+    return stem._pooled(x, stem._shifted(kernel, STEM.size), STEM)
+
+
+STEM = stem.Stem((), taps=(3, 3), added=((1, 1), (1, 1)), size=(2, 2))
 WAYS = {"columns": by_columns, "sums": windows.by_sums, "library": by_library}
+STEMS = {"columns": stem_by_columns}
+if jax.default_backend() == "gpu":
+    WAYS["kernel"], STEMS["kernel"] = by_kernel, stem_by_kernel
 
 
-def milliseconds(function: Callable[..., Any], *given: Any) -> float:
-    """The fastest of some calls, compiled before."""
+def milliseconds(function: Callable[..., Any], *given: Any) -> tuple[float, list[Any]]:
+    """The fastest of some calls, compiled before; and the results."""
     with jax.default_matmul_precision("highest"):
         compiled = jax.jit(function).lower(*given).compile()
     taken = []
     for _ in range(1 + REPEATED):
         started = time.perf_counter()
-        jax.block_until_ready(compiled(*given))
+        results = jax.block_until_ready(compiled(*given))
         taken.append(time.perf_counter() - started)
-    return 1000 * min(taken)
+    return 1000 * min(taken), jax.tree.leaves(results)
+
+
+def compare(ways: dict[str, Any], x: Any, kernel: Any, learned: tuple[int, ...], of: str) -> None:
+    """Print a line a way; the first is what the others are held against."""
+    expected: list[Any] = []
+    for name, way in ways.items():
+
+        def size(x: Any, kernel: Any, way: Any = way) -> Any:
+            return (way(x, kernel) ** 2).sum()
+
+        forward, _ = milliseconds(jax.vmap(way), x, kernel)
+        step, found = milliseconds(jax.vmap(jax.grad(size, argnums=learned)), x, kernel)
+        expected = expected or found
+        pairs = zip(found, expected, strict=True)
+        apart = max(float(abs(one - other).max() / abs(other).max()) for one, other in pairs)
+        print(f"{of}, {name:8}: forward {forward:7.2f}, step {step:7.2f}, apart {apart:.0e}")
+        sys.stdout.flush()
 
 
 def main() -> None:
     lanes = int(sys.argv[1]) if len(sys.argv) > 1 else 256
-    device = jax.devices()[0]
+    device, key = jax.devices()[0], jax.random.key(0)
     print(f"{device.device_kind}: {lanes} lanes, batches of {ROWS}, milliseconds")
     for inputs, outputs, side, tap in SHAPES:
-        image, key = (lanes, inputs, side + tap - 1, side + tap - 1, ROWS), jax.random.key(0)
-        x = jax.random.normal(key, image)
+        x = jax.random.normal(key, (lanes, inputs, side + tap - 1, side + tap - 1, ROWS))
         kernel = jax.random.normal(key, (lanes, tap, tap, inputs, outputs))
         chosen = "sums" if windows.adds_up(kernel[0]) else "columns"
-        for name, way in WAYS.items():
-
-            def size(x: Any, kernel: Any, way: Any = way) -> Any:
-                return (way(x, kernel) ** 2).sum()
-
-            learned = (1,) if inputs == 1 else (0, 1)
-            forward = milliseconds(jax.vmap(way), x, kernel)
-            step = milliseconds(jax.vmap(jax.grad(size, argnums=learned)), x, kernel)
-            mark = " chosen" if name == chosen else ""
-            print(
-                f"{inputs:3d} to {outputs:2d} channels, {side} x {side} pixels, {tap} x {tap} "
-                f"taps, {name:8}: forward {forward:7.2f}, step {step:7.2f}{mark}",
-                flush=True,
-            )
+        of = (
+            f"{inputs} to {outputs} channels, {side} x {side}, {tap} x {tap} taps ({chosen} chosen)"
+        )
+        compare(WAYS, x, kernel, (1,) if inputs == 1 else (0, 1), of)
+    x = jax.random.normal(key, (lanes, 1, 28, 28, ROWS))
+    for outputs in (8, 16):
+        kernel = jax.random.normal(key, (lanes, 3, 3, 1, outputs))
+        compare(STEMS, x, kernel, (1,), f"first layers, {outputs} channels (columns chosen)")
 
 
 if __name__ == "__main__":

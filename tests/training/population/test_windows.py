@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
-from occam.search.training.population import blocks, windows
+from occam.search.training.population import blocks, stem, windows
 
 
 def shaped(*shape: int) -> np.ndarray:
@@ -113,3 +116,61 @@ def test_a_gpu_adds_up_what_the_taps_of_several_channels_give(monkeypatch):
             image, kernel = np.zeros((inputs, 9, 9, 4)), np.zeros((3, 3, inputs, 16))
             windows.convolve(image, kernel, (1, 1), "same", (1, 1))
     assert used == ["columns", "columns", "columns", "sums"]
+
+
+@pytest.fixture(scope="module")
+def fused():
+    path = Path(__file__).parents[3] / "benchmarks" / "throughput" / "fused.py"
+    spec = importlib.util.spec_from_file_location("fused", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def gradients(function, *given):
+    size = jax.vmap(jax.value_and_grad(lambda *each: (function(*each) ** 2).sum(), (0, 1)))
+    return jax.tree.leaves(jax.jit(size)(*given))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["same", "valid"])
+def test_kernels_for_a_gpu_compute_the_same_convolution(mode, fused):
+    x, kernel = shaped(2, 3, 6, 5, 20), shaped(2, 3, 2, 3, 5)
+    added = windows.padding(mode, (6, 5), (3, 2), (1, 1), (1, 1))
+    found = gradients(lambda x, kernel: fused.convolve(x, kernel, added, True), x, kernel)
+    usual = gradients(
+        lambda x, kernel: windows.convolve(x, kernel, (1, 1), mode, (1, 1)), x, kernel
+    )
+    for one, other in zip(found, usual, strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [1, 3])
+def test_kernels_for_a_gpu_compute_the_same_first_layers(channels, fused):
+    first = stem.Stem((), taps=(3, 2), added=((0, 2), (0, 1)), size=(3, 2))
+    x, kernel = shaped(2, channels, 6, 6, 16), shaped(2, 3, 2, channels, 12)
+
+    def by_kernel(x, kernel):
+        padded = windows.padded(x, first.added)
+        return fused.pooled(padded, stem._shifted(kernel, first.size), (5, 3), first.size, True)
+
+    def by_columns(x, kernel):
+        return stem._pooled(x, stem._shifted(kernel, first.size), first)
+
+    found, usual = gradients(by_kernel, x, kernel), gradients(by_columns, x, kernel)
+    for index in (0, 2):  # the data has no gradient
+        assert np.allclose(found[index], usual[index], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_kernels_for_a_gpu_are_compiled_as_far_as_can_be_seen_here(fused):
+    x, kernel = shaped(2, 3, 6, 6, 20), shaped(2, 3, 3, 3, 5)
+    seen = shaped(2, 20, 48)
+
+    def size(x, kernel, seen):
+        y = fused.convolve(x, kernel, ((1, 1), (1, 1)))
+        return (y**2).sum() + (fused.pooled(x, seen, (4, 4), (2, 2)) ** 2).sum()
+
+    step = jax.jit(jax.vmap(jax.grad(size, (0, 1, 2)))).trace(x, kernel, seen)
+    assert step.lower(lowering_platforms=("cuda",)).as_text().count("custom_call") >= 5
