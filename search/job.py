@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 
 from . import loop, report
 from .counting import first_rows
@@ -234,7 +235,10 @@ class _Job:
     def _models(self, ladder: Ladder) -> dict[int, str]:
         """Log each model of the ladder, once."""
         uris: dict[str, str] = self.engine.recall(f"models of {self.tracker.run_id}", {})
-        for rung in ladder.rungs:
+        console, hidden = self.console, self.settings.quiet or not self.console.is_terminal
+        for rung in track(
+            ladder.rungs, "logging models", console=console, transient=True, disable=hidden
+        ):
             if not (rung.model_path or "").endswith(".keras"):
                 self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
             elif str(rung.number) not in uris and (uri := self._logged(rung)) is not None:
