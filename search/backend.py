@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .devices import cores
@@ -52,9 +52,15 @@ def one_core() -> None:
 
 
 def import_keras() -> None:
-    """Import Keras, and hold back what its backend writes to the terminal while it starts."""
+    """Import Keras, and hold back what its backend writes to the terminal while it starts.
+
+    TensorFlow, where it is installed, is imported with it: on other backends Keras does so as soon
+    as a layer is described or saved.
+    """
     with standard_error_held_back():
         importlib.import_module("keras")
+        with suppress(ImportError):
+            importlib.import_module("tensorflow")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import keras
 import pytest
 from occam.search.backend import BACKENDS, use_backend
 from occam.search.errors import InputError
+from tasks import blobs
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -84,3 +85,29 @@ def test_what_a_failing_start_has_written_is_shown():
     done = run("os.environ['KERAS_BACKEND'] = 'nothing'; import_keras()")
     assert done.returncode != 0
     assert "nothing" in done.stderr
+
+
+SERVED = """
+import json, sys, mlflow, numpy as np
+summary = json.load(open("result.json"))
+mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
+model = mlflow.pyfunc.load_model(summary["selected"]["model_uri"])
+predicted = [model.predict(np.zeros((rows, 4)))["probability_1"] for rows in (1, 3)]
+assert np.allclose(predicted[0][0], predicted[1], atol=1e-6)
+print(sys.modules["keras"].backend.backend(), len(predicted[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_search_ends_on_another_backend_with_a_model_that_is_served_there(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    command = [sys.executable, "-m", "occam.search.cli", "search", str(blobs(tmp_path))]
+    options = ["--target", "0.8", "--trials", "4", "--json", "result.json", "--quiet"]
+    kept = {name: each for name, each in os.environ.items() if name != "KERAS_BACKEND"}
+    run = {"env": kept, "cwd": tmp_path, "capture_output": True, "text": True}
+    done = subprocess.run([*command, "--backend", backend, *options], **run)
+    assert (done.returncode, done.stderr) == (0, "")
+    served = subprocess.run([sys.executable, "-c", SERVED], **run)
+    assert served.stdout.split() == [backend, "3"], served.stderr
