@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ HANGUP = getattr(signal, "SIGHUP", None)  # of a terminal; Windows has none
 class Interrupts:
     """Raises KeyboardInterrupt at a signal, and again at `check` where that was swallowed.
 
-    Python drops an exception that a signal raises within a finalizer or a callback of C code: the
-    search would go on as if nothing had been asked of it.
+    Python drops an exception that a signal raises within a finalizer or a callback of C code, and
+    prints it: the search would go on as if nothing had been asked of it.
 
     Args:
         patient: raise at `check` alone, or at a second signal: while TensorFlow is imported, an
@@ -40,11 +41,18 @@ class Interrupts:
         if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:  # as by `nohup`
             wanted.append(HANGUP)
         before = {number: signal.signal(number, self._note) for number in wanted}
+        report = sys.unraisablehook
+        sys.unraisablehook = lambda dropped: None if self._is_own(dropped) else report(dropped)
         try:
             yield self
         finally:
+            sys.unraisablehook = report
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _is_own(self, dropped: sys.UnraisableHookArgs) -> bool:
+        """Whether Python would print an interrupt that is raised again at `check`."""
+        return self._asked and isinstance(dropped.exc_value, KeyboardInterrupt)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         waits, self._asked = self._patient and not self._asked, True

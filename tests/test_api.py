@@ -34,7 +34,6 @@ def build_model(hp) -> keras.Model:
 def result(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("notebook"))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield search.run(build_model, data=(X, Y), target=0.8, trials=3, epochs=8, quiet=True)
 
 

@@ -171,7 +171,6 @@ def searched(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         code = occam("search", blobs(folder), "--trials", "32", "--json", "first.json")
         assert code == 0
         yield folder, json.loads(Path("first.json").read_text())

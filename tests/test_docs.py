@@ -117,7 +117,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
             patch.setenv(name, os.environ.get(name, ""))  # a search sets them: undone at the end
             patch.delenv(name, raising=False) if not os.environ[name] else None
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
         tables()
         arrays()

@@ -75,11 +75,6 @@ def undisturbed(tmp_path_factory):
     return completed(folder), finished(folder)
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
 def test_kill_minus_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed):
     blobs(tmp_path)
     code, before = interrupted(tmp_path, signal.SIGKILL, after=3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sqlite3
 import subprocess
 import sys
@@ -437,16 +436,15 @@ def test_commands_show_the_last_answer_of_a_search_that_was_killed_while_it_went
     blobs(workplace)
     search = ["search", "blobs.py", "--name", "s", "--trainer", "fit", "--sampler", "random"]
     occam = [sys.executable, "-m", "occam.search.cli"]
-    own = {name: each for name, each in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    subprocess.run([*occam, *search, "--quiet", "--trials", "2"], env=own, check=True)
-    with subprocess.Popen([*occam, *search, "--trials", "500"], env=own) as going_on:
+    subprocess.run([*occam, *search, "--quiet", "--trials", "2"], check=True)
+    with subprocess.Popen([*occam, *search, "--trials", "500"]) as going_on:
         try:
             while going_on.poll() is None and _trials(workplace / "mlruns/mlflow.db") <= 2:
                 time.sleep(0.1)
         finally:
             going_on.kill()
     for command in (["results", "blobs"], ["promote", "blobs"], ["report", "blobs"]):
-        subprocess.run([*occam, *command], env=own, check=True)
+        subprocess.run([*occam, *command], check=True)
 
 
 def _trials(database: Path) -> int:

@@ -41,7 +41,6 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
     folder = tmp_path_factory.mktemp("champion")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         task = blobs(folder, ("pipeline = Pipeline(", HALVED), name="halves.py")
         searched = ["search", task, "--target", "0.8", "--trials", "4", "--json", "found.json"]
         assert main([*searched, "--trainer", "fit", "--quiet"]) == 0

@@ -1,0 +1,45 @@
+"""Signals that come where Python drops what they raise."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from occam.search.interrupts import Interrupts
+
+
+class Finalized:
+    """Does something when it is collected."""
+
+    def __init__(self, action):
+        self.action = action
+
+    def __del__(self):
+        self.action()
+
+
+def test_an_interrupt_in_a_finalizer_is_raised_later_without_a_traceback(capsys):
+    with Interrupts().listening() as interrupts:
+        interrupts.check()
+        Finalized(lambda: signal.raise_signal(signal.SIGTERM))
+        assert capsys.readouterr().err == ""
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+
+
+def test_other_errors_of_finalizers_are_still_reported(monkeypatch):
+    reported = []
+    monkeypatch.setattr("sys.unraisablehook", lambda dropped: reported.append(dropped.exc_type))
+    with Interrupts().listening():
+        Finalized(lambda: 1 / 0)
+    Finalized(lambda: [].pop())
+    assert reported == [ZeroDivisionError, IndexError]
+
+
+def test_a_patient_one_raises_at_the_second_signal():
+    with Interrupts(patient=True).listening() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
