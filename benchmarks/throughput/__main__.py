@@ -14,13 +14,15 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from tasks import TASKS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(len(os.sched_getaffinity(0))))  # as `occam` does
+CORES = len(os.sched_getaffinity(0))
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(CORES))  # as `occam` does
 FITTED = 4  # models trained by `fit`: their rate does not depend on how many
 
 
@@ -55,8 +57,8 @@ def by_population(
     from occam.search.training.population.cohort import Cohort, Lane
     from occam.search.training.population.dataset import Dataset
     from occam.search.training.population.lowering import lower
-    from occam.search.training.population.program import Program
-    from occam.search.training.population.sizing import parts, sized
+    from occam.search.training.population.programs import Programs
+    from occam.search.training.population.sizing import parts
 
     rng = np.random.default_rng(0)
     measured = metric("accuracy")
@@ -69,12 +71,14 @@ def by_population(
     started = time.perf_counter()
     with unallocated():
         members = [lower(make(rng), batch_size) for _ in range(models)]
-    data_on_device = Dataset(data[:2], data[2])
+    programs = Programs(Dataset(data[:2], data[2]), ThreadPoolExecutor(max(1, CORES // 2)))
     trained = 0
-    for part in parts(members, len(data[0])):
-        widths, lanes = sized(part)
-        program = Program(part[0], widths, data_on_device, lanes, penalized=False)
-        cohort = Cohort(program, data[3], measured)
+    coming = parts(members, len(data[0]))
+    while coming:
+        for part in coming[: 1 + CORES // 2]:  # as the executor of a search does
+            programs.expect(part)
+        part = coming.pop(0)
+        cohort = Cohort(programs.of(part), data[3], measured)
         for number, member in enumerate(part):
             cohort.add(Lane(number, member, number, epochs, never))
         while any(cohort.runs):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
-from typing import Any
 
 import keras
 import numpy as np
 
 from ...counting import first_rows, undrawn
+from ...devices import cores
 from ...metrics import metric
 from ...models.building import as_hyperparameters, build
 from ...models.evaluation import arrays, on_processor, predictions
@@ -37,12 +38,11 @@ from .dataset import Dataset
 from .errors import Unsupported
 from .initial import Array
 from .lowering import Member, Template, lower
-from .program import Program
-from .sizing import parts, sized
+from .programs import Programs
+from .sizing import parts
 from .templates import member_of
 
 BATCH = 16  # trials that are proposed together
-PROGRAMS = 16  # that are kept compiled
 CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
 
 OnEpoch = Callable[[int, float], bool]
@@ -84,8 +84,8 @@ class Population:
         self._rows = len(np.asarray(data.train[1]))
         self._metric = metric(task.pipeline.metric)
         self._inheritance = Inheritance(task.pipeline, data.train[0])
-        self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
-        self._dataset: Dataset | None = None
+        self._ahead = max(1, cores() // 2)  # the other cores train, or feed the device
+        self._compilers = ThreadPoolExecutor(self._ahead)
         self._batch: list[_Trial] = []
         self._work: Iterator[None] = iter(())
         self._best: Trial | None = None
@@ -109,20 +109,15 @@ class Population:
     def shutdown(self) -> None:
         """Nothing is left running."""
         self._work, self._batch = iter(()), []
+        self._compilers.shutdown(wait=False, cancel_futures=True)
 
     def _member(self, trial: Trial) -> Member | None:
         """The trial's model as a member of a template; None where `fit` has to train it."""
         if trial.initial_weights or trial.weights_path:
             return None  # a run of several parts
         try:
-            if self._dataset is None:
-                data = self._data
-                self._dataset = Dataset(
-                    (arrays(data.train[0]), arrays(np.asarray(data.train[1]))),
-                    arrays(data.validation[0]),
-                )
             member = member_of(self._task.pipeline, trial.hyperparameters, self._rows)
-            self._dataset.check(member)
+            self._programs.data.check(member)
             return None if member.template in self._failed else member
         except Unsupported as reason:
             if not self._noticed:
@@ -137,8 +132,10 @@ class Population:
             groups[each.member.template if each.member else None].append(each)
         alone = groups.pop(None, [])
         self._time_is_up = False
-        for template, group in groups.items():
-            yield from self._train_together(template, group)
+        coming = [part for group in groups.values() for part in self._parts(group)]
+        while coming:
+            self._expect(coming)
+            yield from self._train_together(coming.pop(0))
             yield  # where all of them were needless, nothing has been trained
         yield from self._train_each(alone)
 
@@ -156,22 +153,36 @@ class Population:
         each.seconds += time.perf_counter() - started
         self._finish(each, ended)
 
-    def _train_together(self, template: Template | None, group: list[_Trial]) -> Iterator[None]:
+    def _parts(self, group: list[_Trial]) -> list[list[_Trial]]:
+        """Trials of one template by the program that trains them."""
         owners = {id(each.member): each for each in group}
+        return [
+            [owners[id(member)] for member in part] for part in parts(_members(group), self._rows)
+        ]
+
+    def _expect(self, coming: list[list[_Trial]]) -> None:
+        """Have programs compiled before they are needed: the next first, then some that follow."""
+        needed = [part for part in coming if not all(self._is_beaten(each) for each in part)]
+        for part in needed[: 1 + self._ahead]:
+            self._programs.expect(_members(part))
+
+    def _train_together(self, part: list[_Trial]) -> Iterator[None]:
+        template = _members(part)[0].template
         try:
-            for part in parts([each.member for each in group if each.member], self._rows):
-                yield from self._population([owners[id(member)] for member in part])
+            if template not in self._failed:
+                yield from self._population(part)
         except Exception as error:  # out of memory, or what the compiler cannot do
             self._notice(f"A population failed, fit takes over: {type(error).__name__}: {error}")
-            if template is not None:
-                self._failed.add(template)
-            yield from self._train_each(group)
+            self._failed.add(template)
+        yield from self._train_each(part)
 
     def _population(self, group: list[_Trial]) -> Iterator[None]:
-        cohort = Cohort(self._program([each.member for each in group]), self._labels, self._metric)
-        for each in group:
-            if not self._is_needless(each):
-                cohort.add(self._lane(each))
+        needed = [each for each in group if not self._is_needless(each)]
+        if not needed:
+            return
+        cohort = Cohort(self._programs.of(_members(group)), self._labels, self._metric)
+        for each in needed:
+            cohort.add(self._lane(each))
         while any(cohort.runs):
             for lane in self._advance(cohort):
                 self._conclude(lane)
@@ -251,20 +262,11 @@ class Population:
             beaten = finished(each.trial, TrialState.PRUNED, reason=reason, epochs=epochs)
             self._finish(each, beaten)
 
-    def _program(self, members: list[Any]) -> Program:
-        """One that is compiled already, where the members fit; else a new one."""
-        if self._dataset is None:
-            raise RuntimeError("There is no data for a population.")
-        template = members[0].template
-        widths, lanes = sized(members)
-        penalized = any(member.penalized for member in members)
-        key = (template, widths, lanes, penalized)
-        if key not in self._programs:
-            self._programs[key] = Program(members[0], widths, self._dataset, lanes, penalized)
-            if len(self._programs) > PROGRAMS:
-                self._programs.popitem(last=False)
-        self._programs.move_to_end(key)
-        return self._programs[key]
+    @cached_property
+    def _programs(self) -> Programs:
+        (x, y), (x_validation, _) = self._data.train, self._data.validation
+        data = Dataset((arrays(x), arrays(np.asarray(y))), arrays(x_validation))
+        return Programs(data, self._compilers)
 
     def _built(self, trial: Trial) -> keras.Model:
         with undrawn():
@@ -292,3 +294,7 @@ class Population:
                 "use --trainer fit."
             )
         return model
+
+
+def _members(trials: list[_Trial]) -> list[Member]:
+    return [each.member for each in trials if each.member is not None]

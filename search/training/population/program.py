@@ -32,7 +32,7 @@ AT_ONCE, AT_ONCE_ELSEWHERE = 2**22, 2**28  # predicted numbers of a layer, over 
 
 
 class Program:
-    """A template at certain widths, for so many lanes: it is compiled when it first runs.
+    """A template at certain widths, for so many lanes: compiled when it first runs, or before.
 
     Args:
         lanes: a multiple of the devices, which train a part of them each.
@@ -67,6 +67,19 @@ class Program:
             donate_argnums=0,
             compiler_options=QUICKLY.get(jax.default_backend(), {}) if brief else {},
         )
+        self._states = jax.tree.map(self._of_lanes, self.start(member, seed=0))
+        self._compiled: jax.stages.Compiled | None = None
+
+    def compile(self) -> jax.stages.Compiled:
+        """Compile it, where that has not been done; in any thread."""
+        if self._compiled is None:
+            orders = np.empty((self.steps, self.template.batch_size), "int32")
+            coefficients = np.empty((self.steps, len(optimizers.NAMES)), "float32")
+            given = self._of_lanes(orders), self._of_lanes(coefficients), self._data
+            with jax.default_matmul_precision("highest"):
+                lowered = self._advance.lower(self._states, *given)
+            self._compiled = lowered.compile()
+        return self._compiled
 
     def start(self, member: Member, seed: int, begin: list[Array] | None = None) -> State:
         """A member's state before its first epoch: the same seed draws the same weights.
@@ -134,11 +147,14 @@ class Program:
         numbers = np.asarray(states["runtime"]["optimizer"])
         done = np.asarray(states["step"])
         coefficients = optimizers.coefficients(numbers, done, self.steps, schedules)
-        given = orders, coefficients, self._data
-        states = jax.device_put(states, placed(LANES))  # from the host they would be another type
-        with jax.default_matmul_precision("highest"):
-            advanced: tuple[State, Any, Any] = self._advance(states, *given)
+        given = jax.device_put((states, orders, coefficients), placed(LANES))
+        advanced: tuple[State, Any, Any] = self.compile()(*given, self._data)
         return advanced
+
+    def _of_lanes(self, one: Any) -> jax.ShapeDtypeStruct:
+        """What stacked arrays like this one are, of all lanes."""
+        shape = (self.lanes, *one.shape)
+        return jax.ShapeDtypeStruct(shape, one.dtype, sharding=placed(LANES))
 
     def _epoch(
         self, state: State, order: Any, coefficients: Any, data: Mapping[str, Any]
