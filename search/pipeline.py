@@ -250,6 +250,10 @@ def _take(values: Any, rows: Any) -> Any:
         return values.iloc[rows]
     if isinstance(values, list):
         return [values[row] for row in rows]
+    if hasattr(values, "__array__"):  # a backend's tensor, too
+        import numpy as np
+
+        values = np.asarray(values)
     return values[rows]
 
 

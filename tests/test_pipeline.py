@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras import ops
 from occam.search.errors import InputError
-from occam.search.pipeline import Data, Pipeline, data_file, describe, goal, load, names
+from occam.search.pipeline import Data, Pipeline, data_file, describe, goal, load, names, split
 
 MINE = """
 from occam.search.pipeline import Data, Pipeline
@@ -110,3 +111,12 @@ def test_a_pipeline_is_a_value():
     assert isinstance(pipeline, Pipeline)
     with pytest.raises(AttributeError):
         pipeline.target = 0.5
+
+
+def test_tensors_of_a_backend_are_split_like_arrays():
+    x, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    arrays, tensors = (split(wrap(x), wrap(y)) for wrap in (np.asarray, ops.convert_to_tensor))
+    for name in ("train", "validation", "test"):
+        for array, tensor in zip(getattr(arrays, name), getattr(tensors, name), strict=True):
+            assert isinstance(tensor, np.ndarray)
+            assert (array == tensor).all()
