@@ -1,4 +1,4 @@
-"""Which narrower copies of a model to try next: a width at a time, boldly, then by bisection."""
+"""Which narrower copies of a model to try next: boldly, then by bisection."""
 
 from __future__ import annotations
 
@@ -36,19 +36,33 @@ class Attempt:
 def narrower(
     values: Values, widths: Sequence[Width], attempts: Sequence[Attempt]
 ) -> list[dict[str, Any]]:
-    """The copies of `values` that are worth a try, at most one of each width.
+    """The copies of `values` that are worth a try: one with all widths lowered, one of each width.
 
     A width that no copy has reached with is not undercut while others can be lowered, so that each
     is bisected to where it holds. At last one step is tried once more of each: what failed in a
     larger model may do in this one. There is an end, as every step lowers a width or closes it.
 
+    That all widths at once were too much says nothing against one after the other, but against
+    all at once to no more than that.
+
     Args:
         attempts: those of the same model, and of the models that it descends from.
     """
-    bisected = {width.name: _next(width, int(values[width.name]), attempts) for width in widths}
-    if not any(each is not None for each in bisected.values()):
-        bisected = {width.name: _step(width, values, attempts) for width in widths}
-    return [{**values, name: value} for name, value in bisected.items() if value is not None]
+    lower = {width.name: _next(width, int(values[width.name]), attempts) for width in widths}
+    if not any(each is not None for each in lower.values()):
+        lower = {width.name: _step(width, values, attempts) for width in widths}
+    lower = {name: value for name, value in lower.items() if value is not None}
+    children = [{**values, name: value} for name, value in lower.items()]
+    together = {**values, **lower}
+    failed = [each.values for each in attempts if each.reached is False]
+    if len(lower) < 2 or any(_within(together, each, widths) for each in failed):
+        return children
+    return [together, *children]
+
+
+def _within(values: Values, others: Values, widths: Sequence[Width]) -> bool:
+    """Whether a copy is nowhere wider than another one."""
+    return all(values[width.name] <= others[width.name] for width in widths)
 
 
 def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:

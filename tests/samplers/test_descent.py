@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hypothesis import given
+from hypothesis import strategies as st
 from occam.search.samplers.descent import Attempt, Width, narrower
 
 UNITS = Width(name="units", allowed=tuple(range(1, 65)))
@@ -80,9 +82,37 @@ def test_at_last_one_step_is_tried_again_of_what_failed_in_a_larger_model():
 
 
 def test_several_widths_come_down_together():
-    found, _ = descent(
-        {"units": 40, "filters": 16},
-        [UNITS, FILTERS],
-        lambda values: values["units"] * values["filters"] >= 60,
-    )
-    assert found["units"] * found["filters"] <= 64
+    wide = {"units": 32, "filters": 16}
+    assert narrower(wide, [UNITS, FILTERS], []) == [
+        {"units": 24, "filters": 8},
+        {"units": 24, "filters": 16},
+        {"units": 32, "filters": 8},
+    ]
+
+
+def test_all_widths_at_once_are_not_lowered_to_where_that_was_too_much():
+    wide, narrow = {"units": 32, "filters": 16}, {"units": 24, "filters": 16}
+    tried = [attempt(wide, {"units": 24, "filters": 8}, False), attempt(wide, narrow, True)]
+    one_by_one = [{"units": 18, "filters": 16}, {"units": 24, "filters": 8}]
+    assert narrower(narrow, [UNITS, FILTERS], tried) == one_by_one
+    other = {"units": 36, "filters": 16}
+    assert narrower(other, [UNITS, FILTERS], tried)[0] == {"units": 27, "filters": 8}
+
+
+@given(
+    start=st.tuples(st.integers(1, 64), st.integers(1, 64), st.sampled_from(FILTERS.allowed)),
+    each=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9)),
+    share=st.floats(0, 1),
+)
+def test_a_descent_ends_where_no_width_can_be_lowered_any_more(start, each, share):
+    widths = [UNITS, Width(name="more", allowed=UNITS.allowed), FILTERS]
+    names = [width.name for width in widths]
+
+    def size(values):
+        return sum(weight * values[name] for weight, name in zip(each, names, strict=True))
+
+    first = dict(zip(names, start, strict=True))
+    found, _ = descent(first, widths, lambda values: size(values) >= share * size(first))
+    for width in widths:
+        for lower in (value for value in width.allowed if value < found[width.name]):
+            assert size({**found, width.name: lower}) < share * size(first)
