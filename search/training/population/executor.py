@@ -163,7 +163,7 @@ class Population:
     def _expect(self, coming: list[list[_Trial]]) -> None:
         """Have programs compiled before they are needed: the next first, then some that follow."""
         needed = [part for part in coming if not all(self._is_beaten(each) for each in part)]
-        for part in needed[: 1 + self._ahead]:
+        for part in [] if self._time_is_up else needed[: 1 + self._ahead]:
             self._programs.expect(_members(part))
 
     def _train_together(self, part: list[_Trial]) -> Iterator[None]:
