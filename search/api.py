@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engines
 from .backend import import_keras, use_backend
+from .data.batches import comes_in_batches
 from .errors import InputError
 from .options import TRIALS
 from .pipeline import Data, Pipeline, split
@@ -45,8 +46,8 @@ def run(
         space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`. A whole
             Pipeline, or what `occam search` takes for one, stands for the arguments down to
             `name`, but for `target`.
-        data: (inputs, labels), of which validation and test rows are set aside where they are not
-            given; or Data, or what returns it.
+        data: (inputs, labels), or batches of them as a tf.data.Dataset, of which validation and
+            test rows are set aside where they are not given; or Data, or what returns it.
         epochs: the most that one trial may train.
         name: of the pipeline, and so of the experiment in MLflow; default: the space's own.
         options: `trials`, `all_epochs` and `timeout` in seconds limit the search; `engine`,
@@ -120,14 +121,19 @@ def _data(data: Any, validation: Split | None, test: Split | None) -> Callable[[
         return made
     if isinstance(data, Data):
         return lambda: data
-    inputs, labels = _pair(_given(data, "data=(inputs, labels)"))
-    return lambda: split(inputs, labels, validation=validation, test=test)
+    parts = _parts(_given(data, "data=(inputs, labels)"))
+    return lambda: split(*parts, validation=validation, test=test)
 
 
-def _pair(data: Any) -> tuple[Any, Any]:
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise InputError(f"data must be (inputs, labels), received {type(data).__name__}.")
-    return data[0], data[1]
+def _parts(data: Any) -> tuple[Any, ...]:
+    """Inputs and labels, or what gives batches of both."""
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return tuple(data)
+    if comes_in_batches(data):
+        return (data,)
+    raise InputError(
+        f"data must be (inputs, labels) or a dataset of both, received {type(data).__name__}."
+    )
 
 
 def _given(value: Any, wanted: str) -> Any:

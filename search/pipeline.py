@@ -32,7 +32,10 @@ PIPELINES = f"{__package__.rpartition('.')[0]}.pipelines"
 
 @dataclass(frozen=True)
 class Data:
-    """Three splits and, once preprocessed, what turns raw inputs into the model's inputs."""
+    """Three splits and, once preprocessed, what turns raw inputs into the model's inputs.
+
+    Each split is (inputs, labels), or batches of both: a tf.data.Dataset, say, or a DataLoader.
+    """
 
     train: Split
     validation: Split
@@ -56,15 +59,20 @@ class Data:
 
 
 def split(
-    inputs: Any, labels: Any, *, validation: Split | None = None, test: Split | None = None
+    inputs: Any, labels: Any = None, *, validation: Split | None = None, test: Split | None = None
 ) -> Data:
     """Set rows aside for validation and for the test, where they are not given: 20 % of all each.
 
     Classes keep their shares. The same rows are set aside at every call.
 
     Args:
-        inputs: an array or data frame, or a list, tuple or dictionary of them.
+        inputs: an array or data frame, or a list, tuple or dictionary of them; without labels
+            batches of (inputs, labels): a tf.data.Dataset, a PyDataset, a DataLoader.
     """
+    if labels is None:
+        from .data.batches import gathered
+
+        inputs, labels = gathered(inputs)
     rest: Split = (inputs, labels)
     if (rows := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {rows:,} rows of inputs and {len(labels):,} labels.")

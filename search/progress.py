@@ -75,12 +75,14 @@ class SearchProgress:
             return
         if self._best is not previous:
             self._say(f"trial {finished.number}: new best, {self._words()}")
-        elif time.monotonic() - self._spoken > PERIOD:
-            self._say(f"{self._trained} trials, {self._epochs:,} epochs; best: {self._words()}")
+        else:
+            self._give_sign(f"{self._epochs:,} epochs")
 
     def epoch(self, epochs: int, score: float) -> None:
         """Take in one epoch of the trial under way."""
         self._bar.update(self._task, epochs=f"epoch {epochs}, {score:.4f}")
+        if not self._quiet and not self._console.is_terminal:
+            self._give_sign(f"another at epoch {epochs} with {score:.4f}")
 
     def end(self, reason: str) -> None:
         """Say why the search ended."""
@@ -90,6 +92,12 @@ class SearchProgress:
         """One line, above the bar."""
         if not self._quiet:
             self._say(line)
+
+    def _give_sign(self, news: str) -> None:
+        """A line where there was none for a while."""
+        if time.monotonic() - self._spoken > PERIOD:
+            trials = "1 trial" if self._trained == 1 else f"{self._trained} trials"
+            self._say(f"{trials} done, {news}; best: {self._words()}")
 
     def _refresh(self) -> None:
         self._bar.update(

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from keras import layers
 from occam import search
 from occam.search.errors import InputError
@@ -49,6 +50,17 @@ def test_the_best_model_is_the_trained_one(result):
     model = result.best_model()
     assert model.count_params() == result.parameter_count
     assert np.mean(model.predict(X, verbose=0).argmax(-1) == Y) > 0.8
+
+
+def test_rows_may_come_in_batches(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(300).batch(32)
+    held_out = tf.data.Dataset.from_tensor_slices((X + 0.1, Y)).batch(32)
+    options = {"target": 0.8, "trials": 1, "epochs": 8, "quiet": True}
+    result = search.run(build_model, data=rows, test=held_out, **options)
+    assert result.summary["rows"] == {"train": 240, "validation": 60, "test": 300}
+    again = search.run(build_model, data=rows, test=held_out, **options)
+    assert again.summary["name"] == result.summary["name"], "shuffled anew, it is another search"
 
 
 def test_all_trials_and_the_ladder_are_tables(result):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, in_one_line
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
+from .batches import in_arrays
 from .checks import check_data
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def prepare(pipeline: Pipeline) -> Prepared:
     Raises InputError where a step fails or what it returns cannot be trained on.
     """
     measured = metric(pipeline.metric)
-    raw = _step(pipeline, "data", pipeline.data)
+    raw = in_arrays(_step(pipeline, "data", pipeline.data), ordered=pipeline.chronological)
     preprocessing = pipeline.preprocessing
     data = _step(pipeline, "preprocessing", lambda: preprocessing(raw)) if preprocessing else raw
     check_data(data, measured)

@@ -1,0 +1,116 @@
+"""Reads data that comes in batches, as Keras's `fit` takes it, into arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, in_one_line
+
+if TYPE_CHECKING:
+    from ..metrics import Array
+    from ..pipeline import Data, Split
+
+ROWS = (str, bytes, Mapping, tuple, list)  # or the rows themselves, as arrays and tables are
+
+
+def comes_in_batches(data: Any) -> bool:
+    """Whether this is a tf.data.Dataset, a PyDataset, a DataLoader or the like."""
+    return isinstance(data, Iterable) and not hasattr(data, "shape") and not isinstance(data, ROWS)
+
+
+def in_arrays(data: Data, *, ordered: bool) -> Data:
+    """The same splits, those that come in batches read into arrays.
+
+    Args:
+        ordered: the order of the rows means something.
+    """
+
+    def read(split: Any) -> Any:
+        return gathered(split, ordered=ordered) if comes_in_batches(split) else split
+
+    train, validation, test = map(read, (data.train, data.validation, data.test))
+    return replace(data, train=train, validation=validation, test=test)
+
+
+def gathered(batches: Iterable[Any], *, ordered: bool = False) -> Split:
+    """All rows of some batches: (inputs, labels), of which the inputs may be nested.
+
+    Unless `ordered`, rows are sorted by what they hold: a dataset that is shuffled anew whenever
+    it is read is always the same search.
+
+    Raises InputError where it never ends, cannot be read or has other batches than
+    (inputs, labels).
+    """
+    import keras
+
+    _check_ends(batches)
+    try:
+        pairs = [keras.tree.map_structure(_array, _pair(batch)) for batch in batches]
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"A dataset cannot be read: {in_one_line(error)}.") from error
+    if not pairs:
+        raise InputError("A dataset is empty: every split needs rows of inputs.")
+    for leaf in keras.tree.flatten(pairs[0]):
+        if not leaf.ndim:
+            raise InputError("A dataset gives single rows: give it in batches, as .batch(32) does.")
+    try:
+        rows = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *pairs)
+    except ValueError as error:
+        raise InputError(
+            f"The batches of a dataset differ in shape: pad them alike ({in_one_line(error)})."
+        ) from error
+    if not ordered:
+        order = _order(keras.tree.flatten(rows))
+        rows = keras.tree.map_structure(lambda leaf: leaf[order], rows)
+    inputs, labels = rows
+    return inputs, labels
+
+
+def _check_ends(batches: Any) -> None:
+    if isinstance(batches, GeneratorType):
+        raise InputError(
+            "Data cannot be a generator, which may never end: give a dataset or arrays."
+        )
+    try:
+        len(batches)
+    except (TypeError, NotImplementedError) as error:  # the latter, too, where it is not known
+        if "infinite" in str(error):
+            raise InputError("A dataset never ends: leave out its .repeat().") from error
+    if getattr(batches, "num_batches", 1) is None:
+        raise InputError("A PyDataset never ends: it needs num_batches.")
+
+
+def _pair(batch: Any) -> Split:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        many = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise InputError(f"The batches of a dataset must be (inputs, labels), received {many}.")
+    return batch[0], batch[1]
+
+
+def _array(values: Any) -> Array:
+    """TensorFlow keeps texts as bytes."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O" and array.size and isinstance(array.flat[0], bytes):
+        texts = [each.decode() for each in array.flat]
+        array = np.array(texts, dtype=object).reshape(array.shape)
+    return array
+
+
+def _order(leaves: list[Array]) -> list[int]:
+    def content(row: int) -> bytes:
+        parts = (leaf[row] for leaf in leaves)
+        return b"".join(
+            repr(part).encode() if leaf.dtype == object else part.tobytes()
+            for leaf, part in zip(leaves, parts, strict=True)
+        )
+
+    rows = range(min(len(leaf) for leaf in leaves))
+    return sorted(rows, key=lambda row: hashlib.blake2b(content(row)).digest())

@@ -1,0 +1,55 @@
+"""What a search shows of itself while it runs."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from doing import trial
+from occam.search import progress
+from occam.search.loop import Budget
+from occam.search.progress import SearchProgress
+from occam.search.trials import TrialState, finished, rejected
+from rich.console import Console
+
+
+def shown(period: float, *, quiet: bool = False, terminal: bool = False) -> str:
+    """What is printed of two trials, of which the second reaches."""
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "PERIOD", period)
+        with SearchProgress(console, Budget(trials=5), quiet=quiet) as search:
+            search.finish(rejected(trial(2000), "too large"))
+            search.epoch(3, 0.8125)
+            search.finish(finished(trial(1300), TrialState.PRUNED, epochs=4))
+            search.epoch(1, 0.9)
+            done = finished(trial(1200), TrialState.COMPLETE, reached=True, score=0.97, epochs=8)
+            search.finish(done)
+            search.end("enough")
+    return screen.getvalue()
+
+
+def test_without_a_terminal_each_new_best_is_a_line():
+    best = "trial 1200: new best, 1,200 parameters at 0.9700"
+    assert shown(60).splitlines() == [best, "Search ended: enough."]
+
+
+def test_without_a_terminal_a_long_training_gives_signs_of_life():
+    lines = shown(0).splitlines()
+    assert "0 trials done, another at epoch 3 with 0.8125; best: none yet" in lines
+    assert "1 trial done, 4 epochs; best: none yet" in lines
+    assert "1 trial done, another at epoch 1 with 0.9000; best: none yet" in lines
+
+
+def test_a_terminal_has_a_bar():
+    bar = shown(0, terminal=True)
+    assert "2/5" in bar
+    assert "best 1,200 parameters at 0.9700" in bar
+    assert "12 epochs, 1 rejected" in bar
+    assert "done," not in bar
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_quiet_is_quiet(terminal):
+    assert not shown(0, quiet=True, terminal=terminal)
