@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,18 @@ def label_indices(labels: Array, predictions: Array) -> Array:
     if labels.shape == np.shape(predictions) and labels.ndim > 1 and labels.shape[-1] > 1:
         return np.asarray(labels.argmax(axis=-1)).reshape(-1)
     return np.asarray(labels.reshape(-1), dtype=int)
+
+
+def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str:
+    """Which class f1 is of; empty of any other metric."""
+    if measured.name != "f1":
+        return ""
+    one_hot = labels.ndim > 1 and labels.shape[-1] > 1 and np.allclose(labels.sum(axis=-1), 1)
+    indices = labels.argmax(axis=-1) if one_hot else labels.astype(int)
+    if (count := int(indices.max()) + 1) > 2:
+        return f"f1 is the mean of the f1 of all {count} classes."
+    name = repr(classes[1]) if len(classes) > 1 else "1"
+    return f"f1 is of class {name}{', the rarer one' if indices.mean() < 0.5 else ''}."
 
 
 def _accuracy(labels: Array, predictions: Array) -> float:

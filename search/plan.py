@@ -16,7 +16,7 @@ from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
-from .metrics import Array, Metric, metric
+from .metrics import Array, Metric, meaning, metric
 from .models.rehearsal import rehearse
 from .options import MOST_ERRORS
 from .pipeline import Pipeline, load
@@ -125,7 +125,7 @@ def plan(settings: Settings) -> Plan:
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
         places=places,
-        notes=(*pipeline.notes, *notes),
+        notes=(*pipeline.notes, meaning(measured, labels, pipeline.classes), *notes),
         baselines=tuple(found),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from occam.search.errors import InputError
-from occam.search.metrics import METRICS, metric
+from occam.search.metrics import METRICS, meaning, metric
 from sklearn import metrics as sklearn_metrics
 
 RNG = np.random.default_rng(0)
@@ -94,6 +94,20 @@ def test_metrics_of_imbalanced_classes_agree_with_scikit_learn():
     binary, scores = RNG.integers(0, 2, 80), RNG.random((80, 1))
     expected = sklearn_metrics.f1_score(binary, scores[:, 0] > 0.5)
     assert metric("f1").measure(binary, scores) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "said"),
+    [
+        ([0, 0, 0, 1], ("stays", "leaves"), "f1 is of class 'leaves', the rarer one."),
+        ([[0.0], [1.0], [1.0]], (), "f1 is of class 1."),
+        ([[0, 1], [1, 0], [1, 0]], (), "f1 is of class 1, the rarer one."),
+        ([0, 1, 2], (), "f1 is the mean of the f1 of all 3 classes."),
+    ],
+)
+def test_f1_says_which_class_it_is_of(labels, classes, said):
+    assert meaning(metric("f1"), np.array(labels), classes) == said
+    assert not meaning(metric("accuracy"), np.array(labels), classes)
 
 
 def test_the_standard_error_of_balanced_accuracy_is_what_a_simulation_finds():

@@ -15,7 +15,7 @@ from occam.search.pipeline import Data, Pipeline
 from occam.spaces.dense import dense
 from occam.spaces.recurrent import recurrent
 
-from .labels import FEW, OF_NUMBERS, meant
+from .labels import FEW, OF_NUMBERS
 from .photos import ending, image_space
 from .splits import stratified
 
@@ -49,7 +49,6 @@ def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
         notes=(
             f"{len(x):,} rows of shape {x.shape[1:]}; the labels are "
             f"{'classes' if classes else 'numbers'}.",
-            *meant(metric or "", range(count), rarer=False),
         ),
     )
 

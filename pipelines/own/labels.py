@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,15 +62,6 @@ def rarer_last(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray
     if len(classes) == 2 and np.mean(labels) > 0.5:
         return 1 - labels, classes[::-1]
     return labels, classes
-
-
-def meant(metric: str, classes: Sequence[str], *, rarer: bool = True) -> tuple[str, ...]:
-    """Which class f1 is of, to be said before a search."""
-    if metric != "f1":
-        return ()
-    if len(classes) > 2:
-        return (f"f1 is the mean of the f1 of all {len(classes)} classes.",)
-    return (f"f1 is of class {classes[1]!r}{', the rarer one' if rarer else ''}.",)
 
 
 def _missing(cells: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -16,7 +16,7 @@ from occam.spaces.transfer import transfer, weights_file
 from sklearn.preprocessing import FunctionTransformer
 
 from .images import as_pixels, class_folders, read_folder
-from .labels import meant, rarer_last
+from .labels import rarer_last
 from .splits import stratified
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
         epochs=60,
         classes=classes,
         name=folder.resolve().name,
-        notes=(
-            f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",
-            *meant(metric or "accuracy", classes),
-        ),
+        notes=(f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from occam.spaces.dense import dense
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
 from .columns import KINDS, Encoder, kinds_of
-from .labels import Labels, meant, read_labels
+from .labels import Labels, read_labels
 from .splits import Rows, chronological, grouped, stratified
 
 IMBALANCED = 0.8  # share of the largest class from which accuracy says little
@@ -64,7 +63,7 @@ def table(
         epochs=int(np.clip(EPOCH_ROWS // len(rows[0]), 40, 200)),
         classes=labels.classes,
         name=path.stem,
-        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric, labels.classes)),
+        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric)),
         chronological=time is not None,
     )
 
@@ -104,10 +103,10 @@ def _metric(labels: Labels) -> str:
     return "balanced_accuracy" if largest >= IMBALANCED else "accuracy"
 
 
-def _why(measured: str, metric: str | None, classes: Sequence[str]) -> tuple[str, ...]:
-    """What f1 is of; why accuracy is not measured, where nobody asked for something else."""
+def _why(measured: str, metric: str | None) -> tuple[str, ...]:
+    """Why accuracy is not measured, where nobody asked for something else."""
     if metric or measured != "balanced_accuracy":
-        return meant(measured, classes)
+        return ()
     return (
         f"One class has {IMBALANCED:.0%} of the rows or more, so balanced accuracy is measured; "
         "--metric says otherwise.",
