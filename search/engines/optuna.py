@@ -186,6 +186,7 @@ class Engine:
             metric=self._metric,
             search_target=self._search_target,
             seed=lambda number: derived(self._seed, number, 3),
+            narrowed=self._descents is not None,
         )
         return lambda seed: sampler
 

@@ -61,9 +61,15 @@ class History:
         ]
 
     @cached_property
+    def incumbent(self) -> Trained | None:
+        """The smallest that reached."""
+        reached = (each for each in self.trained if each.reached)
+        return min(reached, key=lambda each: each.size, default=None)
+
+    @cached_property
     def smallest(self) -> float:
         """Size of the incumbent; infinite where there is none."""
-        return min((each.size for each in self.trained if each.reached), default=math.inf)
+        return math.inf if self.incumbent is None else self.incumbent.size
 
     def best(self, count: int) -> list[Trained]:
         """The smallest that reached, then the nearest misses among the smaller."""

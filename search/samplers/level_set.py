@@ -16,6 +16,7 @@ from .history import History, Trained
 from .pool import Configuration, Pool
 from .ranges import Distribution, fits, from_unit
 from .surrogate import outcome
+from .variants import variants
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -28,6 +29,7 @@ GAIN = 0.985  # of the incumbent's size: what a candidate may have at most
 WANTED, MOST = 96, 384  # random candidates smaller than the incumbent, and draws for them
 NEIGHBOURS = 32  # drawn around each of the best trials
 BASES = 5  # trials whose neighbours are candidates
+FAILED = 0.8  # of a size: a structure that has failed with so much is not tried with it
 
 
 class LevelSetSampler(BaseSampler):
@@ -36,6 +38,10 @@ class LevelSetSampler(BaseSampler):
     The size of a configuration is counted, not modelled; the probability comes from a surrogate of
     the log error. The first trials bracket the target along the space's default configuration,
     from its narrowest to its widest. What cannot be smaller than the incumbent is not proposed.
+
+    Args:
+        narrowed: whatever becomes the smallest loses units before this is asked again. Where it is
+            not smaller by much, another structure may then have more to lose: all are tried.
     """
 
     def __init__(
@@ -45,13 +51,15 @@ class LevelSetSampler(BaseSampler):
         metric: Metric,
         search_target: float,
         seed: Callable[[int], int],
+        narrowed: bool = False,
     ) -> None:
-        self._pool, self._seed = pool, seed
+        self._pool, self._seed, self._narrowed = pool, seed, narrowed
         self._metric, self._search_target = metric, search_target
         self._first = self._size = 0
         self._batch: Batch | None = None
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
+        self._variants: dict[int, list[Configuration]] = {}
         self._under_way: dict[int, Configuration | None] = {}
         self._beginnings: dict[str, Configuration] = {}
         self._turns = 0  # of drawing them
@@ -127,6 +135,11 @@ class LevelSetSampler(BaseSampler):
         if not batch.history.trained:
             fresh = self._first_candidates(known)
             return fresh[int(rng.integers(len(fresh)))] if fresh else None
+        if others := self._structures(batch.history):
+            taken = {each.structure for each in mates}
+            left = [each for each in others if each.structure not in taken]
+            if left or self._size > 1:  # a batch of their own
+                return left[0] if left else None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
         chosen = batch.pick(mates, known, rng)
@@ -138,6 +151,23 @@ class LevelSetSampler(BaseSampler):
                 self._seed(batch.first),
             )
         return chosen
+
+    def _structures(self, history: History) -> list[Configuration]:
+        """Structures that were not tried yet with about as many parameters as the incumbent has."""
+        best = history.incumbent
+        if best is None or not self._narrowed:
+            return []
+        limit = GAIN * best.size
+        if best.number not in self._variants:
+            base = self._pool.configuration(best.configuration.values)
+            self._variants[best.number] = variants(self._pool, base, limit) if base else []
+        missed = [each for each in history.trained if not each.reached]
+        failed = {e.configuration.structure for e in missed if e.size >= FAILED * limit}
+        return [
+            each
+            for each in self._variants[best.number]
+            if each.structure not in failed and each.key not in history.known
+        ]
 
     def _first_candidates(self, known: set[str]) -> list[Configuration]:
         """While nothing is known yet: other recipes for the default shape, or anything.

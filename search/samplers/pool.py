@@ -51,6 +51,13 @@ class Configuration:
         """Equal for equal configurations."""
         return repr(sorted(self.values.items()))
 
+    @property
+    def structure(self) -> str:
+        """Equal where configurations differ in numbers alone, such as widths."""
+        kinds = self.distributions.items()
+        chosen = {name for name, kind in kinds if isinstance(kind, CategoricalDistribution)}
+        return repr(sorted((n, v if n in chosen else None) for n, v in self.values.items()))
+
 
 class Draw:
     """An Optuna trial's `suggest_*` without a study: given values where they fit, else random.
@@ -110,6 +117,7 @@ class Pool:
         self._draws, self._drawn = 0, list[Configuration]()
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
+        self._known_widths: dict[str, list[str]] = {}
 
     def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
@@ -176,13 +184,19 @@ class Pool:
         base = self.default
         if base is None:
             return []
-        rng = np.random.default_rng(self._seed)
-        widths = self._widths(base, rng)
-        scaled = (_scaled(base, widths, step / STEPS) for step in range(2 * STEPS + 1))
-        made = [self._made(Draw(rng, values)) for values in scaled]
+        made = [self.scaled(base, step / STEPS) for step in range(2 * STEPS + 1)]
         sized = {each.parameter_count: each for each in made if each is not None}
         sized[base.parameter_count] = base
         return [sized[size] for size in sorted(sized)]
+
+    def scaled(self, base: Configuration, factor: float) -> Configuration | None:
+        """All widths at once from their least (factor 0) over their own (1) to their most (2)."""
+        values = dict(base.values)
+        for name in self._widths(base):
+            own = to_unit(base.distributions[name], values[name])
+            unit = own * factor if factor <= 1 else own + (1 - own) * (factor - 1)
+            values[name] = from_unit(base.distributions[name], unit)
+        return self.configuration(values)
 
     @cached_property
     def _recipe(self) -> Values:
@@ -227,20 +241,28 @@ class Pool:
             return None
         return Configuration(draw.values, draw.distributions, measured)
 
-    def _widths(self, base: Configuration, rng: np.random.Generator) -> list[str]:
+    def _widths(self, base: Configuration) -> list[str]:
         """The numbers that move the size without changing which hyperparameters there are."""
-        widths = []
-        for name, distribution in base.distributions.items():
-            if isinstance(distribution, CategoricalDistribution):
-                continue
-            low = self._made(Draw(rng, {**base.values, name: from_unit(distribution, 0.0)}))
-            if (
-                low is not None
-                and low.values.keys() == base.values.keys()
-                and low.parameter_count < base.parameter_count
-            ):
-                widths.append(name)
-        return widths
+        if base.key not in self._known_widths:
+            numbers = [
+                (name, distribution)
+                for name, distribution in base.distributions.items()
+                if not isinstance(distribution, CategoricalDistribution)
+            ]
+            self._known_widths[base.key] = [
+                name
+                for name, distribution in numbers
+                if self._narrows(base, {**base.values, name: from_unit(distribution, 0.0)})
+            ]
+        return self._known_widths[base.key]
+
+    def _narrows(self, base: Configuration, values: Values) -> bool:
+        low = self.configuration(values)
+        return (
+            low is not None
+            and low.values.keys() == base.values.keys()
+            and low.parameter_count < base.parameter_count
+        )
 
 
 def _moved(base: Configuration, name: str) -> dict[str, Any]:
@@ -269,13 +291,3 @@ def _resized(base: Configuration, rng: np.random.Generator) -> Configuration:
             unit = to_unit(distribution, values[name]) + common + rng.normal(0, NUDGE / 2)
             values[name] = from_unit(distribution, unit)
     return replace(base, values=values)
-
-
-def _scaled(base: Configuration, widths: list[str], factor: float) -> dict[str, Any]:
-    """All widths at once from their least (factor 0) over their own (1) to their most (2)."""
-    values = dict(base.values)
-    for name in widths:
-        own = to_unit(base.distributions[name], values[name])
-        unit = own * factor if factor <= 1 else own + (1 - own) * (factor - 1)
-        values[name] = from_unit(base.distributions[name], unit)
-    return values

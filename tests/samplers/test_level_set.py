@@ -42,9 +42,11 @@ def accuracy(values: dict, size: int, rng: np.random.Generator) -> float:
     return 1 - error * math.exp(rng.normal(0, 0.1))
 
 
-def search(trials: int, *, seed: int = 0, sampler: str = "level-set") -> list[dict]:
+def search(
+    trials: int, *, seed: int = 0, sampler: str = "level-set", narrowed: bool = False
+) -> list[dict]:
     """The record of each trial: what `accuracy` says of it."""
-    study = optuna.create_study(sampler=make(sampler, seed), direction="minimize")
+    study = optuna.create_study(sampler=make(sampler, seed, narrowed), direction="minimize")
     study.enqueue_trial(DEFAULT)
     rng = np.random.default_rng(seed)
     records = []
@@ -91,7 +93,7 @@ def best(records: list[dict]) -> float:
     return min((r["parameter_count"] for r in records if r["reached"]), default=math.inf)
 
 
-def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
+def make(name: str, seed: int, narrowed: bool = False) -> optuna.samplers.BaseSampler:
     if name != "level-set":
         return sampler_factory(name)(seed)
     return LevelSetSampler(
@@ -99,7 +101,43 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
         metric=metric("accuracy"),
         search_target=TARGET,
         seed=lambda number: 1000 * seed + number,
+        narrowed=narrowed,
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_models_are_narrowed_another_structure_of_the_same_size_is_tried(seed):
+    records = search(40, seed=seed, narrowed=True)
+    first = next(n for n, each in enumerate(records) if each["values"]["kind"] == "deep")
+    size = best(records[:first])
+    incumbent = next(each for each in records if each["parameter_count"] == size)
+    assert 0.8 * size <= records[first]["parameter_count"] <= 0.985 * size
+    assert records[first]["values"]["rate"] == incumbent["values"]["rate"]
+
+
+def test_other_structures_are_a_batch_of_their_own_and_tried_once():
+    sampler = make("level-set", 0, narrowed=True)
+    study = optuna.create_study(sampler=sampler)
+    told(study, {"kind": "plain", "units": 16, "rate": 0.02}, "COMPLETE")
+    sampler.begin(1, 8)
+    assert not sampler.exhausted(study, 1)
+    trial = study.ask()
+    size = measure(trial)
+    assert trial.params["kind"] == "deep"
+    assert sampler.exhausted(study, 2), "the batch has no more"
+    trial.set_user_attr(RECORD, record_of("PRUNED", size, 0.9, 10))
+    sampler.begin(2, 8)
+    trial = study.ask()
+    measure(trial)
+    assert trial.params["kind"] == "plain", "that structure has failed"
+
+
+def told(study: optuna.Study, values: dict, state: str) -> None:
+    study.enqueue_trial(values)
+    trial = study.ask()
+    size = measure(trial)
+    trial.set_user_attr(RECORD, record_of(state, size, 0.96 if state == "COMPLETE" else 0.9, 10))
+    study.tell(trial, size)
 
 
 def test_the_search_starts_with_the_default_and_brackets_along_its_shape():
