@@ -40,8 +40,8 @@ class LevelSetSampler(BaseSampler):
     from its narrowest to its widest. What cannot be smaller than the incumbent is not proposed.
 
     Args:
-        narrowed: whatever becomes the smallest loses units before this is asked again. Where it is
-            not smaller by much, another structure may then have more to lose: all are tried.
+        narrowed: whatever becomes the smallest has lost its units before this is asked again. So a
+            structure that is hardly smaller may have more to lose: all of them are tried.
     """
 
     def __init__(

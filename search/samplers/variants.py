@@ -16,7 +16,7 @@ def variants(pool: Pool, base: Configuration, limit: float) -> list[Configuratio
     """Configurations of at most `limit` parameters that differ from `base` in their structure.
 
     Each differs by one choice, or by a whole number such as the depth that adds or removes others.
-    A choice that moves neither the size nor the names that are read is one of recipe.
+    A choice that does not move the size, such as an activation, is one of recipe.
     """
     found: dict[str, Configuration] = {}
     for name, distribution in sorted(base.distributions.items()):
@@ -42,10 +42,10 @@ def _others(distribution: Distribution, value: Any) -> list[Any]:
 
 def _differs(made: Configuration, base: Configuration, name: str) -> bool:
     """Whether a change of one value makes another structure."""
-    if made.values.keys() != base.values.keys():
-        return True
+    if made.parameter_count == base.parameter_count:
+        return False
     chosen = isinstance(base.distributions[name], CategoricalDistribution)
-    return chosen and made.parameter_count != base.parameter_count
+    return chosen or made.values.keys() != base.values.keys()
 
 
 def _widest(pool: Pool, base: Configuration, limit: float) -> Configuration | None:

@@ -12,7 +12,8 @@ def measure(draw: Draw) -> Measured:
     """One to three layers on ten inputs, plain or with a bias and a scale; 1 to 40 units each."""
     before, size = 10, 0
     draw.suggest_float("rate", 1e-3, 1e-1, log=True)
-    draw.suggest_categorical("optimizer", ["adam", "sgd"])
+    if draw.suggest_categorical("optimizer", ["adam", "sgd"]) == "sgd":
+        draw.suggest_float("momentum", 0, 1)
     scaled = draw.suggest_categorical("scaled", [False, True])
     for layer in range(draw.suggest_int("layers", 1, 3)):
         units = draw.suggest_int(f"units_{layer}", 1, 40, log=True)
