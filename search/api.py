@@ -73,7 +73,7 @@ def run(
             epochs=epochs,
             batch_size=batch_size,
             loss=loss,
-            classes=tuple(classes),
+            classes=tuple(classes or getattr(data, "class_names", ())),  # of image folders
             name=name or _name(space),
         )
     return _searched(pipeline, target, backend, options)

@@ -55,10 +55,12 @@ def test_the_best_model_is_the_trained_one(result):
 def test_rows_may_come_in_batches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(300).batch(32)
+    rows.class_names = ["near", "far"]  # as of `image_dataset_from_directory`
     held_out = tf.data.Dataset.from_tensor_slices((X + 0.1, Y)).batch(32)
     options = {"target": 0.8, "trials": 1, "epochs": 8, "quiet": True}
     result = search.run(build_model, data=rows, test=held_out, **options)
     assert result.summary["rows"] == {"train": 240, "validation": 60, "test": 300}
+    assert result._plan.pipeline.classes == ("near", "far")
     again = search.run(build_model, data=rows, test=held_out, **options)
     assert again.summary["name"] == result.summary["name"], "shuffled anew, it is another search"
 
