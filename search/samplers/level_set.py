@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from ..metrics import Metric
 from ..trials import RECORD
 from .batch import Batch
-from .history import History, Trained
+from .history import HOPELESS, History, Trained
 from .pool import Configuration, Pool
 from .ranges import Distribution, fits, from_unit
 from .surrogate import outcome
@@ -59,7 +59,7 @@ class LevelSetSampler(BaseSampler):
         self._batch: Batch | None = None
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
-        self._variants: dict[int, list[Configuration]] = {}
+        self._variants: dict[tuple[int, float], list[Configuration]] = {}
         self._under_way: dict[int, Configuration | None] = {}
         self._beginnings: dict[str, Configuration] = {}
         self._turns = 0  # of drawing them
@@ -67,6 +67,7 @@ class LevelSetSampler(BaseSampler):
     def begin(self, first: int, size: int) -> None:
         """Start a batch: `size` trials chosen together, from what was known before `first`."""
         self._first, self._size = first, size
+        self._chosen = None  # an earlier batch may have ended without a trial of this number
 
     def exhausted(self, study: Study, number: int) -> bool:
         """Whether no candidate is likely any more to be smaller and to reach."""
@@ -153,21 +154,39 @@ class LevelSetSampler(BaseSampler):
         return chosen
 
     def _structures(self, history: History) -> list[Configuration]:
-        """Structures that were not tried yet with about as many parameters as the incumbent has."""
+        """Structures that were not tried yet with about as many parameters as the incumbent has.
+
+        They are next to the incumbent's own and, when all of these have failed, to that of them
+        which has come nearest to the target.
+        """
         best = history.incumbent
         if best is None or not self._narrowed:
             return []
         limit = GAIN * best.size
-        if best.number not in self._variants:
-            base = self._pool.configuration(best.configuration.values)
-            self._variants[best.number] = variants(self._pool, base, limit) if base else []
-        missed = [each for each in history.trained if not each.reached]
-        failed = {e.configuration.structure for e in missed if e.size >= FAILED * limit}
-        return [
+        missed = [e for e in history.trained if not e.reached and e.size >= FAILED * limit]
+        own = best.configuration.structure
+        tried = {own, *(each.configuration.structure for each in missed)}
+        near = [
             each
-            for each in self._variants[best.number]
-            if each.structure not in failed and each.key not in history.known
+            for each in missed
+            if each.size <= limit and not each.inherited and each.configuration.structure != own
         ]
+        nearest = max(near, key=lambda each: each.outcome, default=best)
+        for base in (best, nearest):
+            untried = [
+                each
+                for each in self._variants_of(base, limit)
+                if each.structure not in tried and each.key not in history.known
+            ]
+            if untried or nearest.outcome <= HOPELESS:
+                return untried
+        return []
+
+    def _variants_of(self, base: Trained, limit: float) -> list[Configuration]:
+        if (base.number, limit) not in self._variants:
+            whole = self._pool.configuration(base.configuration.values)
+            self._variants[base.number, limit] = variants(self._pool, whole, limit) if whole else []
+        return self._variants[base.number, limit]
 
     def _first_candidates(self, known: set[str]) -> list[Configuration]:
         """While nothing is known yet: other recipes for the default shape, or anything.

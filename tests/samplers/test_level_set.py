@@ -127,9 +127,39 @@ def test_other_structures_are_a_batch_of_their_own_and_tried_once():
     assert sampler.exhausted(study, 2), "the batch has no more"
     trial.set_user_attr(RECORD, record_of("PRUNED", size, 0.9, 10))
     sampler.begin(2, 8)
-    trial = study.ask()
-    measure(trial)
-    assert trial.params["kind"] == "plain", "that structure has failed"
+    assert not sampler.exhausted(study, 2), "the surrogate goes on"
+    again = study.ask()
+    assert measure(again) < size, "that structure has failed"
+
+
+def test_the_structures_next_to_the_nearest_miss_follow():
+    def counted(draw: Draw) -> Measured:
+        units = draw.suggest_int("units", 2, 64, log=True)
+        size = 10 * units
+        for name in ("bias", "scale", "skip"):
+            size += units if draw.suggest_categorical(name, [False, True]) else 0
+        return Measured(size)
+
+    sampler = LevelSetSampler(
+        pool=Pool(counted, 0, {"units": 60, "bias": True, "scale": True, "skip": True}),
+        metric=metric("accuracy"),
+        search_target=TARGET,
+        seed=lambda number: number,
+        narrowed=True,
+    )
+    study = optuna.create_study(sampler=sampler)
+    scores = {(): 0.96, ("bias",): 0.9, ("scale",): 0.94, ("skip",): 0.8}
+    study.enqueue_trial({"units": 20, "bias": False, "scale": False, "skip": False})
+    asked = []
+    for number in range(7):
+        sampler.begin(number, 1)
+        trial = study.ask()
+        size = counted(trial).parameter_count
+        asked.append(tuple(name for name in ("bias", "scale", "skip") if trial.params[name]))
+        state = "PRUNED" if number else "COMPLETE"
+        trial.set_user_attr(RECORD, record_of(state, size, scores.get(asked[-1], 0.85), 10))
+    assert asked[:4] == [(), ("bias",), ("scale",), ("skip",)]
+    assert sorted(asked[4:6]) == [("bias", "scale"), ("scale", "skip")]
 
 
 def told(study: optuna.Study, values: dict, state: str) -> None:
