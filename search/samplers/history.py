@@ -67,6 +67,12 @@ class History:
         return min(reached, key=lambda each: each.size, default=None)
 
     @cached_property
+    def fruitless(self) -> int:
+        """Trials since the incumbent that began with nothing."""
+        since = self.incumbent.number if self.incumbent is not None else math.inf
+        return sum(each.number > since and not each.inherited for each in self.trained)
+
+    @cached_property
     def smallest(self) -> float:
         """Size of the incumbent; infinite where there is none."""
         return math.inf if self.incumbent is None else self.incumbent.size

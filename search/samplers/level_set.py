@@ -11,8 +11,8 @@ from optuna.samplers import BaseSampler
 
 from ..metrics import Metric
 from ..trials import RECORD
-from .batch import Batch
-from .history import HOPELESS, History, Trained
+from .batch import PATIENT, Batch
+from .history import History, Trained
 from .pool import Configuration, Pool
 from .ranges import Distribution, fits, from_unit
 from .surrogate import outcome
@@ -29,6 +29,7 @@ GAIN = 0.985  # of the incumbent's size: what a candidate may have at most
 WANTED, MOST = 96, 384  # random candidates smaller than the incumbent, and draws for them
 NEIGHBOURS = 32  # drawn around each of the best trials
 BASES = 5  # trials whose neighbours are candidates
+NEAR = -0.7  # outcome of a miss with twice the error that may be
 FAILED = 0.8  # of a size: a structure that has failed with so much is not tried with it
 
 
@@ -141,6 +142,8 @@ class LevelSetSampler(BaseSampler):
             left = [each for each in others if each.structure not in taken]
             if left or self._size > 1:  # a batch of their own
                 return left[0] if left else None
+        elif self._narrowed and batch.history.fruitless >= PATIENT and not mates:
+            return None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
         chosen = batch.pick(mates, known, rng)
@@ -178,7 +181,7 @@ class LevelSetSampler(BaseSampler):
                 for each in self._variants_of(base, limit)
                 if each.structure not in tried and each.key not in history.known
             ]
-            if untried or nearest.outcome <= HOPELESS:
+            if untried or nearest.outcome < NEAR:
                 return untried
         return []
 

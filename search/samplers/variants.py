@@ -9,6 +9,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from .pool import Configuration, Pool
 from .ranges import Distribution, fits
 
+LEAST = 0.5  # of the parameters: a structure that cannot have so many is no rival
 STEPS = 96  # of the factor by which all widths are scaled, up to their own and beyond it
 
 
@@ -25,7 +26,7 @@ def variants(pool: Pool, base: Configuration, limit: float) -> list[Configuratio
             if made is None or made.structure in found or not _differs(made, base, name):
                 continue
             widest = _widest(pool, made, limit)
-            if widest is not None:
+            if widest is not None and widest.parameter_count >= LEAST * limit:
                 found[made.structure] = widest
     return list(found.values())
 
