@@ -172,7 +172,10 @@ class LevelSetSampler(BaseSampler):
         near = [
             each
             for each in missed
-            if each.size <= limit and not each.inherited and each.configuration.structure != own
+            if each.outcome >= NEAR
+            and each.size <= limit
+            and not each.inherited
+            and each.configuration.structure != own
         ]
         nearest = max(near, key=lambda each: each.outcome, default=best)
         for base in (best, nearest):
@@ -181,7 +184,7 @@ class LevelSetSampler(BaseSampler):
                 for each in self._variants_of(base, limit)
                 if each.structure not in tried and each.key not in history.known
             ]
-            if untried or nearest.outcome < NEAR:
+            if untried:
                 return untried
         return []
 

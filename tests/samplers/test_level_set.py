@@ -11,7 +11,7 @@ import optuna
 import pytest
 from occam.search.metrics import metric
 from occam.search.samplers import sampler_factory
-from occam.search.samplers.batch import Batch
+from occam.search.samplers.batch import PATIENT, Batch
 from occam.search.samplers.history import History, Trained
 from occam.search.samplers.level_set import LevelSetSampler
 from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
@@ -132,6 +132,20 @@ def test_other_structures_are_a_batch_of_their_own_and_tried_once():
     assert measure(again) < size, "that structure has failed"
 
 
+@pytest.mark.parametrize("narrowed", [True, False])
+def test_where_models_are_narrowed_many_fresh_ones_in_vain_end_the_search(narrowed):
+    sampler = make("level-set", 0, narrowed)
+    study = optuna.create_study(sampler=sampler)
+    told(study, {"kind": "plain", "units": 16, "rate": 0.02}, "COMPLETE")
+    told(study, {"kind": "deep", "units": 8, "units_2": 15, "rate": 0.02}, "PRUNED", 0.949)
+    for number in range(PATIENT - 1):
+        sampler.begin(2 + number, 1)
+        assert not sampler.exhausted(study, 2 + number)
+        told(study, {"kind": "plain", "units": 15, "rate": 0.01 + number / 999}, "PRUNED", 0.949)
+    sampler.begin(PATIENT + 1, 1)
+    assert sampler.exhausted(study, PATIENT + 1) is narrowed
+
+
 def test_the_structures_next_to_the_nearest_miss_follow():
     def counted(draw: Draw) -> Measured:
         units = draw.suggest_int("units", 2, 64, log=True)
@@ -162,11 +176,11 @@ def test_the_structures_next_to_the_nearest_miss_follow():
     assert sorted(asked[4:6]) == [("bias", "scale"), ("scale", "skip")]
 
 
-def told(study: optuna.Study, values: dict, state: str) -> None:
+def told(study: optuna.Study, values: dict, state: str, missed: float = 0.9) -> None:
     study.enqueue_trial(values)
     trial = study.ask()
     size = measure(trial)
-    trial.set_user_attr(RECORD, record_of(state, size, 0.96 if state == "COMPLETE" else 0.9, 10))
+    trial.set_user_attr(RECORD, record_of(state, size, 0.96 if state == "COMPLETE" else missed, 10))
     study.tell(trial, size)
 
 
