@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import fused
 import jax
 from occam.search.training.population import stem, windows
 
@@ -29,30 +28,21 @@ def by_library(x: Any, kernel: Any) -> Any:
     )
 
 
-def by_columns(x: Any, kernel: Any) -> Any:
-    """Of an image that is padded already."""
-    return windows.by_columns(x, kernel, ((0, 0), (0, 0)))
+def of_padded(way: Any) -> Any:
+    """A way of populations, for an image that is padded already."""
+    return lambda x, kernel: way(x, kernel, ((0, 0), (0, 0)))
 
 
-def by_kernel(x: Any, kernel: Any) -> Any:
-    """One kernel of our own."""
-    return fused.convolve(x, kernel, ((0, 0), (0, 0)))
-
-
-def stem_by_kernel(x: Any, kernel: Any) -> Any:
-    padded = jax.numpy.pad(x, ((0, 0), *STEM.added, (0, 0)))
-    return fused.pooled(padded, stem._shifted(kernel, STEM.size), (4, 4), STEM.size)
-
-
-def stem_by_columns(x: Any, kernel: Any) -> Any:
-    return stem._pooled(x, stem._shifted(kernel, STEM.size), STEM)
+def of_shifted(way: Any) -> Any:
+    """A way to compute the first layers, for a kernel as it is."""
+    return lambda x, kernel: way(x, stem._shifted(kernel, STEM.size), STEM)
 
 
 STEM = stem.Stem((), taps=(3, 3), added=((1, 1), (1, 1)), size=(2, 2))
-WAYS = {"columns": by_columns, "sums": windows.by_sums, "library": by_library}
-STEMS = {"columns": stem_by_columns}
-if jax.default_backend() == "gpu":
-    WAYS["kernel"], STEMS["kernel"] = by_kernel, stem_by_kernel
+WAYS = {name: of_padded(way) for name, way in windows.WAYS.items()} | {"library": by_library}
+STEMS = {name: of_shifted(way) for name, way in stem.WAYS.items()}
+if jax.default_backend() != "gpu":
+    del WAYS["kernels"], STEMS["kernels"]
 
 
 def milliseconds(function: Callable[..., Any], *given: Any) -> tuple[float, list[Any]]:
@@ -91,7 +81,7 @@ def main() -> None:
     for inputs, outputs, side, tap in SHAPES:
         x = jax.random.normal(key, (lanes, inputs, side + tap - 1, side + tap - 1, ROWS))
         kernel = jax.random.normal(key, (lanes, tap, tap, inputs, outputs))
-        chosen = "sums" if windows.adds_up(kernel[0]) else "columns"
+        chosen = windows.best_way(kernel.shape[1:])
         of = (
             f"{inputs} to {outputs} channels, {side} x {side}, {tap} x {tap} taps ({chosen} chosen)"
         )
@@ -99,7 +89,8 @@ def main() -> None:
     x = jax.random.normal(key, (lanes, 1, 28, 28, ROWS))
     for outputs in (8, 16):
         kernel = jax.random.normal(key, (lanes, 3, 3, 1, outputs))
-        compare(STEMS, x, kernel, (1,), f"first layers, {outputs} channels (columns chosen)")
+        chosen = stem.best_way((4 * outputs, 16), STEM)
+        compare(STEMS, x, kernel, (1,), f"first layers, {outputs} channels ({chosen} chosen)")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from .kinds import lift
 from .lowering import Member
 from .nodes import Node
 from .pooling import largest_of, to_largest
-from .windows import Padding, Sizes, gathered, matmul, padding
+from .trying import fastest, once
+from .windows import Padding, Sizes, gathered, matmul, padded, padding, suits_kernels
 
 LAYERS = ("Conv2D", "BatchNormalization", ("Activation", "ReLU"), "MaxPooling2D")
 
@@ -46,6 +47,11 @@ class Stem:
     def last(self) -> int:
         """Number of the node whose outputs are the stem's."""
         return len(self.nodes) - 1
+
+    @property
+    def reach(self) -> Sizes:
+        """What a pooling window sees along each axis."""
+        return tuple(tap + size - 1 for tap, size in zip(self.taps, self.size, strict=True))
 
     @classmethod
     def of(cls, member: Member) -> Stem | None:
@@ -93,7 +99,8 @@ class Stem:
                 updates[1][name] = before * static["momentum"] + new * (1 - static["momentum"])
             mean, variance = now
         scale = norm.get("gamma", 1) * jax.lax.rsqrt(variance + static["epsilon"])
-        y = _pooled(x, _shifted(kernel * scale, self.size), self)
+        shifted = _shifted(kernel * scale, self.size)
+        y = WAYS[best_way(shifted.shape, self)](x, shifted, self)
         return jax.nn.relu(y + lift(norm.get("beta", 0) - mean * scale, y.ndim)), updates
 
     def moments(self, rows: Array) -> tuple[Array, Array, Array]:
@@ -148,13 +155,36 @@ def _shifted(kernel: Any, size: Sizes) -> Any:
     return stacked.reshape(len(placed) * kernel.shape[-1], -1)
 
 
+def best_way(kernel: Sizes, stem: Stem) -> str:
+    """Which way this device computes the first layers with a shifted kernel of such a shape."""
+    outputs, numbers = kernel[0] // math.prod(stem.size), kernel[1]
+    if jax.default_backend() == "cpu" or not suits_kernels(outputs, numbers):
+        return "columns"
+    return tried()
+
+
+@once
+def tried() -> str:
+    """Which way is the fastest on this GPU where kernels suit."""
+    stem = Stem((), taps=(3, 3), added=((1, 1), (1, 1)), size=(2, 2))
+    ways = {name: jax.vmap(partial(way, stem=stem)) for name, way in WAYS.items()}
+    return fastest(ways, (32, 1, 28, 28, 128), (32, 64, 16))
+
+
+def by_kernels(x: Any, kernel: Any, stem: Stem) -> Any:
+    """Largest of each pooling window of a convolution by kernels of our own."""
+    from . import kernels  # what it imports takes its time
+
+    return kernels.pooled(padded(x, stem.added), kernel, stem.reach, stem.size)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _pooled(x: Any, kernel: Any, stem: Stem) -> Any:
+def by_columns(x: Any, kernel: Any, stem: Stem) -> Any:
     """Largest of each pooling window of a convolution."""
-    return _pooled_forward(x, kernel, stem)[0]
+    return _columns_forward(x, kernel, stem)[0]
 
 
-def _pooled_forward(x: Any, kernel: Any, stem: Stem) -> Any:
+def _columns_forward(x: Any, kernel: Any, stem: Stem) -> Any:
     def of_block(x: Any) -> Any:
         seen = _seen(x, stem)
         z = matmul(kernel, seen.reshape(len(seen), -1))
@@ -164,7 +194,7 @@ def _pooled_forward(x: Any, kernel: Any, stem: Stem) -> Any:
     return y, (x, at)
 
 
-def _pooled_backward(stem: Stem, kept: Any, gradient: Any) -> Any:
+def _columns_backward(stem: Stem, kept: Any, gradient: Any) -> Any:
     x, at = kept
 
     def of_block(x: Any, at: Any, gradient: Any) -> Any:
@@ -177,17 +207,16 @@ def _pooled_backward(stem: Stem, kept: Any, gradient: Any) -> Any:
     return jnp.zeros_like(x), of_kernel  # of the data: nobody asks for it
 
 
-_pooled.defvjp(_pooled_forward, _pooled_backward)
+by_columns.defvjp(_columns_forward, _columns_backward)
+WAYS = {"columns": by_columns, "kernels": by_kernels}
 
 
 def _overlapping(x: Any, stem: Stem) -> Windows:
     """An image, and the rows of it that a row of pooling windows sees."""
-    padded = jnp.pad(x, ((0, 0), stem.added[0], (0, 0), (0, 0)))
-    return Windows(padded, step=stem.size[0], overlap=stem.taps[0] - 1)
+    rows = padded(x, (stem.added[0], (0, 0)))
+    return Windows(rows, step=stem.size[0], overlap=stem.taps[0] - 1)
 
 
 def _seen(x: Any, stem: Stem) -> Any:
     """All that each pooling window sees of an image: (numbers, *windows, rows)."""
-    x = jnp.pad(x, ((0, 0), (0, 0), stem.added[1], (0, 0)))
-    reach = tuple(tap + size - 1 for tap, size in zip(stem.taps, stem.size, strict=True))
-    return gathered(x, reach, stem.size, (1,) * len(reach))
+    return gathered(padded(x, ((0, 0), stem.added[1])), stem.reach, stem.size, (1, 1))

@@ -18,8 +18,10 @@ import jax.numpy as jnp
 
 from .blocks import Windows, by_block, written
 from .kinds import product
+from .trying import fastest, once
 
 ADDED = 32  # rows of an image that are added up beside each other
+REGISTERED = 1024  # entries of a matrix that kernels have registers for
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
@@ -37,24 +39,44 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
         return product(_flat(kernel), gathered(padded(x, added), taps, strides, dilation))
-    if adds_up(kernel):
-        return by_sums(padded(x, added), kernel)
-    return by_columns(x, kernel, added)
+    return WAYS[best_way(kernel.shape)](x, kernel, added)
 
 
-def adds_up(kernel: Any) -> bool:
-    """Whether this device takes `by_sums` for a dense kernel."""
-    return jax.default_backend() != "cpu" and bool(kernel.shape[-2] > 1)
+def best_way(kernel: Sizes) -> str:
+    """Which way this device computes a dense convolution with a kernel of such a shape."""
+    if jax.default_backend() == "cpu" or kernel[-2] == 1:
+        return "columns"
+    return tried() if len(kernel) == 4 and suits_kernels(*kernel[-2:]) else "sums"
 
 
-def by_sums(x: Any, kernel: Any) -> Any:
-    """A dense convolution of padded values by columns without the first axis of space.
+@once
+def tried() -> str:
+    """Which way is the fastest on this GPU where kernels suit."""
+    added = ((1, 1), (1, 1))
+    ways = {name: jax.vmap(partial(WAYS[name], added=added)) for name in ("sums", "kernels")}
+    return fastest(ways, (32, 16, 14, 14, 128), (32, 3, 3, 16, 16))
+
+
+def suits_kernels(one: int, other: int) -> bool:
+    """Whether this device has units and registers for kernels with so many features."""
+    return has_rounded_units() and max(16, one) * max(16, other) <= REGISTERED
+
+
+def by_kernels(x: Any, kernel: Any, added: Padding) -> Any:
+    """A dense convolution in two dimensions by kernels of our own, for NVIDIA's GPUs."""
+    from . import kernels  # what it imports takes its time
+
+    return kernels.convolve(x, kernel, added)
+
+
+def by_sums(x: Any, kernel: Any, added: Padding) -> Any:
+    """A dense convolution by columns without the first axis of space.
 
     What the taps along that axis give is added up: 3 x 3 taps make arrays of 3 C and 3 F features
     in place of 9 C. A GPU's time is its memory's: there this is up to twice as fast, and XLA's own
     convolution slower than either; benchmarks/throughput/convolutions.py compares them.
     """
-    ones = (1,) * (kernel.ndim - 3)
+    ones, x = (1,) * (kernel.ndim - 3), padded(x, added)
     columns = gathered(x, (1, *kernel.shape[1:-2]), (1, *ones), (1, *ones))
     of_tap = jnp.concatenate([_flat(each) for each in kernel], -1)
     y = matmul(of_tap.T, columns.reshape(len(columns), -1))
@@ -69,10 +91,14 @@ def matmul(one: Any, other: Any) -> Any:
     NVIDIA's devices make it of three products of rounded parts, which are as exact and faster; they
     have units for them since compute capability 8.0.
     """
-    capability = str(getattr(jax.devices()[0], "compute_capability", ""))
-    units = re.fullmatch(r"\d+\.\d+", capability) and float(capability) >= 8.0
-    exactness = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3 if units else None
+    exactness = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3 if has_rounded_units() else None
     return jnp.matmul(one, other, precision=exactness)
+
+
+def has_rounded_units() -> bool:
+    """Whether this device has units for products of rounded parts."""
+    capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+    return bool(re.fullmatch(r"\d+\.\d+", capability)) and float(capability) >= 8.0
 
 
 def convolve_depthwise(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
@@ -178,6 +204,8 @@ def _columns_backward(added: Padding, kept: Any, gradient: Any) -> Any:
 
 
 by_columns.defvjp(_columns_forward, _columns_backward)
+
+WAYS = {"columns": by_columns, "sums": by_sums, "kernels": by_kernels}
 
 
 def _turned(taps: Sizes, added: Padding) -> Padding:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
-from occam.search.training.population import blocks, stem, windows
+from occam.search.training.population import blocks, kernels, stem, windows
 
 
 def shaped(*shape: int) -> np.ndarray:
@@ -106,25 +103,54 @@ def test_blocks_are_of_one_size_and_not_too_small():
     assert blocks._at_a_time(28, 2**13) == 1
 
 
-def test_a_gpu_adds_up_what_the_taps_of_several_channels_give(monkeypatch):
+@pytest.mark.parametrize(
+    ("backend", "units", "kernel", "way"),
+    [
+        ("cpu", False, (3, 3, 16, 16), "columns"),
+        ("gpu", True, (3, 3, 1, 16), "columns"),
+        ("gpu", False, (3, 3, 16, 16), "sums"),
+        ("gpu", True, (3, 16, 16), "sums"),
+        ("gpu", True, (3, 3, 32, 64), "sums"),
+        ("gpu", True, (3, 3, 16, 64), "kernels"),
+        ("gpu", True, (5, 3, 2, 32), "kernels"),
+    ],
+)
+def test_each_device_gets_the_way_that_suits_it(backend, units, kernel, way, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(windows, "has_rounded_units", lambda: units)
+    monkeypatch.setattr(windows, "tried", lambda: "kernels")
     used = []
-    monkeypatch.setattr(windows, "by_sums", lambda *given: used.append("sums"))
-    monkeypatch.setattr(windows, "by_columns", lambda *given: used.append("columns"))
-    for backend in ("cpu", "gpu"):
-        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        for inputs in (1, 16):
-            image, kernel = np.zeros((inputs, 9, 9, 4)), np.zeros((3, 3, inputs, 16))
-            windows.convolve(image, kernel, (1, 1), "same", (1, 1))
-    assert used == ["columns", "columns", "columns", "sums"]
+    monkeypatch.setattr(
+        windows, "WAYS", {name: lambda *given, n=name: used.append(n) for name in windows.WAYS}
+    )
+    space = len(kernel) - 2
+    image = np.zeros((kernel[-2], *(9,) * space, 4))
+    windows.convolve(image, np.zeros(kernel), (1,) * space, "same", (1,) * space)
+    assert used == [way]
 
 
-@pytest.fixture(scope="module")
-def fused():
-    path = Path(__file__).parents[3] / "benchmarks" / "throughput" / "fused.py"
-    spec = importlib.util.spec_from_file_location("fused", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize(
+    ("backend", "units", "outputs", "way"),
+    [
+        ("cpu", True, 16, "columns"),
+        ("gpu", False, 16, "columns"),
+        ("gpu", True, 16, "kernels"),
+        ("gpu", True, 80, "columns"),
+    ],
+)
+def test_each_device_gets_the_first_layers_that_suit_it(backend, units, outputs, way, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(windows, "has_rounded_units", lambda: units)
+    monkeypatch.setattr(stem, "tried", lambda: "kernels")
+    first = stem.Stem((), taps=(3, 3), added=((1, 1), (1, 1)), size=(2, 2))
+    assert stem.best_way((4 * outputs, 16), first) == way
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU can do both")
+@pytest.mark.parametrize(("module", "way"), [(windows, "sums"), (stem, "columns")])
+def test_a_device_that_cannot_run_kernels_has_the_usual_way(module, way):
+    assert module.tried() == way
 
 
 def gradients(function, *given):
@@ -134,10 +160,10 @@ def gradients(function, *given):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["same", "valid"])
-def test_kernels_for_a_gpu_compute_the_same_convolution(mode, fused):
+def test_kernels_for_a_gpu_compute_the_same_convolution(mode):
     x, kernel = shaped(2, 3, 6, 5, 20), shaped(2, 3, 2, 3, 5)
     added = windows.padding(mode, (6, 5), (3, 2), (1, 1), (1, 1))
-    found = gradients(lambda x, kernel: fused.convolve(x, kernel, added, True), x, kernel)
+    found = gradients(lambda x, kernel: kernels.convolve(x, kernel, added, True), x, kernel)
     usual = gradients(
         lambda x, kernel: windows.convolve(x, kernel, (1, 1), mode, (1, 1)), x, kernel
     )
@@ -147,30 +173,34 @@ def test_kernels_for_a_gpu_compute_the_same_convolution(mode, fused):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
-def test_kernels_for_a_gpu_compute_the_same_first_layers(channels, fused):
+def test_kernels_for_a_gpu_compute_the_same_first_layers(channels):
     first = stem.Stem((), taps=(3, 2), added=((0, 2), (0, 1)), size=(3, 2))
     x, kernel = shaped(2, channels, 6, 6, 16), shaped(2, 3, 2, channels, 12)
 
-    def by_kernel(x, kernel):
-        padded = windows.padded(x, first.added)
-        return fused.pooled(padded, stem._shifted(kernel, first.size), (5, 3), first.size, True)
+    def by_kernels(x, kernel):
+        padded, shifted = windows.padded(x, first.added), stem._shifted(kernel, first.size)
+        return kernels.pooled(padded, shifted, first.reach, first.size, True)
 
     def by_columns(x, kernel):
-        return stem._pooled(x, stem._shifted(kernel, first.size), first)
+        return stem.by_columns(x, stem._shifted(kernel, first.size), first)
 
-    found, usual = gradients(by_kernel, x, kernel), gradients(by_columns, x, kernel)
+    found, usual = gradients(by_kernels, x, kernel), gradients(by_columns, x, kernel)
     for index in (0, 2):  # the data has no gradient
         assert np.allclose(found[index], usual[index], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.slow
-def test_kernels_for_a_gpu_are_compiled_as_far_as_can_be_seen_here(fused):
+@pytest.mark.skipif(
+    jax.__version_info__ >= (0, 11) and jax.default_backend() == "cpu",
+    reason="since 0.11 JAX lowers kernels where there is a GPU alone",
+)
+def test_kernels_for_a_gpu_are_compiled_as_far_as_can_be_seen_here():
     x, kernel = shaped(2, 3, 6, 6, 20), shaped(2, 3, 3, 3, 5)
     seen = shaped(2, 20, 48)
 
     def size(x, kernel, seen):
-        y = fused.convolve(x, kernel, ((1, 1), (1, 1)))
-        return (y**2).sum() + (fused.pooled(x, seen, (4, 4), (2, 2)) ** 2).sum()
+        y = kernels.convolve(x, kernel, ((1, 1), (1, 1)))
+        return (y**2).sum() + (kernels.pooled(x, seen, (4, 4), (2, 2)) ** 2).sum()
 
     step = jax.jit(jax.vmap(jax.grad(size, (0, 1, 2)))).trace(x, kernel, seen)
     assert step.lower(lowering_platforms=("cuda",)).as_text().count("custom_call") >= 5

@@ -1,25 +1,24 @@
-"""Convolutions as one kernel each for NVIDIA's GPUs, in Pallas: candidates for populations there.
+"""Convolutions as one kernel each for NVIDIA's GPUs, in Pallas.
 
 Columns and sums write what each tap sees, or gives, to memory and read it again, which is what
-takes their time. Here it stays in registers: an image is read, its convolution is written.
-convolutions.py compares them with what populations take now.
+takes their time there. Here it stays in registers: an image is read, its convolution is written.
 """
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton as plgpu
+from jax.experimental.pallas import triton
 
-ROWS, LEAST = 128, 16  # rows of a batch at a time; the fewest features that a product takes
+LEAST = 16  # features that a product takes
+ROWS, SUMMED = 128, 32  # of a batch at a time, with few features; where they are added up
 EXACT = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3
-Sizes = tuple[int, int]
-Padding = tuple[Sizes, Sizes]
+Sizes = tuple[int, ...]
+Padding = tuple[tuple[int, int], ...]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -46,69 +45,74 @@ def _convolve_backward(added: Padding, interpret: bool, kept: Any, gradient: Any
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-def _convolved(x: Any, kernel: Any, added: Any, interpret: bool) -> Any:
+def _convolved(x: Any, kernel: Any, added: Padding, interpret: bool) -> Any:
     """A program a place and so many rows: a product a tap, all added up in registers."""
-    taps, outputs = kernel.shape[:2], kernel.shape[-1]
+    (high, across), outputs, rows = kernel.shape[:2], kernel.shape[-1], x.shape[-1]
     space = [
-        n + sum(more) - tap + 1 for n, more, tap in zip(x.shape[1:], added, taps, strict=False)
+        n + sum(more) - tap + 1
+        for n, more, tap in zip(x.shape[1:], added, kernel.shape, strict=False)
     ]
-    block = _block(x.shape[-1])
+    block = _block(rows, ROWS * LEAST // max(map(_wide, kernel.shape[2:])))
 
     def of_place(x_ref: Any, kernel_ref: Any, y_ref: Any) -> None:
         row, column, first = pl.program_id(0), pl.program_id(1), pl.program_id(2) * block
-        y = jnp.zeros((_wide(outputs), block), jnp.float32)
-        for tap in itertools.product(*map(range, taps)):
-            seen = _load(
-                x_ref, row + tap[0] - added[0][0], column + tap[1] - added[1][0], first, block
-            )
-            y += _dot(_weights(kernel_ref, tap), seen, interpret, trans_a=True)
-        _store(y_ref, y, row, column, first)
+
+        def of_taps(down: Any, y: Any) -> Any:
+            for right in range(across):
+                place = row + down - added[0][0], column + right - added[1][0]
+                seen = _load(x_ref, *place, first, block)
+                y += _dot(_weights(kernel_ref, down, right), seen, interpret, trans_a=True)
+            return y
+
+        begin = jnp.zeros((_wide(outputs), block), jnp.float32)
+        _store(y_ref, jax.lax.fori_loop(0, high, of_taps, begin), row, column, first)
 
     return pl.pallas_call(
         of_place,
-        out_shape=jax.ShapeDtypeStruct((outputs, *space, x.shape[-1]), x.dtype),
-        grid=(*space, pl.cdiv(x.shape[-1], block)),
-        compiler_params=plgpu.CompilerParams(num_warps=4, num_stages=2),
+        out_shape=jax.ShapeDtypeStruct((outputs, *space, rows), x.dtype),
+        grid=(*space, pl.cdiv(rows, block)),
+        compiler_params=triton.CompilerParams(num_warps=4, num_stages=2),
         interpret=interpret,
     )(x, kernel)
 
 
-def _of_kernel(x: Any, gradient: Any, shape: Any, added: Any, interpret: bool) -> Any:
-    """A program a row of the image and so many rows of the batch; their sums are added up."""
-    taps = list(itertools.product(range(shape[0]), range(shape[1])))
+def _of_kernel(x: Any, gradient: Any, shape: Sizes, added: Padding, interpret: bool) -> Any:
+    """A program a row of the taps and a row of the image; their sums are added up."""
     outputs, height, width, rows = gradient.shape
-    block = _block(rows)
-    wide = _wide(shape[2]), _wide(outputs)
+    high, across, inputs = shape[:3]
+    block, wide = _block(rows, SUMMED), (_wide(inputs), _wide(outputs))
+    pieces = pl.cdiv(rows, block)
 
     def of_row(x_ref: Any, gradient_ref: Any, sums_ref: Any) -> None:
-        row, first = pl.program_id(0), pl.program_id(1) * block
+        down, row = pl.program_id(0), pl.program_id(1)
+        line = row + down - added[0][0]
 
-        def at(column: Any, sums: list[Any]) -> list[Any]:
+        def of_piece(step: Any, sums: list[Any]) -> list[Any]:
+            column, first = _piece(step, pieces, block)
             given = _load(gradient_ref, row, column, first, block)
-            lines = [(row + y - added[0][0], column + z - added[1][0]) for y, z in taps]
-            seen = [_load(x_ref, *place, first, block) for place in lines]
+            places = [column + right - added[1][0] for right in range(across)]
+            seen = [_load(x_ref, line, place, first, block) for place in places]
             products = [_dot(each, given, interpret, trans_b=True) for each in seen]
             return [total + new for total, new in zip(sums, products, strict=True)]
 
-        begin = [jnp.zeros(wide, jnp.float32) for _ in taps]
-        for number, total in enumerate(jax.lax.fori_loop(0, width, at, begin)):
+        begin = [jnp.zeros(wide, jnp.float32) for _ in range(across)]
+        for number, total in enumerate(jax.lax.fori_loop(0, width * pieces, of_piece, begin)):
             sums_ref[0, 0, number] = total
 
-    parts = height, pl.cdiv(rows, block)
     sums = pl.pallas_call(
         of_row,
-        out_shape=jax.ShapeDtypeStruct((*parts, len(taps), *wide), x.dtype),
-        out_specs=pl.BlockSpec((1, 1, len(taps), *wide), lambda row, part: (row, part, 0, 0, 0)),
-        grid=parts,
-        compiler_params=plgpu.CompilerParams(num_warps=2, num_stages=2),
+        out_shape=jax.ShapeDtypeStruct((high, height, across, *wide), x.dtype),
+        out_specs=pl.BlockSpec((1, 1, across, *wide), lambda down, row: (down, row, 0, 0, 0)),
+        grid=(high, height),
+        compiler_params=triton.CompilerParams(num_warps=_warps(*wide), num_stages=2),
         interpret=interpret,
     )(x, gradient)
-    return sums.sum((0, 1))[:, : shape[2], :outputs].reshape(shape)
+    return sums.sum(1)[..., :inputs, :outputs]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def pooled(x: Any, kernel: Any, reach: Sizes, size: Sizes, interpret: bool = False) -> Any:
-    """The largest of each pooling window of a convolution, as population/stem.py has it.
+    """The largest of each pooling window of a convolution, as the first layers have it.
 
     Args:
         x: (C, height, width, B), padded.
@@ -122,7 +126,7 @@ def pooled(x: Any, kernel: Any, reach: Sizes, size: Sizes, interpret: bool = Fal
 def _pooled_forward(x: Any, kernel: Any, reach: Sizes, size: Sizes, interpret: bool) -> Any:
     places = size[0] * size[1]
     outputs, rows = len(kernel) // places, x.shape[-1]
-    block, space = _block(rows), _windows(x, reach, size)
+    block, space = _block(rows, ROWS), _windows(x, reach, size)
 
     def of_window(x_ref: Any, kernel_ref: Any, y_ref: Any, at_ref: Any) -> None:
         row, column, first = pl.program_id(0), pl.program_id(1), pl.program_id(2) * block
@@ -144,22 +148,25 @@ def _pooled_forward(x: Any, kernel: Any, reach: Sizes, size: Sizes, interpret: b
             jax.ShapeDtypeStruct((outputs, *space, rows), kind) for kind in (x.dtype, jnp.int8)
         ],
         grid=(*space, pl.cdiv(rows, block)),
-        compiler_params=plgpu.CompilerParams(num_warps=4, num_stages=2),
+        compiler_params=triton.CompilerParams(num_warps=4, num_stages=2),
         interpret=interpret,
     )(x, kernel)
     return y, (x, at, kernel.shape)
 
 
 def _pooled_backward(reach: Sizes, size: Sizes, interpret: bool, kept: Any, gradient: Any) -> Any:
+    """A program a row of pooling windows; their sums are added up."""
     x, at, shape = kept
     places, rows = size[0] * size[1], x.shape[-1]
-    outputs, block, (height, width) = shape[0] // places, _block(rows), _windows(x, reach, size)
-    wide = _wide(outputs), _wide(shape[1])
+    outputs, (height, width) = shape[0] // places, _windows(x, reach, size)
+    block, wide = _block(rows, SUMMED), (_wide(outputs), _wide(shape[1]))
+    pieces = pl.cdiv(rows, block)
 
     def of_row(x_ref: Any, at_ref: Any, gradient_ref: Any, sums_ref: Any) -> None:
-        row, first = pl.program_id(0), pl.program_id(1) * block
+        row = pl.program_id(0)
 
-        def of_window(column: Any, sums: list[Any]) -> list[Any]:
+        def of_piece(step: Any, sums: list[Any]) -> list[Any]:
+            column, first = _piece(step, pieces, block)
             seen = _seen(x_ref, row * size[0], column * size[1], first, reach, block)
             given = _load(gradient_ref, row, column, first, block)
             where = _load(at_ref, row, column, first, block)
@@ -168,19 +175,18 @@ def _pooled_backward(reach: Sizes, size: Sizes, interpret: bool, kept: Any, grad
             return [total + new for total, new in zip(sums, products, strict=True)]
 
         begin = [jnp.zeros(wide, jnp.float32) for _ in range(places)]
-        for place, total in enumerate(jax.lax.fori_loop(0, width, of_window, begin)):
-            sums_ref[0, 0, place] = total
+        for place, total in enumerate(jax.lax.fori_loop(0, width * pieces, of_piece, begin)):
+            sums_ref[0, place] = total
 
-    parts = height, pl.cdiv(rows, block)
     sums = pl.pallas_call(
         of_row,
-        out_shape=jax.ShapeDtypeStruct((*parts, places, *wide), x.dtype),
-        out_specs=pl.BlockSpec((1, 1, places, *wide), lambda row, part: (row, part, 0, 0, 0)),
-        grid=parts,
-        compiler_params=plgpu.CompilerParams(num_warps=4, num_stages=2),
+        out_shape=jax.ShapeDtypeStruct((height, places, *wide), x.dtype),
+        out_specs=pl.BlockSpec((1, places, *wide), lambda row: (row, 0, 0, 0)),
+        grid=(height,),
+        compiler_params=triton.CompilerParams(num_warps=_warps(*wide), num_stages=2),
         interpret=interpret,
     )(x, at, gradient)
-    of_kernel = sums.sum((0, 1))[:, :outputs, : shape[1]].reshape(shape)
+    of_kernel = sums.sum(0)[:, :outputs, : shape[1]].reshape(shape)
     return jnp.zeros_like(x), of_kernel  # of the data: nobody asks for it
 
 
@@ -192,6 +198,12 @@ def _windows(x: Any, reach: Sizes, size: Sizes) -> list[int]:
     return [(length - seen) // step + 1 for length, seen, step in axes]
 
 
+def _piece(step: Any, pieces: int, block: int) -> tuple[Any, Any]:
+    """The column, and the first row of the batch, of a step among so many steps a column."""
+    each = jnp.int32(pieces)
+    return jax.lax.div(step, each), jax.lax.rem(step, each) * block
+
+
 def _seen(ref: Any, row: Any, column: Any, first: Any, reach: Sizes, block: int) -> Any:
     """All that a window sees: columns of the image first, then its rows, then channels."""
     channels, rows = ref.shape[0], ref.shape[-1]
@@ -201,14 +213,14 @@ def _seen(ref: Any, row: Any, column: Any, first: Any, reach: Sizes, block: int)
     number = jnp.minimum(number, numbers - 1)
     down, right = number // channels % reach[0], number // (channels * reach[0])
     place = ref.at[number % channels, row + down, column + right, each]
-    return plgpu.load(place, mask=known, other=0.0)
+    return triton.load(place, mask=known, other=0.0)
 
 
 def _part(ref: Any, place: int, outputs: int) -> Any:
     """The kernel of one place in a window."""
     one, other = jnp.arange(_wide(outputs))[:, None], jnp.arange(_wide(ref.shape[1]))[None]
     known = (one < outputs) & (other < ref.shape[1])
-    return plgpu.load(ref.at[place * outputs + one, other], mask=known, other=0.0)
+    return triton.load(ref.at[place * outputs + one, other], mask=known, other=0.0)
 
 
 def _load(ref: Any, row: Any, column: Any, first: Any, block: int) -> Any:
@@ -218,7 +230,7 @@ def _load(ref: Any, row: Any, column: Any, first: Any, block: int) -> Any:
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     known = (feature < features) & (each < rows) & inside
     place = jnp.clip(row, 0, height - 1), jnp.clip(column, 0, width - 1)
-    return plgpu.load(ref.at[feature, *place, each], mask=known, other=0)
+    return triton.load(ref.at[feature, *place, each], mask=known, other=0)
 
 
 def _store(ref: Any, values: Any, row: Any, column: Any, first: Any) -> None:
@@ -226,23 +238,28 @@ def _store(ref: Any, values: Any, row: Any, column: Any, first: Any) -> None:
     feature = jnp.arange(values.shape[0])[:, None]
     each = first + jnp.arange(values.shape[1])[None]
     known = (feature < features) & (each < rows)
-    plgpu.store(ref.at[feature, row, column, each], values, mask=known)
+    triton.store(ref.at[feature, row, column, each], values, mask=known)
 
 
-def _weights(ref: Any, tap: tuple[int, int]) -> Any:
+def _weights(ref: Any, down: Any, right: int) -> Any:
     inputs, outputs = ref.shape[2:]
     one, other = jnp.arange(_wide(inputs))[:, None], jnp.arange(_wide(outputs))[None]
     known = (one < inputs) & (other < outputs)
-    return plgpu.load(ref.at[tap[0], tap[1], one, other], mask=known, other=0.0)
+    return triton.load(ref.at[down, right, one, other], mask=known, other=0.0)
 
 
 def _dot(one: Any, other: Any, interpret: bool, **turned: bool) -> Any:
-    return plgpu.dot(one, other, precision=None if interpret else EXACT, **turned)
+    return triton.dot(one, other, precision=None if interpret else EXACT, **turned)
 
 
 def _wide(features: int) -> int:
-    return max(LEAST, pl.next_power_of_2(features))
+    return max(LEAST, int(pl.next_power_of_2(features)))
 
 
-def _block(rows: int) -> int:
-    return min(ROWS, max(LEAST, pl.next_power_of_2(rows)))
+def _block(rows: int, most: int) -> int:
+    return min(most, _wide(rows))
+
+
+def _warps(one: int, other: int) -> int:
+    """For sums of so many products."""
+    return min(8, max(2, one * other // 512))
