@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import InputError
+from .errors import InputError, in_one_line
 
 if TYPE_CHECKING:
     import keras
@@ -69,19 +69,16 @@ def split(
         inputs: an array or data frame, or a list, tuple or dictionary of them; without labels
             batches of (inputs, labels): a tf.data.Dataset, say, or a PyDataset.
     """
-    if labels is None:
-        from .data.batches import gathered
+    from .data import batches, splits  # NumPy takes its time
 
-        inputs, labels = gathered(inputs)
-    rest: Split = (inputs, labels)
-    if (rows := len(_leaf(inputs))) != len(labels):
-        raise InputError(f"There are {rows:,} rows of inputs and {len(labels):,} labels.")
+    rest: Split = batches.gathered(inputs) if labels is None else (inputs, labels)
+    splits.check_lengths(rest)
     share = 0.2
     if test is None:
-        rest, test = _set_aside(rest, share)
+        rest, test = splits.set_aside(rest, share)
         share = 0.25
     if validation is None:
-        rest, validation = _set_aside(rest, share)
+        rest, validation = splits.set_aside(rest, share)
     return Data(rest, validation, test)
 
 
@@ -136,7 +133,7 @@ def load(name: str) -> Pipeline:
     except InputError:
         raise
     except Exception as error:
-        problem = f"{type(error).__name__}: {_one_line(error)}"
+        problem = in_one_line(error).rstrip(".: ")
         raise InputError(f"Pipeline {name!r} cannot be loaded: {problem}.") from error
     pipeline = getattr(module, "pipeline", None)
     if not isinstance(pipeline, Pipeline):
@@ -216,55 +213,6 @@ def data_file(relative: str) -> Path:
     return path
 
 
-def _set_aside(rows: Split, share: float) -> tuple[Split, Split]:
-    import numpy as np
-    from sklearn.model_selection import train_test_split
-
-    inputs, labels = rows
-    known, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
-    classes = len(known) > 1 and counts.min() * share >= 1
-    try:
-        kept, aside = train_test_split(
-            np.arange(len(labels)),
-            test_size=share,
-            random_state=0,
-            stratify=np.asarray(labels) if classes else None,
-        )
-    except ValueError as error:
-        raise InputError(f"The data cannot be split: {_one_line(error)}.") from error
-    kept, aside = sorted(kept), sorted(aside)
-    return (_take(inputs, kept), _take(labels, kept)), (_take(inputs, aside), _take(labels, aside))
-
-
-def _leaf(values: Any) -> Any:
-    """Any one array or data frame of a nest."""
-    while isinstance(values, dict | tuple) or _is_nest(values):
-        values = next(iter(values.values() if isinstance(values, dict) else values))
-    return values
-
-
-def _is_nest(values: Any) -> bool:
-    """A list of arrays, not one of rows."""
-    return isinstance(values, list) and bool(values) and hasattr(values[0], "shape")
-
-
-def _take(values: Any, rows: Any) -> Any:
-    """These rows of an array or a data frame, or of any nest of them."""
-    if isinstance(values, dict):
-        return {name: _take(each, rows) for name, each in values.items()}
-    if isinstance(values, tuple) or _is_nest(values):
-        return type(values)(_take(each, rows) for each in values)
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    if isinstance(values, list):
-        return [values[row] for row in rows]
-    if hasattr(values, "__array__"):  # a backend's tensor, too
-        import numpy as np
-
-        values = np.asarray(values)
-    return values[rows]
-
-
 def _folder() -> list[str]:
     return list(importlib.import_module(PIPELINES).__path__)
 
@@ -304,7 +252,3 @@ def _load_own(options: dict[str, str]) -> Pipeline:
 
 def _short_name(name: str) -> str:
     return Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or "no message"

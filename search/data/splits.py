@@ -1,0 +1,71 @@
+"""Sets rows aside, from arrays, data frames or nests of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..pipeline import Split
+
+
+def check_lengths(rows: Split) -> None:
+    """Raise InputError unless each row of inputs has its label."""
+    inputs, labels = rows
+    if (count := len(_leaf(inputs))) != len(labels):
+        raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
+
+
+def set_aside(rows: Split, share: float) -> tuple[Split, Split]:
+    """What is kept, and a share of the rows, always the same; classes keep their shares in both.
+
+    Raises InputError where there are too few rows.
+    """
+    from sklearn.model_selection import train_test_split
+
+    inputs, labels = rows
+    known, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
+    classes = len(known) > 1 and counts.min() * share >= 1
+    try:
+        kept, aside = train_test_split(
+            np.arange(len(labels)),
+            test_size=share,
+            random_state=0,
+            stratify=np.asarray(labels) if classes else None,
+        )
+    except ValueError as error:
+        raise InputError(
+            f"The data cannot be split: too few rows are left to set some aside ({len(labels)})."
+        ) from error
+    kept, aside = sorted(kept), sorted(aside)
+    return (_take(inputs, kept), _take(labels, kept)), (_take(inputs, aside), _take(labels, aside))
+
+
+def _leaf(values: Any) -> Any:
+    """Any one array or data frame of a nest."""
+    while isinstance(values, dict | tuple) or _is_nest(values):
+        values = next(iter(values.values() if isinstance(values, dict) else values))
+    return values
+
+
+def _is_nest(values: Any) -> bool:
+    """A list of arrays, not one of rows."""
+    return isinstance(values, list) and bool(values) and hasattr(values[0], "shape")
+
+
+def _take(values: Any, rows: Any) -> Any:
+    """These rows of an array or a data frame, or of any nest of them."""
+    if isinstance(values, dict):
+        return {name: _take(each, rows) for name, each in values.items()}
+    if isinstance(values, tuple) or _is_nest(values):
+        return type(values)(_take(each, rows) for each in values)
+    if hasattr(values, "iloc"):
+        return values.iloc[rows]
+    if isinstance(values, list):
+        return [values[row] for row in rows]
+    if hasattr(values, "__array__"):  # a backend's tensor, too
+        values = np.asarray(values)
+    return values[rows]
