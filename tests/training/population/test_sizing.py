@@ -66,7 +66,7 @@ def test_little_work_is_not_worth_a_thorough_compilation():
     widths, _ = sizing.sized([one])
     assert sizing.is_brief(one, widths, 4, rows=1000)
     assert not sizing.is_brief(one, widths, 4, rows=10**8)
-    assert not sizing.is_brief(one, widths, 2, rows=1000)  # one lane a device: it is large
+    assert sizing.is_brief(one, widths, 2, rows=1000)  # one lane a device, too
 
 
 @pytest.fixture
