@@ -92,5 +92,5 @@ pipeline = Pipeline(
     epochs=12,
     batch_size=128,
     classes=CLASSES,
-    smallest_known=4_387,
+    smallest_known=3_376,
 )

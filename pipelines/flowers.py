@@ -39,5 +39,5 @@ pipeline = Pipeline(
     target=0.40,
     epochs=60,
     classes=CLASSES,
-    smallest_known=354,
+    smallest_known=155,
 )

@@ -34,7 +34,8 @@ PIPELINES = f"{__package__.rpartition('.')[0]}.pipelines"
 class Data:
     """Three splits and, once preprocessed, what turns raw inputs into the model's inputs.
 
-    Each split is (inputs, labels), or batches of both: a tf.data.Dataset or a PyDataset.
+    Each split is (inputs, labels), or batches of both: a tf.data.Dataset, a PyDataset or
+    torch's DataLoader.
     """
 
     train: Split
@@ -67,7 +68,7 @@ def split(
 
     Args:
         inputs: an array or data frame, or a list, tuple or dictionary of them; without labels
-            batches of (inputs, labels): a tf.data.Dataset, say, or a PyDataset.
+            batches of (inputs, labels), as of `Data`.
     """
     from .data import batches, splits  # NumPy takes its time
 

@@ -20,7 +20,7 @@ ROWS = (str, bytes, Mapping, tuple, list)  # or the rows themselves, as arrays a
 
 
 def comes_in_batches(data: Any) -> bool:
-    """Whether this is a tf.data.Dataset, a PyDataset or another iterable of batches."""
+    """Whether this is a tf.data.Dataset, a PyDataset, torch's DataLoader or the like."""
     return isinstance(data, Iterable) and not hasattr(data, "shape") and not isinstance(data, ROWS)
 
 

@@ -186,7 +186,7 @@ class Engine:
             metric=self._metric,
             search_target=self._search_target,
             seed=lambda number: derived(self._seed, number, 3),
-            narrowed=self._descents is not None,
+            narrowed=self._is_narrowed,
         )
         return lambda seed: sampler
 
@@ -246,6 +246,9 @@ class Engine:
         if begun and PARENT not in begun[0].user_attrs:
             return None
         return self._descents.children(before) or None
+
+    def _is_narrowed(self, trial: optuna.trial.FrozenTrial) -> bool:
+        return self._descents is not None and self._descents.can_narrow(trial)
 
     def _nothing_else(self, number: int) -> bool:
         sampler = self._study.sampler

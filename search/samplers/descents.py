@@ -47,6 +47,7 @@ class Descents:
     ) -> None:
         self._size, self._narrows = size, narrows
         self._widths: dict[int, list[Width]] = {}
+        self._narrow: dict[int, bool] = {}
 
     def children(self, trials: Iterable[FrozenTrial]) -> list[tuple[int, Values]]:
         """Number of the incumbent, and values of a child of it: the smallest child first.
@@ -77,6 +78,15 @@ class Descents:
         sized = sorted((each for each in made if each), key=lambda each: each.parameter_count)
         return [(best, each.values) for each in sized]
 
+    def can_narrow(self, trial: FrozenTrial) -> bool:
+        """Whether models like that of a trial which reached lose units, if they have any left."""
+        if trial.number not in self._narrow:
+            self._narrow[trial.number] = bool(self._known_widths(trial)) or any(
+                (allowed := _allowed(distribution)) and self._was_width(trial, name, allowed)
+                for name, distribution in sorted(trial.distributions.items())
+            )
+        return self._narrow[trial.number]
+
     def _known_widths(self, incumbent: FrozenTrial) -> list[Width]:
         if incumbent.number not in self._widths:
             self._widths[incumbent.number] = [
@@ -85,6 +95,16 @@ class Descents:
                 if (allowed := _allowed(distribution)) and self._is_width(incumbent, name, allowed)
             ]
         return self._widths[incumbent.number]
+
+    def _was_width(self, trial: FrozenTrial, name: str, allowed: tuple[int, ...]) -> bool:
+        """Whether the model of a trial is one of the next higher value with fewer units."""
+        record, value = trial.user_attrs[RECORD], trial.params[name]
+        higher = [each for each in allowed if each > value]
+        made = self._size({**trial.params, name: higher[0]}) if higher else None
+        if made is None or made.values.keys() != trial.params.keys():
+            return False
+        larger = made.parameter_count > record["parameter_count"]
+        return larger and self._narrows(made.hyperparameters, record["hyperparameters"])
 
     def _is_width(self, incumbent: FrozenTrial, name: str, allowed: tuple[int, ...]) -> bool:
         """Whether the next lower value makes a model that is the same with fewer units."""

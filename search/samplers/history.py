@@ -27,13 +27,17 @@ WORST = -3.0  # outcome of a trial that failed: an error twenty times the target
 class Trained:
     """A trial that was trained, as an observation."""
 
-    number: int
+    trial: FrozenTrial
     configuration: Configuration
     reached: bool
     outcome: float
     weight: float
     epochs: int
     inherited: bool  # began with trained weights: says nothing of others that begin with none
+
+    @property
+    def number(self) -> int:
+        return self.trial.number
 
     @property
     def size(self) -> int:
@@ -139,7 +143,7 @@ def _trained(
     else:
         value = outcome_of(score)
     return Trained(
-        number=trial.number,
+        trial=trial,
         configuration=configuration,
         reached=record["reached"],
         outcome=max(value, 0.0) if record["reached"] else min(value, 0.0),

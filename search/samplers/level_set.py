@@ -41,8 +41,9 @@ class LevelSetSampler(BaseSampler):
     from its narrowest to its widest. What cannot be smaller than the incumbent is not proposed.
 
     Args:
-        narrowed: whatever becomes the smallest has lost its units before this is asked again. So a
-            structure that is hardly smaller may have more to lose: all of them are tried.
+        narrowed: whether the model of a trial, once it is the smallest, loses its units before
+            this is asked again. Then a structure that is hardly smaller may have more to lose: all
+            of them are tried.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LevelSetSampler(BaseSampler):
         metric: Metric,
         search_target: float,
         seed: Callable[[int], int],
-        narrowed: bool = False,
+        narrowed: Callable[[FrozenTrial], bool] = lambda trial: False,
     ) -> None:
         self._pool, self._seed, self._narrowed = pool, seed, narrowed
         self._metric, self._search_target = metric, search_target
@@ -142,7 +143,7 @@ class LevelSetSampler(BaseSampler):
             left = [each for each in others if each.structure not in taken]
             if left or self._size > 1:  # a batch of their own
                 return left[0] if left else None
-        elif self._narrowed and batch.history.fruitless >= PATIENT and not mates:
+        elif self._is_narrowed(batch.history) and batch.history.fruitless >= PATIENT and not mates:
             return None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
@@ -156,6 +157,9 @@ class LevelSetSampler(BaseSampler):
             )
         return chosen
 
+    def _is_narrowed(self, history: History) -> bool:
+        return history.incumbent is not None and self._narrowed(history.incumbent.trial)
+
     def _structures(self, history: History) -> list[Configuration]:
         """Structures that were not tried yet with about as many parameters as the incumbent has.
 
@@ -163,7 +167,7 @@ class LevelSetSampler(BaseSampler):
         which has come nearest to the target.
         """
         best = history.incumbent
-        if best is None or not self._narrowed:
+        if best is None or not self._is_narrowed(history):
             return []
         limit = GAIN * best.size
         missed = [e for e in history.trained if not e.reached and e.size >= FAILED * limit]

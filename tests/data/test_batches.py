@@ -45,6 +45,15 @@ def test_batches_become_the_rows_that_they_hold(batches):
     assert inputs.dtype == np.float32
 
 
+def test_torch_loads_the_same_rows():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    rows = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    loader = torch.utils.data.DataLoader(rows, batch_size=6, shuffle=True)
+    assert comes_in_batches(loader)
+    for one, other in zip(gathered(loader), gathered(dataset(X, Y)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("data", [X, (X, Y), [X, Y], {"x": X}, "text", None, 3])
 def test_rows_do_not_come_in_batches(data):
     assert not comes_in_batches(data)

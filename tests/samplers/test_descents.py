@@ -176,6 +176,25 @@ def test_a_model_without_a_counterpart_has_no_children_which_is_said_once(tmp_pa
     assert said == ["No units are removed from models with layer Lambda."]
 
 
+@pytest.mark.parametrize(
+    ("space", "values", "can"),
+    [
+        (space, {"layers": 1, "units_0": 30, "code": 8}, True),
+        (space, {"layers": 1, "units_0": 1, "code": 2}, True),  # though it has none to lose
+        (own, {"units": 30}, False),
+    ],
+)
+def test_it_is_known_whether_models_of_a_kind_lose_units(tmp_path, space, values, can):
+    searching = engine(tmp_path, space=space)
+    searching.suggest(values)
+    for trial in searching.ask(1):
+        assert dict(trial.hyperparameters) == values
+        searching.tell(
+            finish(trial, TrialState.COMPLETE, score=0.95, reached=True, epochs=25, history={})
+        )
+    assert searching._is_narrowed(searching._study.get_trials()[0]) is can
+
+
 def test_a_child_that_time_cut_short_closes_no_width(tmp_path):
     searching = engine(tmp_path)
     for trial in searching.ask(1):

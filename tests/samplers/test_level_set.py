@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -101,7 +102,7 @@ def make(name: str, seed: int, narrowed: bool = False) -> optuna.samplers.BaseSa
         metric=metric("accuracy"),
         search_target=TARGET,
         seed=lambda number: 1000 * seed + number,
-        narrowed=narrowed,
+        narrowed=lambda trial: narrowed,
     )
 
 
@@ -159,7 +160,7 @@ def test_the_structures_next_to_the_nearest_miss_follow():
         metric=metric("accuracy"),
         search_target=TARGET,
         seed=lambda number: number,
-        narrowed=True,
+        narrowed=lambda trial: True,
     )
     study = optuna.create_study(sampler=sampler)
     scores = {(): 0.96, ("bias",): 0.9, ("scale",): 0.94, ("skip",): 0.8}
@@ -198,10 +199,15 @@ def test_the_narrowest_shape_follows_a_default_that_reached():
     assert second["values"] == {**DEFAULT, "units": 2}
 
 
+def numbered(number: int) -> SimpleNamespace:
+    """As much of a trial as is asked for here."""
+    return SimpleNamespace(number=number)
+
+
 def test_an_epoch_of_many_activations_counts_for_more():
     """Of two candidates that promise the same, the quicker one is chosen."""
     history = History(optuna.create_study(), 0, lambda score: 0.0)
-    history.trained = [Trained(0, line(800), True, 0.0, 1.0, 10, False)]
+    history.trained = [Trained(numbered(0), line(800), True, 0.0, 1.0, 10, False)]
     slow, quick = (
         Configuration({"rate": rate}, {}, Measured(400, activations=activations))
         for rate, activations in ((0.1, 100_000), (0.2, 1_000))
@@ -216,8 +222,10 @@ def test_an_epoch_of_many_activations_counts_for_more():
 def test_how_badly_a_hopeless_run_fails_says_little_of_the_sizes_near_the_target():
     def likely(outcome: float) -> float:
         history = History(optuna.create_study(), 0, lambda score: 0.0)
-        near = [Trained(n, line(300 + 20 * n), True, 0.1, 1.0, 9, False) for n in range(6)]
-        history.trained = [*near, Trained(6, line(20), False, outcome, 1.0, 4, False)]
+        near = [
+            Trained(numbered(n), line(300 + 20 * n), True, 0.1, 1.0, 9, False) for n in range(6)
+        ]
+        history.trained = [*near, Trained(numbered(6), line(20), False, outcome, 1.0, 4, False)]
         return float(probability(*history.surrogate(0).predict([line(260)]))[0])
 
     assert likely(-3.0) == pytest.approx(likely(-2.0), abs=0.05)
