@@ -10,15 +10,14 @@ take there. At last the first layers of a network as one, as population/stem.py 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
 from occam.search.training.population import stem, windows
+from occam.search.training.population.trying import timed
 
 SHAPES = ((1, 16, 28, 3), (16, 16, 14, 3), (8, 12, 14, 5), (16, 24, 7, 3), (4, 8, 14, 3))
-ROWS, REPEATED = 128, 5  # a batch; the fastest counts
+ROWS = 128  # a batch
 
 
 def by_library(x: Any, kernel: Any) -> Any:
@@ -45,18 +44,6 @@ if jax.default_backend() != "gpu":
     del WAYS["kernels"], STEMS["kernels"]
 
 
-def milliseconds(function: Callable[..., Any], *given: Any) -> tuple[float, list[Any]]:
-    """The fastest of some calls, compiled before; and the results."""
-    with jax.default_matmul_precision("highest"):
-        compiled = jax.jit(function).lower(*given).compile()
-    taken = []
-    for _ in range(1 + REPEATED):
-        started = time.perf_counter()
-        results = jax.block_until_ready(compiled(*given))
-        taken.append(time.perf_counter() - started)
-    return 1000 * min(taken), jax.tree.leaves(results)
-
-
 def compare(ways: dict[str, Any], x: Any, kernel: Any, learned: tuple[int, ...], of: str) -> None:
     """Print a line a way; the first is what the others are held against."""
     expected: list[Any] = []
@@ -65,12 +52,13 @@ def compare(ways: dict[str, Any], x: Any, kernel: Any, learned: tuple[int, ...],
         def size(x: Any, kernel: Any, way: Any = way) -> Any:
             return (way(x, kernel) ** 2).sum()
 
-        forward, _ = milliseconds(jax.vmap(way), x, kernel)
-        step, found = milliseconds(jax.vmap(jax.grad(size, argnums=learned)), x, kernel)
+        forward, _ = timed(jax.vmap(way), x, kernel)
+        step, found = timed(jax.vmap(jax.grad(size, argnums=learned)), x, kernel)
         expected = expected or found
         pairs = zip(found, expected, strict=True)
         apart = max(float(abs(one - other).max() / abs(other).max()) for one, other in pairs)
-        print(f"{of}, {name:8}: forward {forward:7.2f}, step {step:7.2f}, apart {apart:.0e}")
+        times = f"forward {1000 * forward:7.2f}, step {1000 * step:7.2f}"
+        print(f"{of}, {name:8}: {times}, apart {apart:.0e}")
         sys.stdout.flush()
 
 

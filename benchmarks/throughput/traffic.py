@@ -15,13 +15,12 @@ import os
 import re
 import sys
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 
 os.environ["JAX_SKIP_CUDA_CONSTRAINTS_CHECK"] = "1"  # of a driver
 os.environ["KERAS_BACKEND"] = "jax"
-os.environ["XLA_FLAGS"] = "--xla_gpu_autotune_level=0"  # which would run kernels
+os.environ["XLA_FLAGS"] = "--xla_gpu_autotune_level=0"  # which would need a GPU
 import jax
 from jax import ShapeDtypeStruct
 from jax.experimental import topologies
@@ -80,7 +79,7 @@ def compiled_for_gpu(task: str, lanes: int) -> str:
         return epoch.lower(*given).compile().as_text()
 
 
-def traffic(text: str) -> float:
+def traffic(text: str) -> int:
     """Bytes that the loop over steps reads and writes in each, which has gradients."""
     totals: dict[str, int] = defaultdict(int)
     learning: set[str] = set()
@@ -110,7 +109,7 @@ def main() -> None:
     windows.has_rounded_units = lambda: True
     for convolution, first in (("sums", "columns"), ("kernels", "kernels")):
         windows.tried, stem.tried = lambda way=convolution: way, lambda way=first: way
-        moved: Any = traffic(compiled_for_gpu(task, lanes)) / lanes
+        moved = traffic(compiled_for_gpu(task, lanes)) / lanes
         print(
             f"{task}, convolutions by {convolution}, first layers by {first}: "
             f"{moved / 1e6:.0f} MB a step and member, {moved / 4.8e6:.1f} us at least"

@@ -82,8 +82,9 @@ class Descents:
         """Whether models like that of a trial which reached lose units, if they have any left."""
         if trial.number not in self._narrow:
             self._narrow[trial.number] = bool(self._known_widths(trial)) or any(
-                (allowed := _allowed(distribution)) and self._was_width(trial, name, allowed)
-                for name, distribution in sorted(trial.distributions.items())
+                self._is_width(trial, name, _next_higher(allowed, trial.params[name]))
+                for name, distribution in trial.distributions.items()
+                if (allowed := _allowed(distribution))
             )
         return self._narrow[trial.number]
 
@@ -92,29 +93,21 @@ class Descents:
             self._widths[incumbent.number] = [
                 Width(name=name, allowed=allowed)
                 for name, distribution in sorted(incumbent.distributions.items())
-                if (allowed := _allowed(distribution)) and self._is_width(incumbent, name, allowed)
+                if (allowed := _allowed(distribution))
+                and self._is_width(incumbent, name, _next_lower(allowed, incumbent.params[name]))
             ]
         return self._widths[incumbent.number]
 
-    def _was_width(self, trial: FrozenTrial, name: str, allowed: tuple[int, ...]) -> bool:
-        """Whether the model of a trial is one of the next higher value with fewer units."""
-        record, value = trial.user_attrs[RECORD], trial.params[name]
-        higher = [each for each in allowed if each > value]
-        made = self._size({**trial.params, name: higher[0]}) if higher else None
-        if made is None or made.values.keys() != trial.params.keys():
+    def _is_width(self, trial: FrozenTrial, name: str, other: int | None) -> bool:
+        """Whether another value makes a model that is the same with fewer units, or with more."""
+        made = self._size({**trial.params, name: other}) if other is not None else None
+        if other is None or made is None or made.values.keys() != trial.params.keys():
             return False
-        larger = made.parameter_count > record["parameter_count"]
-        return larger and self._narrows(made.hyperparameters, record["hyperparameters"])
-
-    def _is_width(self, incumbent: FrozenTrial, name: str, allowed: tuple[int, ...]) -> bool:
-        """Whether the next lower value makes a model that is the same with fewer units."""
-        record, value = incumbent.user_attrs[RECORD], incumbent.params[name]
-        lower = [each for each in allowed if each < value]
-        made = self._size({**incumbent.params, name: lower[-1]}) if lower else None
-        if made is None or made.values.keys() != incumbent.params.keys():
-            return False
-        smaller = made.parameter_count < record["parameter_count"]
-        return smaller and self._narrows(record["hyperparameters"], made.hyperparameters)
+        record = trial.user_attrs[RECORD]
+        own = record["parameter_count"], record["hyperparameters"]
+        its = made.parameter_count, made.hyperparameters
+        narrow, wide = (own, its) if other > trial.params[name] else (its, own)
+        return narrow[0] < wide[0] and self._narrows(wide[1], narrow[1])
 
 
 def _family(known: Mapping[int, FrozenTrial], number: int) -> list[FrozenTrial]:
@@ -146,6 +139,14 @@ def _reached(record: Record | None) -> bool | None:
 
 def _cut_short(record: Record) -> bool:
     return was_cut_short(record.get("reason", ""))
+
+
+def _next_lower(allowed: tuple[int, ...], value: int) -> int | None:
+    return max((each for each in allowed if each < value), default=None)
+
+
+def _next_higher(allowed: tuple[int, ...], value: int) -> int | None:
+    return min((each for each in allowed if each > value), default=None)
 
 
 def _allowed(distribution: Distribution | Any) -> tuple[int, ...]:

@@ -31,9 +31,9 @@ def once(ask: Callable[[], str]) -> Callable[[], str]:
 def fastest(ways: Mapping[str, Way], x: tuple[int, ...], kernel: tuple[int, ...]) -> str:
     """Name of the way that takes the least time for outputs and gradients of such shapes.
 
-    The first one is right; another one that fails here, or computes something else, is none. What
-    they are tried with are whole numbers, so that sums are exact in whatever order: only the inputs
-    have more digits than parts of single precision that are rounded to half of it.
+    The first one is right; another one that fails here, or computes something else, is none. They
+    are tried with whole numbers, whose sums are exact in whatever order, and with inputs of more
+    digits than are left of them where a way rounds to less than single precision.
 
     Args:
         ways: functions of inputs and a kernel.
@@ -52,7 +52,7 @@ def _fastest(ways: Mapping[str, Way], x: tuple[int, ...], kernel: tuple[int, ...
     expected: list[Any] = []
     for name, way in ways.items():
         try:
-            taken, found = _tried(way, given)
+            taken, found = timed(_step(way), *given)
         except Exception:  # whatever a compiler or a device cannot do
             if name == first:
                 raise
@@ -67,15 +67,20 @@ def _whole(rng: np.random.Generator, shape: tuple[int, ...], most: int) -> Any:
     return rng.integers(-most, most, shape, endpoint=True).astype("float32")
 
 
-def _tried(way: Way, given: tuple[Any, Any, Any]) -> tuple[float, list[Any]]:
-    """Seconds that the way takes, and what it computes: outputs and both gradients."""
+def _step(way: Way) -> Callable[..., Any]:
+    """Outputs of a way and both gradients, from inputs, kernel and the outputs' gradient."""
 
     def step(x: Any, kernel: Any, gradient: Any) -> Any:
         outputs, back = jax.vjp(way, x, kernel)
         return outputs, back(gradient)
 
+    return step
+
+
+def timed(function: Callable[..., Any], *given: Any) -> tuple[float, list[Any]]:
+    """Seconds of the fastest of some calls, compiled before, and the arrays that they return."""
     with jax.default_matmul_precision("highest"):
-        compiled = jax.jit(step).lower(*given).compile()
+        compiled = jax.jit(function).lower(*given).compile()
     taken = []
     for _ in range(1 + REPEATED):
         started = time.perf_counter()

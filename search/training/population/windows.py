@@ -21,6 +21,7 @@ from .kinds import product
 from .trying import fastest, once
 
 ADDED = 32  # rows of an image that are added up beside each other
+LEAST = 16  # features that a product of kernels takes, or the next power of two: theirs, too
 REGISTERED = 1024  # entries of a matrix that kernels have registers for
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -59,7 +60,8 @@ def tried() -> str:
 
 def suits_kernels(one: int, other: int) -> bool:
     """Whether this device has units and registers for kernels with so many features."""
-    return has_rounded_units() and max(16, one) * max(16, other) <= REGISTERED
+    wide = (max(LEAST, 1 << (each - 1).bit_length()) for each in (one, other))
+    return has_rounded_units() and math.prod(wide) <= REGISTERED
 
 
 def by_kernels(x: Any, kernel: Any, added: Padding) -> Any:

@@ -111,6 +111,7 @@ def test_blocks_are_of_one_size_and_not_too_small():
         ("gpu", False, (3, 3, 16, 16), "sums"),
         ("gpu", True, (3, 16, 16), "sums"),
         ("gpu", True, (3, 3, 32, 64), "sums"),
+        ("gpu", True, (3, 3, 17, 50), "sums"),  # computed as 32 and 64
         ("gpu", True, (3, 3, 16, 64), "kernels"),
         ("gpu", True, (5, 3, 2, 32), "kernels"),
     ],
@@ -144,6 +145,10 @@ def test_each_device_gets_the_first_layers_that_suit_it(backend, units, outputs,
     monkeypatch.setattr(stem, "tried", lambda: "kernels")
     first = stem.Stem((), taps=(3, 3), added=((1, 1), (1, 1)), size=(2, 2))
     assert stem.best_way((4 * outputs, 16), first) == way
+
+
+def test_kernels_and_who_chooses_them_agree_on_the_fewest_features():
+    assert windows.LEAST == kernels.LEAST
 
 
 @pytest.mark.slow
