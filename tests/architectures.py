@@ -109,6 +109,70 @@ CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
             L.GlobalMaxPooling2D(),
         ],
     ),
+    "transposed": (
+        IMAGE,
+        lambda w: [
+            L.Conv2DTranspose(w, 3, strides=2, padding="same", activation="relu"),
+            L.Conv2D(w, 3, strides=2, activation="tanh"),
+            L.Conv2DTranspose(w + 1, (4, 2), strides=(2, 1), activation="sigmoid"),
+            L.Conv2DTranspose(2, (2, 3), strides=(3, 1), padding="same", use_bias=False),
+            L.Flatten(),
+        ],
+    ),
+    "transposed, one dimension": (
+        SERIES,
+        lambda w: [
+            L.Conv1DTranspose(w, 4, strides=2, padding="same", activation="elu"),
+            L.Conv1DTranspose(w, 5, padding="same"),
+            L.Conv1DTranspose(w + 1, 2, strides=3, activation="relu"),
+            L.GlobalAveragePooling1D(),
+        ],
+    ),
+    "decoder": (
+        ROW,
+        lambda w: [
+            L.Dense(6 * w, use_bias=False),
+            L.BatchNormalization(momentum=0.9),
+            L.ReLU(),
+            L.Reshape((3, -1, w)),
+            L.Conv2DTranspose(w + 1, 3, strides=2, padding="same", activation="relu"),
+            L.GlobalAveragePooling2D(),
+            L.Dense(2 * w, "sigmoid"),
+            L.Reshape((2, w)),
+            L.Flatten(),
+        ],
+    ),
+    "first features": (
+        ROW,
+        lambda w: [
+            L.Reshape((ROW[0], 1)),
+            L.Cropping1D((0, max(0, ROW[0] - 1 - w // 2))),
+            L.Flatten(),
+            L.Dense(w, "relu"),
+        ],
+    ),
+    "sizes": (
+        IMAGE,
+        lambda w: [
+            L.Conv2D(w, 2, activation="tanh"),
+            L.UpSampling2D((2, 1)),
+            L.ZeroPadding2D(((1, 0), (2, 1))),
+            L.Conv2D(w + 1, 2, activation="relu"),
+            L.Cropping2D(((1, 2), (0, 1))),
+            L.Flatten(),
+        ],
+    ),
+    "sizes, one dimension": (
+        SERIES,
+        lambda w: [
+            L.Conv1D(w, 2, activation="tanh"),
+            L.UpSampling1D(2),
+            L.ZeroPadding1D(2),
+            L.Conv1D(w + 1, 3, activation="relu"),
+            L.Cropping1D((1, 0)),
+            L.Flatten(),
+        ],
+    ),
     "pooling": (
         IMAGE,
         lambda w: [

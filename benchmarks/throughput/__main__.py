@@ -61,7 +61,7 @@ def by_population(
     from occam.search.training.population.sizing import parts
 
     rng = np.random.default_rng(0)
-    measured = metric("accuracy")
+    measured = metric("accuracy" if data[1].dtype.kind == "i" else "mse")
 
     class Never(Stops):
         def decide(self, scores: Sequence[float]) -> None:

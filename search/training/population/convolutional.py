@@ -1,4 +1,4 @@
-"""The convolutional and pooling layers that a population trains, by Keras class."""
+"""The layers of images and series that a population trains, by Keras class."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from .kinds import (
     rate,
     weighted,
 )
+from .transposed import convolve_transposed
 
 
 def _windowed(config: Config) -> dict[str, Any]:
@@ -51,6 +52,22 @@ def _convolution(config: Config, features: int) -> Described:
 def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
     options = (call.static[name] for name in ("strides", "padding", "dilation"))
     y = windows.convolve(inputs[0], call.weights["kernel"], *options)
+    return call.activate(biased(call, y))
+
+
+def _transposed(config: Config, features: int) -> Described:
+    static = _windowed(config)
+    if any(apart != 1 for apart in static["dilation"]):
+        raise Unsupported("a transposed convolution that is dilated")
+    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "units", "in"))]
+    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
+    widths = {"units": config["filters"]}
+    return Described(static=static, widths=widths, **weighted(config, weights))
+
+
+def _apply_transposed(call: Call, inputs: list[Any]) -> Any:
+    strides, mode = call.static["strides"], call.static["padding"]
+    y = convolve_transposed(inputs[0], call.weights["kernel"], strides, mode)
     return call.activate(biased(call, y))
 
 
@@ -123,6 +140,35 @@ def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:
     return dropped(call, inputs[0], (shape[0], *(1,) * (len(shape) - 2), shape[-1]))
 
 
+def _around(name: str) -> Callable[[Config, int], Described]:
+    """Places before and after each axis, which Keras writes without a list where there is one."""
+
+    def describe(config: Config, features: int) -> Described:
+        given = config[name]
+        pairs = given if isinstance(given[0], tuple | list) else (given,)
+        return Described(static={"around": tuple(map(tuple, pairs))})
+
+    return describe
+
+
+def _crop(call: Call, inputs: list[Any]) -> Any:
+    x = inputs[0]
+    ends = zip(x.shape[1:-1], call.static["around"], strict=True)
+    return x[(slice(None), *(slice(low, length - high) for length, (low, high) in ends))]
+
+
+def _sized(config: Config, features: int) -> Described:
+    size = config["size"]
+    return Described(static={"size": (size,) if isinstance(size, int) else tuple(size)})
+
+
+def _repeat_places(call: Call, inputs: list[Any]) -> Any:
+    x = inputs[0]
+    for axis, times in enumerate(call.static["size"], 1):
+        x = jnp.repeat(x, times, axis)
+    return x
+
+
 WINDOW = {"kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias"}
 CONVOLUTIONS: dict[type, Kind] = {}
 for _rank in ("1D", "2D"):
@@ -147,6 +193,24 @@ for _rank in ("1D", "2D"):
             apply=_apply_separable,
             mask=own_width,
             masked=moves_zero,
+        ),
+        getattr(keras.layers, f"Conv{_rank}Transpose"): Kind(
+            reads=frozenset({*WINDOW, "filters"}),
+            describe=_transposed,
+            apply=_apply_transposed,
+            mask=own_width,
+            masked=moves_zero,
+        ),
+        getattr(keras.layers, f"ZeroPadding{_rank}"): Kind(
+            reads=frozenset({"padding"}),
+            describe=_around("padding"),
+            apply=lambda call, inputs: windows.padded(inputs[0], call.static["around"]),
+        ),
+        getattr(keras.layers, f"Cropping{_rank}"): Kind(
+            reads=frozenset({"cropping"}), describe=_around("cropping"), apply=_crop
+        ),
+        getattr(keras.layers, f"UpSampling{_rank}"): Kind(
+            reads=frozenset({"size"}), describe=_sized, apply=_repeat_places
         ),
         getattr(keras.layers, f"SpatialDropout{_rank}"): Kind(
             reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_spatial_dropout

@@ -28,7 +28,7 @@ def fixed(
     """
     wanted = {len(nodes) - 1}
     for node in nodes:
-        if kind_of(node).exact_input:
+        if kind_of(node).exact_input(dict(node.static)):
             wanted |= _sources(node)
     exact: set[int] = set()
     while wanted:

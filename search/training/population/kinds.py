@@ -97,7 +97,7 @@ class Kind:
         describe: from the layer's configuration and the features of its input.
         mask: which features of the output are no padding, from the masks of the inputs, those of
             the layer's own widths and the shape of the first input (space only).
-        exact_input: whether nothing before this layer may be padded.
+        exact_input: whether nothing before a layer of such static values may be padded.
         merges: whether it takes several inputs.
         feature_by_feature: whether it computes each feature from the same one of all its inputs.
         masked: whether `apply` needs the mask of its output.
@@ -107,7 +107,7 @@ class Kind:
     describe: Callable[[Config, int], Described] = lambda config, features: Described()
     apply: Apply
     mask: Masks = like_input
-    exact_input: bool = False
+    exact_input: Callable[[Mapping[str, Any]], bool] = lambda static: False
     merges: bool = False
     feature_by_feature: bool = False
     masked: Callable[[Mapping[str, Any]], bool] = lambda static: False

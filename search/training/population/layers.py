@@ -48,6 +48,12 @@ def _apply_dense(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, product(call.weights["kernel"], inputs[0])))
 
 
+def _at_all_places(
+    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
+) -> Array:
+    return np.tile(widths["units"], static.get("places", 1))
+
+
 def _apply_dropout(call: Call, inputs: list[Any]) -> Any:
     return dropped(call, inputs[0], inputs[0].shape)
 
@@ -94,6 +100,8 @@ def _reshaped_mask(
     static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
 ) -> Array:
     features = int(np.prod(shape, dtype=int)) * len(inputs[0])
+    if "places" in static:
+        return inputs[0][: features // static["places"]]
     known = int(np.prod([each for each in static["shape"] if each > 0], dtype=int))
     last = static["shape"][-1]
     return np.ones(last if last > 0 else features // known, bool)
@@ -147,6 +155,18 @@ def _apply_repeat(call: Call, inputs: list[Any]) -> Any:
     return jnp.repeat(inputs[0][:, None], call.static["n"], axis=1)
 
 
+def _apply_first(call: Call, inputs: list[Any]) -> Any:
+    x, width = inputs[0][: len(call.mask)], len(call.mask)
+    padded = jnp.pad(x, ((0, width - len(x)), *((0, 0),) * (x.ndim - 1)))
+    return padded * lift(call.mask, x.ndim)
+
+
+FIRST_FEATURES = Kind(
+    apply=_apply_first,
+    mask=lambda static, inputs, widths, shape: widths["first"],
+    exact_input=lambda static: True,
+    masked=lambda static: True,
+)
 LAYERS: dict[type, Kind] = {
     **CONVOLUTIONS,
     **NORMALIZATIONS,
@@ -154,7 +174,7 @@ LAYERS: dict[type, Kind] = {
         reads=frozenset({"units", "activation", "use_bias"}),
         describe=_dense,
         apply=_apply_dense,
-        mask=own_width,
+        mask=_at_all_places,
         masked=moves_zero,
     ),
     keras.layers.Dropout: Kind(
@@ -196,7 +216,7 @@ LAYERS: dict[type, Kind] = {
         describe=_reshape,
         apply=_apply_reshape,
         mask=_reshaped_mask,
-        exact_input=True,
+        exact_input=lambda static: "places" not in static,
     ),
     keras.layers.RepeatVector: Kind(reads=frozenset({"n"}), describe=_repeat, apply=_apply_repeat),
     keras.layers.Embedding: Kind(
@@ -209,7 +229,7 @@ LAYERS: dict[type, Kind] = {
         reads=frozenset({"scale", "offset"}),
         describe=_rescaling,
         apply=_apply_rescaling,
-        exact_input=True,
+        exact_input=lambda static: True,
     ),
     keras.layers.Concatenate: Kind(
         reads=frozenset({"axis"}),

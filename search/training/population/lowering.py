@@ -22,6 +22,7 @@ from .exactness import fixed
 from .kinds import Described, Kind
 from .nodes import Node
 from .options import check_methods, check_weights, checked_kind
+from .reshaping import read_moves
 from .signature import Signature
 
 
@@ -140,6 +141,7 @@ def _graph(functional: Any) -> tuple[Any, ...]:
         known[id(call.outputs[0])] = len(nodes) - 1
     if not nodes or known.get(id(functional.outputs[0])) != len(nodes) - 1:
         raise Unsupported("a model whose output is not its last layer")
+    read_moves(nodes, described, shapes)
     widths = [each.widths for each in described]
     features = [_features(tensor) for tensor in functional.inputs]
     return fixed(nodes, widths, shapes, features), tuple(described), tuple(shapes), tuple(layers)

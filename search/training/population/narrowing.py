@@ -81,7 +81,7 @@ def _missing(wide: Member, narrow: Member) -> tuple[int, ...]:
         fewer = {name: old[name] - new[name] for name in old}
         units = fewer.pop(UNITS, 0)
         if units < 0 or any(fewer.values()):
-            raise Unsupported("layers that are wider, or another vocabulary")
+            raise Unsupported("layers that are wider, or another vocabulary or other features")
         missing.append(units)
     if not any(missing):
         raise Unsupported("the same widths")

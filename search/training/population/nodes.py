@@ -8,7 +8,10 @@ from typing import Any
 
 from .initial import Array
 from .kinds import Kind, Weight
+from .layers import FIRST_FEATURES
 from .recurrent import KINDS
+
+FIRST = "first"  # features of a row that are read; what stands for layers that cut the others off
 
 
 @dataclass(frozen=True)
@@ -47,4 +50,7 @@ def follow(
     return known
 
 
-BY_NAME: dict[str, Kind] = {layer.__name__: kind for layer, kind in KINDS.items()}
+BY_NAME: dict[str, Kind] = {
+    FIRST: FIRST_FEATURES,
+    **{layer.__name__: kind for layer, kind in KINDS.items()},
+}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from .trying import fastest, once
 
 ADDED = 32  # rows of an image that are added up beside each other
 LEAST = 16  # features that a product of kernels takes, or the next power of two: theirs, too
+FEW = 2  # units for which adding up what each tap sees is faster than a product of columns
 REGISTERED = 1024  # entries of a matrix that kernels have registers for
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -40,6 +42,11 @@ def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) ->
     added = padding(mode, space, taps, strides, dilation)
     if any(step != 1 for step in (*strides, *dilation)):
         return product(_flat(kernel), gathered(padded(x, added), taps, strides, dilation))
+    return convolve_dense(x, kernel, added)
+
+
+def convolve_dense(x: Any, kernel: Any, added: Padding) -> Any:
+    """The same without strides and dilation, with so many places added before and after an axis."""
     return WAYS[best_way(kernel.shape)](x, kernel, added)
 
 
@@ -123,11 +130,14 @@ def by_taps(x: Any, kernel: Any, added: Padding) -> Any:
     if jax.default_backend() != "cpu":
         return _weighed(_seen(x, kernel.shape[:-2], added), kernel)
 
-    def of_channel(each: tuple[Any, Any]) -> Any:
-        x, kernel = each[0][None], each[1][..., None, :]
-        return _weighed(_seen(x, kernel.shape[:-2], added), kernel)[0]
-
+    of_channel = partial(_of_channel, added)
     return jax.lax.map(of_channel, (x, jnp.moveaxis(kernel, -2, 0)))
+
+
+def _of_channel(added: Padding, each: tuple[Any, Any]) -> Any:
+    """What one channel and its part of a kernel make: (units, *space, B)."""
+    x, kernel = each[0][None], each[1][..., None, :]
+    return _weighed(_seen(x, kernel.shape[:-2], added), kernel)[0]
 
 
 def _by_taps_forward(x: Any, kernel: Any, added: Padding) -> Any:
@@ -177,10 +187,25 @@ def _totals(arrays: Sequence[Any], other: Any) -> Any:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def by_columns(x: Any, kernel: Any, added: Padding) -> Any:
+    """A dense convolution as a product with all that the taps see; with few units a sum of it."""
+    if jax.default_backend() == "cpu" and kernel.shape[-1] <= FEW:
+        return _by_channels(x, kernel, added)
+
     def of_block(x: Any) -> Any:
         return product(_flat(kernel), _columns(x, kernel, added))
 
     return by_block(of_block, _overlapping(x, kernel, added))
+
+
+def _by_channels(x: Any, kernel: Any, added: Padding) -> Any:
+    def add(y: Any, each: tuple[Any, Any]) -> tuple[Any, None]:
+        return y + _of_channel(added, each), None
+
+    channels = x, jnp.moveaxis(kernel, -2, 0)
+    like = jax.eval_shape(
+        partial(_of_channel, added), jax.tree.map(operator.itemgetter(0), channels)
+    )
+    return jax.lax.scan(add, jnp.zeros(like.shape, like.dtype), channels)[0]
 
 
 def _columns_forward(x: Any, kernel: Any, added: Padding) -> Any:

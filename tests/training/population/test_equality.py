@@ -94,7 +94,7 @@ def _padding(program: Program, member: object) -> np.ndarray:
     return np.concatenate([each.ravel() for each in inside]) == 0
 
 
-IN_BLOCKS = ("convolutions", "stem", "valid and dilated", "one dimension")
+IN_BLOCKS = ("convolutions", "stem", "valid and dilated", "transposed", "one dimension")
 
 
 @pytest.mark.slow
@@ -226,6 +226,28 @@ def beside_something_flat(x: Any, width: int) -> Any:
     return L.Multiply()([flat, L.Dense(SERIES[0] * width, "sigmoid")(L.Flatten()(x))])
 
 
+def beside_its_image(x: Any, width: int) -> Any:
+    units = L.Dense(6 * width, "sigmoid")(x)
+    image = L.Conv2DTranspose(width, 2, activation="relu")(L.Reshape((3, 2, width))(units))
+    return L.Concatenate()([units, L.Flatten()(image)])
+
+
+def of_the_last_inputs(x: Any, width: int) -> Any:
+    cut = L.Cropping1D((1, 0))(L.Reshape((ROW[0], 1))(x))
+    return L.Dense(width, "relu")(L.Flatten()(cut))
+
+
+def beside_all_inputs(x: Any, width: int) -> Any:
+    whole = L.Reshape((ROW[0], 1))(x)
+    first = L.Flatten()(L.Cropping1D((0, 2))(whole))
+    return L.Concatenate()([L.Dense(width, "relu")(first), L.Flatten()(whole)])
+
+
+def of_the_first_twice(x: Any, width: int) -> Any:
+    first = L.Flatten()(L.Cropping1D((0, 1))(L.Reshape((ROW[0], 1))(x)))
+    return L.Concatenate()([L.Dense(width, "sigmoid")(first), first])
+
+
 def with_the_input(x: Any, width: int) -> Any:
     return L.Dense(width, "relu")(L.Add()([L.Dense(x.shape[-1])(L.Dense(width)(x)), x]))
 
@@ -237,11 +259,15 @@ def with_the_input(x: Any, width: int) -> Any:
         (beside_both_directions, SERIES, [3]),
         (beside_a_concatenation, ROW, [3]),
         (beside_something_flat, SERIES, [3]),
+        (beside_its_image, ROW, [3]),
+        (of_the_last_inputs, ROW, [3, 5]),
+        (beside_all_inputs, ROW, [3, 5]),
+        (of_the_first_twice, ROW, [3, 5]),
         (with_the_input, ROW, [3, 5]),
         (with_the_input, SERIES[1:], [3, 5]),  # a width that would be padded
     ],
 )
-def test_branches_that_are_padded_in_different_places_are_not_padded(
+def test_what_is_used_in_two_places_is_not_padded_in_one(
     build: Callable[[Any, int], Any], shape: Sequence[int], widths: list[int]
 ) -> None:
     y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
@@ -503,10 +529,13 @@ class MeanSquaredError(keras.losses.MeanSquaredError):
         (lambda: L.Bidirectional(L.RNN(L.LSTMCell(3))), "layer RNN"),
         (lambda: L.BatchNormalization(epsilon=0.0), "without epsilon"),
         (lambda: L.LayerNormalization(epsilon=0.0), "without epsilon"),
+        (lambda: L.Conv1DTranspose(3, 2, dilation_rate=2), "that is dilated"),
+        (lambda: L.Conv1DTranspose(3, 2, strides=2, output_padding=1), "output_padding"),
     ],
 )
 def test_what_has_no_counterpart_is_refused(layer: Callable[[], keras.Layer], words: str) -> None:
-    shape = SERIES if isinstance(made := layer(), L.LSTM | L.Bidirectional) else ROW
+    of_series = L.LSTM | L.Bidirectional | L.Conv1DTranspose
+    shape = SERIES if isinstance(made := layer(), of_series) else ROW
     with pytest.raises(Unsupported, match=words):
         lower(compiled(lambda width: [made], 3, shape), BATCH)
 

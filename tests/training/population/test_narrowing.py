@@ -14,6 +14,7 @@ from occam.search.training.population.narrowing import Narrowing
 
 L = keras.layers
 MIXED = ("hidden softmax", "layer normalization")
+READ = "first features"  # of which models of these widths read more or fewer
 
 
 def cut(wide: keras.Model, narrow: keras.Model) -> list[np.ndarray]:
@@ -47,7 +48,7 @@ def difference(wide: keras.Model, narrow: keras.Model, x: np.ndarray) -> float:
     return float(np.abs(wide.predict_on_batch(x) - outputs).max())
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in MIXED])
+@pytest.mark.parametrize("name", [name for name in CASES if name not in (*MIXED, READ)])
 def test_a_narrower_model_is_the_wider_one_with_units_silenced(name):
     shape, layers = CASES[name]
     wide, narrow = compiled(layers, 5, shape), compiled(layers, 3, shape)
@@ -92,6 +93,15 @@ def test_layers_that_compute_over_all_features_are_refused(name):
     wide, narrow = (lower(compiled(layers, width, shape), BATCH) for width in (5, 3))
     with pytest.raises(Unsupported, match="units in front of"):
         Narrowing.between(wide, narrow)
+
+
+def test_a_model_that_reads_fewer_features_is_no_narrower_copy():
+    shape, layers = CASES[READ]
+    members = [lower(compiled(layers, width, shape), BATCH) for width in (5, 4, 3)]
+    assert members[0].template == members[2].template
+    with pytest.raises(Unsupported, match="another vocabulary or other features"):
+        Narrowing.between(members[0], members[2])
+    assert Narrowing.between(members[0], members[1]).missing == (0, 0, 0, 1, 0)
 
 
 def test_what_is_no_narrower_copy_is_refused():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from occam.search.training.population import blocks, kernels, stem, windows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from occam.search.training.population import blocks, kernels, stem, transposed, windows
 
 
 def shaped(*shape: int) -> np.ndarray:
@@ -16,8 +18,11 @@ def shaped(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize(("strides", "dilation"), [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("rank", [1, 2])
 @pytest.mark.parametrize("backend", ["cpu", "gpu"])
-def test_a_convolution_is_that_of_the_library(mode, strides, dilation, rank, backend, monkeypatch):
-    x, kernel = shaped(3, *(9, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, 1)
+@pytest.mark.parametrize("units", [1, windows.FEW + 1])
+def test_a_convolution_is_that_of_the_library(
+    mode, strides, dilation, rank, backend, units, monkeypatch
+):
+    x, kernel = shaped(3, *(9, 8)[:rank], 4), shaped(*(3, 2)[:rank], 3, units)
     options = (strides,) * rank, mode, (dilation,) * rank
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
 
@@ -29,6 +34,33 @@ def test_a_convolution_is_that_of_the_library(mode, strides, dilation, rank, bac
 
     for one, other in zip(by(windows.convolve), by(of_the_library), strict=True):
         assert np.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(
+    mode=st.sampled_from(["same", "valid"]),
+    rank=st.integers(1, 2),
+    places=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    taps=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+)
+def test_a_transposed_convolution_is_what_a_convolution_turns_around(
+    mode, rank, places, taps, strides
+):
+    """Keras defines it so; its sizes are held against Keras where models are trained."""
+    beyond = [
+        max(tap - step, 0) * (mode == "valid") for tap, step in zip(taps, strides, strict=True)
+    ]
+    whole = [n * step + more for n, step, more in zip(places, strides, beyond, strict=True)][:rank]
+    x, kernel = shaped(2, *places[:rank], 3), shaped(*taps[:rank], 4, 2)
+
+    def convolved(y):
+        return of_the_library(y, kernel, strides[:rank], mode, (1,) * rank)
+
+    _, turned = jax.vjp(convolved, np.zeros((4, *whole, 3), "float32"))
+    found = transposed.convolve_transposed(x, kernel, strides[:rank], mode)
+    assert np.allclose(found, turned(x)[0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["same", "valid"])
