@@ -152,8 +152,8 @@ def test_the_interrupt_key_ends_cleanly_and_the_search_goes_on(tmp_path, undistu
 
 
 def test_a_second_process_may_not_work_on_the_same_search(tmp_path):
-    blobs(tmp_path)
-    endless = ("--trainer", "fit", "--sampler", "random", "--trials", "100000")
+    blobs(tmp_path, ("target=0.9", "target=0.9999"))  # which nothing reaches
+    endless = ("--trainer", "fit", "--sampler", "random", "--trials", "100000", "--margin", "0")
     first = subprocess.Popen(command(*endless), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     while not finished(tmp_path) and first.poll() is None:
         time.sleep(0.02)
