@@ -17,6 +17,7 @@ from .kinds import (
     Config,
     Described,
     Kind,
+    Masks,
     Static,
     Weight,
     biased,
@@ -41,9 +42,11 @@ def _windowed(config: Config) -> dict[str, Any]:
     }
 
 
-def _convolution(config: Config, features: int) -> Described:
+def _convolution(
+    config: Config, features: int, ends: tuple[str, str] = ("in", "units")
+) -> Described:
     static = _windowed(config)
-    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", "units"))]
+    weights = [Weight(name="kernel", axes=(*config["kernel_size"], *ends))]
     weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
     widths = {"units": config["filters"]}
     return Described(static=static, widths=widths, **weighted(config, weights))
@@ -56,13 +59,9 @@ def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
 
 
 def _transposed(config: Config, features: int) -> Described:
-    static = _windowed(config)
-    if any(apart != 1 for apart in static["dilation"]):
+    if any(apart != 1 for apart in config["dilation_rate"]):
         raise Unsupported("a transposed convolution that is dilated")
-    weights = [Weight(name="kernel", axes=(*config["kernel_size"], "units", "in"))]
-    weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
-    widths = {"units": config["filters"]}
-    return Described(static=static, widths=widths, **weighted(config, weights))
+    return _convolution(config, features, ends=("units", "in"))
 
 
 def _apply_transposed(call: Call, inputs: list[Any]) -> Any:
@@ -169,37 +168,36 @@ def _repeat_places(call: Call, inputs: list[Any]) -> Any:
     return x
 
 
+def _convolving(
+    describe: Callable[[Config, int], Described],
+    apply: Callable[[Call, list[Any]], Any],
+    reads: set[str],
+    mask: Masks = own_width,
+) -> Kind:
+    return Kind(
+        reads=frozenset(WINDOW | reads),
+        describe=describe,
+        apply=apply,
+        mask=mask,
+        masked=moves_zero,
+    )
+
+
 WINDOW = {"kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias"}
 CONVOLUTIONS: dict[type, Kind] = {}
 for _rank in ("1D", "2D"):
     CONVOLUTIONS |= {
-        getattr(keras.layers, f"Conv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "filters"}),
-            describe=_convolution,
-            apply=_apply_convolution,
-            mask=own_width,
-            masked=moves_zero,
+        getattr(keras.layers, f"Conv{_rank}"): _convolving(
+            _convolution, _apply_convolution, {"filters"}
         ),
-        getattr(keras.layers, f"DepthwiseConv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "depth_multiplier"}),
-            describe=_depthwise,
-            apply=_apply_depthwise,
-            mask=_each_repeated,
-            masked=moves_zero,
+        getattr(keras.layers, f"Conv{_rank}Transpose"): _convolving(
+            _transposed, _apply_transposed, {"filters"}
         ),
-        getattr(keras.layers, f"SeparableConv{_rank}"): Kind(
-            reads=frozenset({*WINDOW, "filters", "depth_multiplier"}),
-            describe=_separable,
-            apply=_apply_separable,
-            mask=own_width,
-            masked=moves_zero,
+        getattr(keras.layers, f"DepthwiseConv{_rank}"): _convolving(
+            _depthwise, _apply_depthwise, {"depth_multiplier"}, _each_repeated
         ),
-        getattr(keras.layers, f"Conv{_rank}Transpose"): Kind(
-            reads=frozenset({*WINDOW, "filters"}),
-            describe=_transposed,
-            apply=_apply_transposed,
-            mask=own_width,
-            masked=moves_zero,
+        getattr(keras.layers, f"SeparableConv{_rank}"): _convolving(
+            _separable, _apply_separable, {"filters", "depth_multiplier"}
         ),
         getattr(keras.layers, f"ZeroPadding{_rank}"): Kind(
             reads=frozenset({"padding"}),

@@ -161,9 +161,10 @@ def _apply_first(call: Call, inputs: list[Any]) -> Any:
     return padded * lift(call.mask, x.ndim)
 
 
+FIRST = "first"  # a width: features that are read; and the layer that stands for a cut behind them
 FIRST_FEATURES = Kind(
     apply=_apply_first,
-    mask=lambda static, inputs, widths, shape: widths["first"],
+    mask=lambda static, inputs, widths, shape: widths[FIRST],
     exact_input=lambda static: True,
     masked=lambda static: True,
 )

@@ -8,10 +8,8 @@ from typing import Any
 
 from .initial import Array
 from .kinds import Kind, Weight
-from .layers import FIRST_FEATURES
+from .layers import FIRST, FIRST_FEATURES
 from .recurrent import KINDS
-
-FIRST = "first"  # features of a row that are read; what stands for layers that cut the others off
 
 
 @dataclass(frozen=True)

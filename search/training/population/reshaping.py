@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .kinds import Described, like_input
-from .nodes import FIRST, Node, kind_of
+from .layers import FIRST
+from .nodes import Node, kind_of
 
 CUT = ("Reshape", "Cropping1D", "Flatten")
 LINEAR = (("activation", "linear"),)

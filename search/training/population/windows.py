@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -202,9 +201,7 @@ def _by_channels(x: Any, kernel: Any, added: Padding) -> Any:
         return y + _of_channel(added, each), None
 
     channels = x, jnp.moveaxis(kernel, -2, 0)
-    like = jax.eval_shape(
-        partial(_of_channel, added), jax.tree.map(operator.itemgetter(0), channels)
-    )
+    like = jax.eval_shape(partial(_of_channel, added), (x[0], kernel[..., 0, :]))
     return jax.lax.scan(add, jnp.zeros(like.shape, like.dtype), channels)[0]
 
 
