@@ -23,6 +23,7 @@ import_keras()
 from occam.search.interrupts import Interrupts  # noqa: E402
 from occam.search.job import _Job  # noqa: E402  # after the backend is chosen
 from occam.search.plan import Settings, plan  # noqa: E402
+from occam.search.tracking import default_uri  # noqa: E402
 from occam.search.training.trial import Task, run_trial  # noqa: E402
 from occam.search.trials import Trial, TrialState  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -34,7 +35,8 @@ def main(trials: int = 40, sampler: str = "random") -> None:
         pipeline="digits", trials=trials, sampler=sampler, trainer="fit", quiet=True
     )
     planned = plan(settings)
-    job = _Job(settings, planned, Console(quiet=True), time.monotonic(), Interrupts())
+    started, uri = time.monotonic(), default_uri()
+    job = _Job(settings, planned, Console(quiet=True), started, Interrupts(), uri, earlier=[])
     job._start()
     task = Task(pipeline=planned.pipeline, search_target=planned.search_target, models=Path("bare"))
     first = job.engine.ask(1)[0]  # pays for what the process does once, on both sides

@@ -86,6 +86,7 @@ class Grid:
         key = members[0].template, steps, data.validation_rows
         if key not in self._programs:
             self._programs[key] = Given(members[0], sized(members)[0], data, LANES)
+            self._programs[key].steps = steps  # as many as these rows take, not all of them
         self._programs[key].give(data)
         return self._programs[key]
 

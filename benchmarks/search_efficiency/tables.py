@@ -85,6 +85,7 @@ class Counted(keras.Model):
         super().__init__()
         self.size, self.template = size, template
         self.built = self.compiled = True
+        self.optimizer = None
 
     def count_params(self) -> int:
         return self.size

@@ -96,7 +96,8 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
         trial,
         TrialState.PRUNED if early else TrialState.COMPLETE,
         score=final_score(scores),
-        projected_score=stops.best_future(scores),
+        # A curve that had come to rest would have brought no more, however many epochs were left.
+        projected_score=final_score(scores) if stop is Stop.PLATEAU else stops.best_future(scores),
         history=run.history,
         epochs=run.epochs,
         reason=", ".join(filter(None, (_how(stop), run.note))),
