@@ -25,8 +25,8 @@ TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what s
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors of the user's are one line each."""
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         return COMMANDS[options.run](options)
     except InputError as error:
         return _complain(error, WRONG_INPUT)

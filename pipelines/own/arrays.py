@@ -95,13 +95,28 @@ def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
     x, y = found["x"], found["y"]
     y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
     if x.ndim not in (2, 3, 4) or y.ndim != 1 or len(x) != len(y) or not x.size:
+        one_hot = y.ndim == 2 and len(x) == len(y) and np.isin(y, (0, 1)).all()
         raise InputError(
-            f"{path}: rows of x and one label each are needed, received x {x.shape}, y {y.shape}."
+            f"{path}: rows of x and one label each are needed, received x {x.shape}, y {y.shape}"
+            + ("; `y.argmax(axis=1)` gives one label for each one-hot row." if one_hot else ".")
         )
     for name, values in (("x", x), ("y", y)):
-        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
-            raise InputError(f"{path}: {name} must hold finite numbers, received {values.dtype}.")
+        _check_finite(path, name, values)
     return x, y
+
+
+def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
+    if values.dtype.kind not in "biuf":
+        numbers = "`np.unique(y, return_inverse=True)[1]` numbers the classes."
+        raise InputError(
+            f"{path}: {name} must hold finite numbers, received {values.dtype}"
+            + (f"; {numbers}" if name == "y" else ".")
+        )
+    if missing := values.size - np.isfinite(values).sum():
+        raise InputError(
+            f"{path}: {name} must hold finite numbers, {missing:,} of {values.size:,} are not: "
+            "fill them in or leave out their rows."
+        )
 
 
 def _joined(path: Path, key: str, found: dict[str, np.ndarray]) -> np.ndarray:

@@ -251,11 +251,14 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
         ({"x": X}, "holds x: name"),
         ({"x": X, "y": Y[:50]}, r"received x \(60, 3\), y \(50,\)"),
         ({"x": X[0], "y": Y[:3]}, r"received x \(3,\)"),
-        ({"x": X, "y": np.eye(2)[Y]}, r"y \(60, 2\)"),
+        ({"x": X, "y": np.eye(2)[Y]}, r"y \(60, 2\); `y.argmax\(axis=1\)` gives"),
         ({"x": X[:10], "y": Y[:10]}, "10 labelled rows are too few"),
-        ({"x": np.where(X > 0.9, np.nan, X), "y": Y}, "x must hold finite numbers"),
-        ({"x": X, "y": np.where(Y, np.inf, 0)}, "y must hold finite numbers"),
-        ({"x": X, "y": np.array(["a", "b"] * 30)}, "y must hold finite numbers, received <U1"),
+        (
+            {"x": np.where(X > 0.9, np.nan, X), "y": Y},
+            r"x must hold finite numbers, \d+ of 180 are not: fill",
+        ),
+        ({"x": X, "y": np.where(Y, np.inf, 0)}, "y must hold finite numbers, 30 of 60 are not"),
+        ({"x": X, "y": np.array(["a", "b"] * 30)}, "y must hold .*, received <U1; `np.unique"),
         ({"x": X, "y": np.zeros(60)}, "y has only one value"),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
