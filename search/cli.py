@@ -56,13 +56,13 @@ def _complain(error: Exception, code: int) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from .backend import import_keras, use_backend
-
-    options.pipeline = _source(options)
-    options.sampler = _sampler(options.engine, options.sampler)
-    backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
-    _check_json(options.json)
     with Interrupts(patient=True).listening() as interrupts:
+        from .backend import import_keras, use_backend
+
+        options.pipeline = _source(options)
+        options.sampler = _sampler(options.engine, options.sampler)
+        backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+        _check_json(options.json)
         use_backend(backend, gpus=options.gpus)
         import_keras()
 
@@ -70,13 +70,14 @@ def _search(options: argparse.Namespace) -> int:
         from .job import search
         from .plan import Settings
 
+        console = _console(options.quiet)
         interrupts.check()
 
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS
     settings = Settings(**given | {"backend": backend})
-    summary = search(settings, _console(options.quiet))
+    summary = search(settings, console)
     if options.json is not None:
         options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return HOLDS if report.holds(summary) else NOT_HELD

@@ -12,8 +12,17 @@ from types import FrameType
 HANGUP = getattr(signal, "SIGHUP", None)  # of a terminal; Windows has none
 
 
+class Interrupted(KeyboardInterrupt):
+    """What a signal raises.
+
+    Where a KeyboardInterrupt itself leaves an `exec` of text, as of dataclasses and named tuples
+    while modules are imported, Python notes that it was not caught: `python -m` then ends by the
+    signal, whatever the exit code would have been.
+    """
+
+
 class Interrupts:
-    """Raises KeyboardInterrupt at a signal, and again at `check` where that was swallowed.
+    """Raises Interrupted at a signal, and again at `check` where that was swallowed.
 
     Python drops an exception that a signal raises within a finalizer or a callback of C code, and
     prints it: the search would go on as if nothing had been asked of it.
@@ -27,9 +36,9 @@ class Interrupts:
         self._asked, self._patient = False, patient
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt where a signal has come."""
+        """Raise Interrupted where a signal has come."""
         if self._asked:
-            raise KeyboardInterrupt
+            raise Interrupted
 
     @contextmanager
     def listening(self) -> Iterator[Interrupts]:
@@ -52,9 +61,9 @@ class Interrupts:
 
     def _is_own(self, dropped: sys.UnraisableHookArgs) -> bool:
         """Whether Python would print an interrupt that is raised again at `check`."""
-        return self._asked and isinstance(dropped.exc_value, KeyboardInterrupt)
+        return self._asked and isinstance(dropped.exc_value, Interrupted)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         waits, self._asked = self._patient and not self._asked, True
         if not waits:
-            raise KeyboardInterrupt
+            raise Interrupted

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 from occam.search.interrupts import Interrupts
@@ -43,3 +45,21 @@ def test_a_patient_one_raises_at_the_second_signal():
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
+
+
+INTERRUPTED = """
+import sys
+from occam.search.interrupts import Interrupts
+
+try:
+    with Interrupts().listening():
+        exec("import signal; signal.raise_signal(signal.SIGINT)")  # as dataclasses are made
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_the_exit_code_is_our_own_wherever_the_interrupt_came(tmp_path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    command = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 130
