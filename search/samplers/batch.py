@@ -16,7 +16,8 @@ EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 8, 0.3  # trials of a batch in one template, whose value is at least this share
 CROWD, ALIKE = 0.5, 0.05  # weight left by each mate of a size alike: log ratio at most so much
 OVERHEAD = 4096  # of a row in training, beside its activations and counted like them
-LOOKED, HOPE, PATIENT = 16, 0.1, 24  # the search ends where so many are expected to reach less
+LOOKED, HOPE = 16, 0.1  # the search ends where of so many fewer are expected to reach
+KNOWN = 24  # trials before it may
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Batch:
         if not free.any():
             return None
         history = self.history
-        enough = history.smallest < math.inf and len(history.trained) >= PATIENT
+        enough = history.smallest < math.inf and len(history.trained) >= KNOWN
         if enough and not mates and sum(sorted(self.likely)[-LOOKED:]) < HOPE:
             return None
         if rng.random() < EXPLORE:

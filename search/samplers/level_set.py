@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 
 from ..metrics import Metric
 from ..trials import RECORD
-from .batch import PATIENT, Batch
+from .batch import Batch
 from .history import History, Trained
 from .pool import Configuration, Pool
 from .ranges import Distribution, fits, from_unit
@@ -30,6 +30,7 @@ WANTED, MOST = 96, 384  # random candidates smaller than the incumbent, and draw
 NEIGHBOURS = 32  # drawn around each of the best trials
 BASES = 5  # trials whose neighbours are candidates
 NEAR = -0.7  # outcome of a miss with twice the error that may be
+FRUITLESS = {True: 24, False: 40}  # fresh trials in vain that end it, by whether models lose units
 FAILED = 0.8  # of a size: a structure that has failed with so much is not tried with it
 
 
@@ -143,7 +144,7 @@ class LevelSetSampler(BaseSampler):
             left = [each for each in others if each.structure not in taken]
             if left or self._size > 1:  # a batch of their own
                 return left[0] if left else None
-        elif self._is_narrowed(batch.history) and batch.history.fruitless >= PATIENT and not mates:
+        elif not mates and batch.history.fruitless >= FRUITLESS[self._is_narrowed(batch.history)]:
             return None
         if not batch.opened:
             batch.add(self._candidates(batch.history), self._seed(batch.first))
