@@ -13,6 +13,11 @@ import numpy as np
 from .errors import InputError, in_one_line
 
 Array = np.ndarray[Any, Any]
+Rows = tuple[Array, Array]  # labels and a model's outputs
+
+
+def _as_they_are(labels: Array, predictions: Array) -> Rows:
+    return labels, predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,7 @@ class Metric:
     worst: float  # of the targets that make sense; may be infinite
     measure: Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
     standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
+    compact: Callable[[Array, Array], Rows] = _as_they_are  # rows in less, of the same score
     counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
     needs_classes: bool = False
 
@@ -118,6 +124,13 @@ def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str
     return f"f1 is of class {name}{', the rarer one' if indices.mean() < 0.5 else ''}."
 
 
+def _classes(labels: Array, predictions: Array) -> Rows:
+    """Classes as indices, (rows, steps, 1): one step but of sequences."""
+    shape = (len(labels), -1, 1)
+    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+    return truth.reshape(shape), predicted.reshape(shape)
+
+
 def _accuracy(labels: Array, predictions: Array) -> float:
     return float(np.mean(label_indices(labels, predictions) == class_indices(predictions)))
 
@@ -152,6 +165,18 @@ def _residuals(labels: Array, predictions: Array) -> Array:
     labels, predictions = np.asarray(labels, dtype=float), np.asarray(predictions, dtype=float)
     difference = labels.reshape(len(labels), -1) - predictions.reshape(len(predictions), -1)
     return np.asarray(difference)
+
+
+def _squares(labels: Array, predictions: Array) -> Rows:
+    """Of each row the root of its mean square, against nothing."""
+    errors = np.sqrt(np.mean(_residuals(labels, predictions) ** 2, axis=1))
+    return np.zeros_like(errors), errors
+
+
+def _amounts(labels: Array, predictions: Array) -> Rows:
+    """Of each row its mean absolute error, against nothing."""
+    errors = np.mean(np.abs(_residuals(labels, predictions)), axis=1)
+    return np.zeros_like(errors), errors
 
 
 def _mse(labels: Array, predictions: Array) -> float:
@@ -230,6 +255,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_accuracy,
+            compact=_classes,
             standard_error=_accuracy_error,
             counts_rows=True,
             needs_classes=True,
@@ -239,6 +265,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_balanced_accuracy,
+            compact=_classes,
             standard_error=_balanced_error,
             needs_classes=True,
         ),
@@ -247,6 +274,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_f1,
+            compact=_classes,
             standard_error=_f1_error,
             needs_classes=True,
         ),
@@ -259,13 +287,28 @@ METRICS = {
             needs_classes=True,
         ),
         Metric(name="r2", perfect=1.0, worst=-math.inf, measure=_r2, standard_error=_r2_error),
-        Metric(name="mae", perfect=0.0, worst=math.inf, measure=_mae, standard_error=_mae_error),
-        Metric(name="mse", perfect=0.0, worst=math.inf, measure=_mse, standard_error=_mse_error),
+        Metric(
+            name="mae",
+            perfect=0.0,
+            worst=math.inf,
+            measure=_mae,
+            compact=_amounts,
+            standard_error=_mae_error,
+        ),
+        Metric(
+            name="mse",
+            perfect=0.0,
+            worst=math.inf,
+            measure=_mse,
+            compact=_squares,
+            standard_error=_mse_error,
+        ),
         Metric(
             name="rmse",
             perfect=0.0,
             worst=math.inf,
             measure=lambda labels, predictions: math.sqrt(_mse(labels, predictions)),
+            compact=_squares,
             standard_error=_rmse_error,
         ),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from .figures import figure
 from .trials import FinishedTrial, TrialState
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ class SearchProgress:
 
     def epoch(self, epochs: int, score: float) -> None:
         """Take in one epoch of the trial under way."""
-        self._bar.update(self._task, epochs=f"epoch {epochs}, {score:.4f}")
+        self._bar.update(self._task, epochs=f"epoch {epochs}, {figure(score)}")
         if not self._quiet and not self._console.is_terminal:
-            self._give_sign(f"another at epoch {epochs} with {score:.4f}")
+            self._give_sign(f"another at epoch {epochs} with {figure(score)}")
 
     def end(self, reason: str) -> None:
         """Say why the search ended."""
@@ -110,7 +111,7 @@ class SearchProgress:
     def _words(self) -> str:
         if self._best is None or self._best.score is None:
             return "none yet"
-        return f"{self._best.parameter_count:,} parameters at {self._best.score:.4f}"
+        return f"{self._best.parameter_count:,} parameters at {figure(self._best.score)}"
 
     def _say(self, line: str) -> None:
         self._spoken = time.monotonic()

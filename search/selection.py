@@ -185,6 +185,7 @@ def bootstrap_bound(metric: Metric, labels: Array, predictions: Array, alpha: fl
     import numpy as np
 
     rng = np.random.default_rng(0)
+    labels, predictions = metric.compact(labels, predictions)
     draws = []
     for _ in range(2000):
         rows = rng.integers(0, len(labels), len(labels))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from occam.search.errors import InputError
@@ -146,3 +148,36 @@ def test_the_standard_error_of_auc_is_that_of_the_column_which_says_least():
     assert auc.standard_error(0.9, np.eye(2)[classes]) == pytest.approx(alone)
     many = np.column_stack([np.repeat([0, 1], 100), classes])
     assert auc.standard_error(0.9, many) == pytest.approx(alone)
+
+
+STEPS = RNG.integers(0, 3, (60, 6))
+COMPACTED = {
+    "classes": (LABELS, PROBABILITIES),
+    "one-hot": (np.eye(3)[LABELS], PROBABILITIES),
+    "two classes": (RNG.integers(0, 2, 60), RNG.random((60, 1))),
+    "sequences": (STEPS, RNG.random((60, 6, 3))),
+    "numbers": (RNG.normal(size=60), RNG.normal(size=(60, 1))),
+    "images": (RNG.normal(size=(60, 5, 4)), RNG.normal(size=(60, 20))),
+}
+
+
+OF_CLASSES = ("accuracy", "balanced_accuracy", "f1")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *product(OF_CLASSES, ("classes", "one-hot", "two classes", "sequences")),
+        *product(("r2", "mae", "mse", "rmse"), ("numbers", "images")),
+        ("auc", "two classes"),
+    ],
+)
+def test_compacted_rows_have_the_same_score_however_they_are_drawn(name, kind):
+    measured, (labels, predictions) = metric(name), COMPACTED[kind]
+    compacted = measured.compact(labels, predictions)
+    for drawn in (np.arange(60), RNG.integers(0, 60, 60)):
+        found, expected = (
+            measured.measure(*(each[drawn] for each in rows))
+            for rows in (compacted, (labels, predictions))
+        )
+        assert found == pytest.approx(expected, rel=1e-9)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, OccamError
+from ..figures import figure
 from ..metrics import metric
 from ..runs.child_runs import TRIAL
 from ..runs.store import SEARCH, last_search, mlflow, summary
@@ -40,7 +41,7 @@ class Candidate:
 
     def describe(self) -> str:
         """The model in one clause."""
-        test = f"test {self.metric} {self.test_score:.4f}, {self.verdict} {self.target:g}"
+        test = f"test {self.metric} {figure(self.test_score)}, {self.verdict} {self.target:g}"
         if math.isnan(self.test_score):
             test = "no test score"
         return f"trial {self.trial}, {self.parameter_count:,} parameters, {test}"
@@ -79,7 +80,9 @@ def unproven(candidate: Candidate) -> str:
             f"trial {candidate.trial} never saw the test split, so nothing shows it holds {goal}."
         )
     if candidate.verdict == "not held":
-        return f"trial {candidate.trial} has {candidate.test_score:.4f} on test data, not {goal}."
+        return (
+            f"trial {candidate.trial} has {figure(candidate.test_score)} on test data, not {goal}."
+        )
     return ""
 
 
@@ -101,7 +104,9 @@ def not_better(
     old, target = float(champion["test_score"]), float(champion["target"])
     count, old_count = candidate.parameter_count, int(champion["parameter_count"])
     if not measured.reaches(new, target):
-        return f"its test {candidate.metric} {new:.4f} does not reach the champion's {target:g}."
+        return (
+            f"its test {candidate.metric} {figure(new)} does not reach the champion's {target:g}."
+        )
     if not measured.reaches(old, candidate.target):
         return ""
     if count < old_count:
@@ -110,7 +115,7 @@ def not_better(
         return _no_better(rows)
     return (
         f"the champion holds this target too with {old_count:,} parameters and test "
-        f"{candidate.metric} {old:.4f}; this model has {count:,} and {new:.4f}."
+        f"{candidate.metric} {figure(old)}; this model has {count:,} and {figure(new)}."
     )
 
 
@@ -128,7 +133,7 @@ def _inferior(rows: Comparison | None, tolerance: float) -> str:
         return ""
     return (
         f"it is smaller and shown to be worse: {rows.describe()}, where the champion has "
-        f"{tolerance:.4f} to spare."
+        f"{figure(tolerance)} to spare."
     )
 
 

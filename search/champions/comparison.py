@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics import Array, Metric
+from ..figures import figure
+from ..metrics import Array, Metric, Rows
 from ..selection import CONFIDENCE, clopper_pearson
 from .held_out import HeldOut
 
@@ -42,8 +43,11 @@ class Comparison:
     def describe(self) -> str:
         """The figures in one clause."""
         p_value = f"p = {self.worse:.2g} were it no worse"
-        change = f"loses {self.loss:.4f}" if self.loss > 0 else f"gains {-self.loss:.4f}"
-        bound = f"it {change}, and loses at most {self.most_lost:.4f} with 95 % confidence"
+        change = f"loses {figure(self.loss)}" if self.loss > 0 else f"gains {figure(-self.loss)}"
+        most = f"loses at most {figure(self.most_lost)}"
+        if self.most_lost < 0:
+            most = f"gains at least {figure(-self.most_lost)}"
+        bound = f"it {change}, and {most} with 95 % confidence"
         if self.lost is None:
             return f"on the same {self.rows:,} test rows {bound} (paired bootstrap, {p_value})"
         return (
@@ -54,15 +58,14 @@ class Comparison:
 
 def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Comparison | None:
     """The comparison; None where not the same rows, or not all of them, are known of both."""
-    same = champion.split == challenger.split
-    if not same or not (champion.complete and challenger.complete):
+    if champion.split != challenger.split:
         return None
-    if champion.labels.shape != challenger.labels.shape:
+    old, new = champion.rows(metric), challenger.rows(metric)
+    if old is None or new is None or old[0].shape != new[0].shape:
         return None
-    if metric.counts_rows and champion.labels.ndim == 1:  # the steps of a sequence go together
-        right = challenger.labels == challenger.predictions
-        return mcnemar(champion.labels == champion.predictions, right)
-    return bootstrap(champion, challenger, metric)
+    if metric.counts_rows and old[0].size == len(old[0]):  # the steps of a sequence go together
+        return mcnemar(_right(old), _right(new))
+    return bootstrap(old, new, metric)
 
 
 def mcnemar(champion: Array, challenger: Array) -> Comparison:
@@ -86,11 +89,11 @@ def mcnemar(champion: Array, challenger: Array) -> Comparison:
     )
 
 
-def bootstrap(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Comparison:
+def bootstrap(champion: Rows, challenger: Rows, metric: Metric) -> Comparison:
     """Paired percentile bootstrap of the difference in the metric, over the same rows of both."""
     draws = np.array(list(_differences(champion, challenger, metric)))
     draws = draws[np.isfinite(draws)]
-    everything = np.arange(len(champion.labels))
+    everything = np.arange(len(champion[0]))
     return Comparison(
         rows=len(everything),
         loss=_difference(champion, challenger, metric, everything),
@@ -100,19 +103,20 @@ def bootstrap(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Compari
     )
 
 
-def _differences(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Iterator[float]:
-    rng, rows = np.random.default_rng(0), len(champion.labels)
+def _right(rows: Rows) -> Array:
+    labels, predictions = rows
+    return np.asarray(labels == predictions).reshape(-1)
+
+
+def _differences(champion: Rows, challenger: Rows, metric: Metric) -> Iterator[float]:
+    rng, rows = np.random.default_rng(0), len(champion[0])
     for _ in range(DRAWS):
         yield _difference(champion, challenger, metric, rng.integers(0, rows, rows))
 
 
-def _difference(champion: HeldOut, challenger: HeldOut, metric: Metric, rows: Array) -> float:
-    new, old = (_measured(each, metric, rows) for each in (challenger, champion))
+def _difference(champion: Rows, challenger: Rows, metric: Metric, rows: Array) -> float:
+    new, old = (
+        metric.measure(labels[rows], predictions[rows])
+        for labels, predictions in (challenger, champion)
+    )
     return metric.error(new) - metric.error(old)
-
-
-def _measured(held_out: HeldOut, metric: Metric, rows: Array) -> float:
-    labels, predictions = held_out.labels[rows], held_out.predictions[rows]
-    if metric.of_classes:  # else the steps of a sequence would pass for the classes of a row
-        labels, predictions = labels.reshape(-1), predictions.reshape(-1)
-    return metric.measure(labels, predictions)

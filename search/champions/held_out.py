@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..metrics import class_indices, label_indices
 
 if TYPE_CHECKING:
-    from ..metrics import Array, Metric
+    from ..metrics import Array, Metric, Rows
 
 FILE = "test_rows.npz"  # among the artifacts of the trial's run
 VALUES = 2_000_000  # labels and predictions kept, at most; of larger ones some rows
@@ -24,13 +24,15 @@ class HeldOut:
     """Labels and predictions of the test split, one a row.
 
     Classes are kept as their indices, where the metric asks for no more: (rows,), or (rows, steps)
-    of sequences.
+    of sequences. Of what is too large, as images are, some rows are kept to be looked at, and all
+    as the metric compacts them.
     """
 
     split: str  # fingerprint of the raw test rows: only the same rows can be compared
     complete: bool  # all rows are here
     labels: Array
     predictions: Array
+    compacted: Rows | None = None
 
     @classmethod
     def of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
@@ -41,21 +43,39 @@ class HeldOut:
             shape = (len(labels), -1) if truth.size > len(labels) else (-1,)
             truth, predicted = truth.reshape(shape), predicted.reshape(shape)
             return cls(split=split, complete=True, labels=truth, predictions=predicted)
-        complete = labels.size + predictions.size <= VALUES
-        if not complete:
-            labels, predictions = labels[:SOME], predictions[:SOME]
-        return cls(split=split, complete=complete, labels=labels, predictions=predictions)
+        if _size(labels, predictions) <= VALUES:
+            return cls(split=split, complete=True, labels=labels, predictions=predictions)
+        rows = metric.compact(labels, predictions)
+        return cls(
+            split=split,
+            complete=False,
+            labels=labels[:SOME],
+            predictions=predictions[:SOME],
+            compacted=rows if _size(*rows) <= VALUES else None,
+        )
+
+    def rows(self, metric: Metric) -> Rows | None:
+        """All rows, for `metric` to measure; None where not all are known."""
+        if not self.complete:
+            return self.compacted
+        if not metric.of_classes:
+            return metric.compact(self.labels, self.predictions)
+        shape = (len(self.labels), -1, 1)  # else the steps of a sequence pass for classes of a row
+        return self.labels.reshape(shape), self.predictions.reshape(shape)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; `load` reads it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".part-{path.name}")
+        labels, predictions = self.compacted or (np.empty(0), np.empty(0))
         np.savez_compressed(
             part,
             split=np.array(self.split),
             complete=np.array(self.complete),
             labels=self.labels,
             predictions=self.predictions,
+            compacted_labels=labels,
+            compacted_predictions=predictions,
         )
         part.replace(path)
 
@@ -69,6 +89,17 @@ class HeldOut:
                     complete=bool(file["complete"]),
                     labels=file["labels"],
                     predictions=file["predictions"],
+                    compacted=_compacted(file),
                 )
         except (BadZipFile, EOFError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _size(labels: Array, predictions: Array) -> int:
+    return int(labels.size + predictions.size)
+
+
+def _compacted(file: Any) -> Rows | None:
+    if not np.size(file.get("compacted_labels", ())):
+        return None
+    return file["compacted_labels"], file["compacted_predictions"]

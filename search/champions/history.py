@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..figures import figure
 from ..runs.store import connect, mlflow, quoted, reaching
 from . import registry
 
@@ -81,4 +82,4 @@ def _versions(model: Champions) -> Any:
 
 
 def _short(number: str | None) -> str:
-    return f"{float(number):.4f}" if number else ""
+    return figure(float(number)) if number else ""

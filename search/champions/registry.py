@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from ..figures import figure
 from ..runs.store import mlflow, quoted
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
@@ -73,7 +74,7 @@ def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
     for tag, value in facts.items():
         client.set_registered_model_tag(name, tag, value)
     goal = f"{facts.get('metric', 'its metric')} {facts.get('target', '')}".strip()
-    score = f", test {float(facts['test_score']):.4f}" if "test_score" in facts else ""
+    score = f", test {figure(float(facts['test_score']))}" if "test_score" in facts else ""
     client.update_registered_model(
         name,
         f"The smallest model known to hold **{goal}** on `{name}` is version {version}: "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..figures import figure
 from ..selection import search_target
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def described(found: Sequence[Baseline], metric: Metric, target: float) -> list[
     found = [each for each in found if math.isfinite(each.score)]
     if not found:
         return []
-    scores = ", ".join(f"{each.name} {each.score:.4f}" for each in found)
+    scores = ", ".join(f"{each.name} {figure(each.score)}" for each in found)
     lines = [f"Baselines, {metric.name} on validation data: {scores}."]
     reaching = [each for each in found if metric.reaches(each.score, target)]
     trivial = [each.name for each in reaching if not each.trained]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from ..figures import figure
 from ..runs.store import mlflow, quietly
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _cells(each: Measured) -> tuple[str, str, str, str]:
     return (
         f"{each.size:,}",
         f"{each.difference:.1e}" if each.difference else "0",
-        f"{each.score:.4f}",
+        figure(each.score),
         f"{1e6 * each.seconds:,.0f} µs",
     )
 

@@ -126,7 +126,7 @@ def curves(summary: Values) -> Spec:
         color=alt.Color("model:N", title="parameters", sort=None)
         .scale(scheme="tableau10")
         .legend(orient="top", columns=6),
-        tooltip=["trial:N", "model:N", "epoch:Q", alt.Tooltip("score:Q", format=".4f")],
+        tooltip=["trial:N", "model:N", "epoch:Q", alt.Tooltip("score:Q", format=".4~r")],
     )
     line = alt.Chart(alt.NamedData("targets")).mark_rule(strokeDash=[6, 4]).encode(y="score:Q")
     return _spec(alt.layer(line, chart.mark_line(point={"size": 20})), LOW)

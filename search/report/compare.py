@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..figures import figure
 from .plot import plot
 
 if TYPE_CHECKING:
@@ -79,5 +80,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4f}".rstrip("0").rstrip(".") if value < 1000 else f"{value:,.0f}"
+        text = figure(value)
+        return text if "e" in text else text.rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -16,7 +16,7 @@ const trials = rows.map((row) => {
   const told = Object.keys(data.slices).filter((name) => name in trial.hyperparameters).slice(0, TOLD);
   trial.tip = {
     title: `trial ${trial.trial}: ${number(trial.parameter_count)} parameters, ` +
-      (trial.score === null ? trial.outcome : trial.score.toFixed(4)),
+      (trial.score === null ? trial.outcome : figure(trial.score)),
     ...(trial.reason ? { why: trial.reason } : {}),
     ...Object.fromEntries(told.map((name) => [name, trial.hyperparameters[name]])),
   };
@@ -26,6 +26,12 @@ const byNumber = new Map(trials.map((trial) => [trial.trial, trial]));
 
 function number(value) {
   return typeof value === "number" ? value.toLocaleString("en-US") : value;
+}
+
+function figure(value) {
+  const size = Math.abs(value);
+  if (size >= 1000) return value.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+  return 0 < size && size < 0.01 ? Number(value.toPrecision(3)).toString() : value.toFixed(4);
 }
 
 // ---- a trial's run in MLflow ----------------------------------------------------------------
@@ -158,7 +164,7 @@ function trialsTable() {
     made.append(first);
     for (const name of shown.slice(1)) {
       const value = trial[name];
-      const text = value === null ? "" : name === "score" ? value.toFixed(4) : number(value);
+      const text = value === null ? "" : name === "score" ? figure(value) : number(value);
       made.append(element("td", text, typeof value === "number" ? "number" : ""));
     }
     const varied = Object.entries(trial.hyperparameters).filter(([name]) => name in data.slices);

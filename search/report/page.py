@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..figures import figure
 from ..runs.description import headline
 from . import charts
 from .sections import sections
@@ -32,6 +33,7 @@ def page(summary: Summary, record: Record) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figure"] = figure
     template = environment.from_string(_text("page.html"))
     selected = summary["selected"]
     held = selected is not None and selected["test"]["verdict"] != "not held"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..figures import figure
+
 Values = Mapping[str, Any]
 Table = list[dict[str, Any]]
 
@@ -97,7 +99,7 @@ def _targets(summary: Values) -> Table:
     target, search = summary["target"], summary["search_target"]
     lines = [{"score": target, "name": f"target {target:g}"}]
     if search != target:
-        lines.append({"score": search, "name": f"search target {search:.4f}"})
+        lines.append({"score": search, "name": f"search target {figure(search)}"})
     return lines
 
 

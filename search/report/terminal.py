@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..figures import figure
 from . import words
 from .plot import plot
 from .summary import Summary, holds, tested
@@ -46,7 +47,7 @@ def show(
             table.add_row(
                 str(rung["trial"]),
                 f"{rung['parameter_count']:,}",
-                f"{rung['validation']:.4f}",
+                figure(rung["validation"]),
                 _test_cell(summary, rung),
             )
         console.print(table)
@@ -76,8 +77,8 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
     name, test = summary["pipeline"], selected["test"]
     what = (
         f"Trial {selected['trial']} with {selected['parameter_count']:,} parameters: "
-        f"validation {selected['validation']:.4f}, test {test['score']:.4f} "
-        f"(95 % bound {test['lower_bound']:.4f}, {test['opened']} opened)"
+        f"validation {figure(selected['validation'])}, test {figure(test['score'])} "
+        f"(95 % bound {figure(test['lower_bound'])}, {test['opened']} opened)"
     )
     if not holds(summary):
         return [
@@ -101,7 +102,7 @@ def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
     if best is None or best.score is None:
         return lines
     lines.append(
-        f"The best was trial {best.number}: {best.score:.4f} with "
+        f"The best was trial {best.number}: {figure(best.score)} with "
         f"{best.parameter_count:,} parameters."
     )
     if margin and metric(summary["metric"]).reaches(best.score, summary["target"]):
@@ -110,17 +111,17 @@ def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
         return [
             *lines,
             f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not {margin:g}: "
-            f"on {rows:,} validation rows one is {asked:.4f}, and chance alone may lift a worse "
-            "model so far.",
+            f"on {rows:,} validation rows one is {figure(asked)}, and chance alone may lift a "
+            "worse model so far.",
             "More validation rows, a lower --target or, at that risk, a lower --margin would help.",
         ]
     return [*lines, "More trials, a larger space or a lower --target would help."]
 
 
 def _bar(summary: Summary) -> str:
-    return f"target {summary['target']:g}, search target {summary['search_target']:.4f}"
+    return f"target {summary['target']:g}, search target {figure(summary['search_target'])}"
 
 
 def _test_cell(summary: Summary, rung: Mapping[str, Any]) -> str:
     test = tested(summary, rung)
-    return f"{test['score']:.4f} {test['verdict']}" if test else ""
+    return f"{figure(test['score'])} {test['verdict']}" if test else ""

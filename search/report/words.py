@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..figures import figure
 from ..metrics import metric
 
 Values = Mapping[str, Any]
@@ -16,15 +17,15 @@ def claim(summary: Values) -> str:
     if selected is None:
         return (
             f"The search target, with its margin on {summary['rows']['validation']:,} validation "
-            f"rows, was {summary['search_target']:.4f}."
+            f"rows, was {figure(summary['search_target'])}."
         )
     test = selected["test"]
     bound = "at least" if higher(summary) else "at most"
     right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
     return (
-        f"Trial {selected['trial']}: validation {selected['validation']:.4f}, "
-        f"**test {test['score']:.4f}** on {test['rows']:,} untouched rows{right}; {bound} "
-        f"{test['lower_bound']:.4f} with 95 % confidence. Verdict: **{test['verdict']}** "
+        f"Trial {selected['trial']}: validation {figure(selected['validation'])}, "
+        f"**test {figure(test['score'])}** on {test['rows']:,} untouched rows{right}; {bound} "
+        f"{figure(test['lower_bound'])} with 95 % confidence. Verdict: **{test['verdict']}** "
         f"({test['opened']} opened)."
     )
 
@@ -40,7 +41,7 @@ def sizes(summary: Values, record: Values) -> list[str]:
     for each in record.get("baselines") or []:
         if each.get("parameter_count"):
             text = times(each["parameter_count"], count, f"the {each['name']}")
-            lines.append(f"{text}, which scores {each['score']:.4f} on validation rows")
+            lines.append(f"{text}, which scores {figure(each['score'])} on validation rows")
     champion = record.get("champion")
     if champion and champion.get("parameter_count"):
         name = f"the present champion, version {champion['version']}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..figures import figure
 from ..report import words
 from ..report.summary import tested
 
@@ -46,7 +47,7 @@ def banner(summary: Summary, has_report: bool = False) -> str:
     if summary["selected"] is None:
         return f"{headline(summary).capitalize()}.{link}"
     test = summary["selected"]["test"]
-    return f"**{headline(summary)}**: test {test['score']:.4f}, {test['verdict']}.{link}"
+    return f"**{headline(summary)}**: test {figure(test['score'])}, {test['verdict']}.{link}"
 
 
 def markdown(summary: Summary, record: Summary | None = None) -> str:
@@ -105,9 +106,9 @@ def _ladder(summary: Summary) -> str:
     lines = [_row("trial", "parameters", "validation", "test", ""), "|---|---|---|---|---|"]
     for rung in summary["ladder"][:RUNGS_SHOWN]:
         test = tested(summary, rung)
-        shown = (f"{test['score']:.4f}", test["verdict"]) if test else ("", "")
+        shown = (figure(test["score"]), test["verdict"]) if test else ("", "")
         count = f"{rung['parameter_count']:,}"
-        lines.append(_row(_link(summary, rung), count, f"{rung['validation']:.4f}", *shown))
+        lines.append(_row(_link(summary, rung), count, figure(rung["validation"]), *shown))
     more = len(summary["ladder"]) - RUNGS_SHOWN
     return "\n".join(lines) + (f"\n\nand {more:,} larger ones." if more > 0 else "")
 

@@ -85,11 +85,28 @@ def test_other_rows_are_not_compared():
     assert compare(champion, other, metric("accuracy")) is None
 
 
-def test_images_are_kept_in_part_and_not_compared(tmp_path):
+@pytest.mark.parametrize("name", ["mse", "rmse", "mae"])
+def test_images_are_kept_in_part_and_compared_by_the_error_of_each(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "DRAWS", 100)
+    measured = metric(name)
+    images = RNG.normal(size=(3000, 400)).astype("float32")
+    good, bad = (images + RNG.normal(0, noise, images.shape) for noise in (0.1, 0.11))
+    for number, predicted in enumerate((good, bad)):
+        HeldOut.of("split", images, predicted, measured).save(tmp_path / f"{number}.npz")
+    champion, worse = (HeldOut.load(tmp_path / f"{each}.npz") for each in range(2))
+    assert len(champion.labels) < 100
+    found = compare(champion, worse, measured)
+    assert found.rows == 3000
+    assert found.is_worse()
+    lost = measured.measure(images, bad) - measured.measure(images, good)
+    assert found.loss == pytest.approx(lost, rel=1e-5)
+
+
+def test_images_are_not_compared_by_a_metric_that_needs_all_of_them():
     images = np.zeros((3000, 784), dtype="float32")
-    kept = HeldOut.of("split", images, images, metric("mse"))
+    kept = HeldOut.of("split", images, images, metric("r2"))
     assert not kept.complete
-    assert compare(kept, kept, metric("mse")) is None
+    assert compare(kept, kept, metric("r2")) is None
 
 
 def test_what_is_kept_is_read_back(tmp_path: Path):

@@ -1,0 +1,23 @@
+"""Scores are written so that two that differ by something that matters look different."""
+
+from __future__ import annotations
+
+import pytest
+from occam.search.figures import figure
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9806, "0.9806"),
+        (1.0, "1.0000"),
+        (-0.02351, "-0.0235"),
+        (0.0, "0.0000"),
+        (0.0004878, "0.000488"),
+        (2.1e-7, "2.1e-07"),
+        (21_342.17, "21,342.2"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_small_and_large_scores_can_be_read(value, text):
+    assert figure(value) == text
