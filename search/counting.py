@@ -75,7 +75,7 @@ def unallocated() -> Iterator[None]:
     _know_protocols()
 
     def skip(variable: keras.Variable, initializer: Any) -> None:
-        variable._value = None
+        variable._value = _nothing(variable)
 
     def keep(variable: keras.Variable, value: Any) -> None:
         variable._value = value
@@ -91,6 +91,7 @@ def unallocated() -> Iterator[None]:
     with ExitStack() as replaced:
         replaced.enter_context(_replaced(keras.Variable, "_initialize_with_initializer", skip))
         replaced.enter_context(_replaced(keras.Variable, "_initialize", keep))
+        replaced.enter_context(_replaced(keras.Variable, "_direct_assign", keep))
         replaced.enter_context(_replaced(Tracker, "track", track))
         if keras.backend.backend() == "tensorflow":  # which tracks all attributes for checkpoints
             from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
@@ -98,6 +99,24 @@ def unallocated() -> Iterator[None]:
             setting = object.__setattr__
             replaced.enter_context(_replaced(KerasAutoTrackable, "__setattr__", setting))
         yield
+
+
+def holds_nothing(variable: keras.Variable) -> bool:
+    """Whether a variable was made by `unallocated`, and was given no value since."""
+    value = variable._value
+    return value is None or getattr(getattr(value, "device", None), "type", "") == "meta"
+
+
+def _nothing(variable: keras.Variable) -> Any:
+    """None; on torch, whose layers read their weights as soon as they are built, a meta tensor."""
+    if keras.backend.backend() != "torch":
+        return None
+    import torch
+    from keras.src.backend.torch.core import to_torch_dtype
+
+    dtype = to_torch_dtype(variable.dtype)
+    value = torch.empty(tuple(variable.shape), dtype=dtype, device="meta")
+    return torch.nn.Parameter(value, requires_grad=bool(variable.trainable))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -109,5 +110,8 @@ def test_a_search_ends_on_another_backend_with_a_model_that_is_served_there(back
     run = {"env": kept, "cwd": tmp_path, "capture_output": True, "text": True}
     done = subprocess.run([*command, "--backend", backend, *options], **run)
     assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads((tmp_path / "result.json").read_text())
+    together = importlib.util.find_spec("jax") is not None  # whatever backend builds the models
+    assert summary["trainer"] == ("population" if together else "fit")
     served = subprocess.run([sys.executable, "-c", SERVED], **run)
     assert served.stdout.split() == [backend, "3"], served.stderr

@@ -11,6 +11,7 @@ from occam.search.counting import (
     count,
     count_build,
     first_rows,
+    holds_nothing,
     unallocated,
     undrawn,
 )
@@ -159,6 +160,15 @@ def test_first_rows_go_through_nests():
     nested = first_rows({"a": ROWS, "b": [ROWS, ROWS]}, 2)
     assert nested["a"].shape[0] == nested["b"][1].shape[0] == 2
     assert count(Subclassed(1), ROWS).total == 65
+
+
+def test_what_holds_nothing_is_known_from_what_was_given_a_value():
+    with unallocated():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+        model.layers[1].set_weights([np.ones((3, 2)), np.zeros(2)])
+    drawn, given = (layer.weights for layer in model.layers)
+    assert all(holds_nothing(weight) for weight in drawn)
+    assert not any(holds_nothing(weight) for weight in given)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow tracks attributes")

@@ -382,6 +382,14 @@ def test_trials_wait_while_the_store_fails_which_is_said_once(tracker, broken_st
     assert not tracker.waiting
 
 
+def test_mlflow_is_quiet_though_it_was_imported_before(tmp_path):
+    made = "import mlflow\nfrom occam.search.runs.store import connect\nconnect({!r}, create=True)"
+    code = made.format(f"sqlite:///{tmp_path}/mlflow.db")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (tmp_path / "mlflow.db").stat().st_size
+    assert not [line for line in done.stderr.splitlines() if "mlflow" in line]
+
+
 def test_reading_before_any_search_says_what_to_run(uri, tmp_path):
     with pytest.raises(InputError, match="No search of 'nothing' .* `occam search nothing`"):
         last_search(uri, "nothing")

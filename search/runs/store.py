@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import time
@@ -34,6 +35,9 @@ import mlflow as mlflow  # noqa: E402  # reads these settings while it is import
 import sqlalchemy  # noqa: E402  # after mlflow, which brings it
 from filelock import FileLock  # noqa: E402
 from mlflow.tracking._tracking_service import utils as tracking_utils  # noqa: E402
+
+for name in ("mlflow", "alembic"):  # which may have been imported before
+    logging.getLogger(name).setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search

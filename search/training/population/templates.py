@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from ...counting import unallocated
+from ...counting import holds_nothing, unallocated
 from ...models.building import as_hypermodel, as_hyperparameters, build
 from ...pipeline import Pipeline
 from ..users_fit import trains_itself
@@ -30,7 +30,7 @@ def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int)
     except Exception as error:
         raise Unsupported("weights that cannot be left unallocated") from error
     member = _lowered(pipeline, model, hp, rows)
-    if any(weight._value is not None for layer in member.layers for weight in layer.weights):
+    if not all(holds_nothing(weight) for layer in member.layers for weight in layer.weights):
         raise Unsupported("weights of its own")  # a member's are drawn anew
     return member
 
