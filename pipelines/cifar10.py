@@ -96,5 +96,5 @@ pipeline = Pipeline(
     epochs=20,
     batch_size=64,
     classes=CLASSES,
-    smallest_known=1_150,
+    smallest_known=985,
 )

@@ -25,8 +25,8 @@ class InputError(OccamError, ValueError):
 
 
 def in_one_line(error: BaseException) -> str:
-    """Kind and message of an error that somebody else has raised, cut off where it is long."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
+    """Kind and message of what somebody else has raised, without its full stop, cut off if long."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST].rstrip(".: ")
 
 
 def redacted(text: str) -> str:

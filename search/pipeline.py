@@ -134,7 +134,7 @@ def load(name: str) -> Pipeline:
     except InputError:
         raise
     except Exception as error:
-        problem = in_one_line(error).rstrip(".: ")
+        problem = in_one_line(error)
         raise InputError(f"Pipeline {name!r} cannot be loaded: {problem}.") from error
     pipeline = getattr(module, "pipeline", None)
     if not isinstance(pipeline, Pipeline):
