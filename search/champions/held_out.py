@@ -9,8 +9,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..metrics import class_indices, label_indices
-
 if TYPE_CHECKING:
     from ..metrics import Array, Metric, Rows
 
@@ -39,7 +37,7 @@ class HeldOut:
         """As much of it as is worth keeping."""
         labels, predictions = np.asarray(labels), np.asarray(predictions)
         if metric.of_classes:
-            truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+            truth, predicted = metric.compact(labels, predictions)
             shape = (len(labels), -1) if truth.size > len(labels) else (-1,)
             truth, predicted = truth.reshape(shape), predicted.reshape(shape)
             return cls(split=split, complete=True, labels=truth, predictions=predicted)

@@ -36,8 +36,9 @@ import sqlalchemy  # noqa: E402  # after mlflow, which brings it
 from filelock import FileLock  # noqa: E402
 from mlflow.tracking._tracking_service import utils as tracking_utils  # noqa: E402
 
-for name in ("mlflow", "alembic"):  # which may have been imported before
-    logging.getLogger(name).setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
+if os.environ["MLFLOW_LOGGING_LEVEL"] == QUIET["MLFLOW_LOGGING_LEVEL"]:  # else the user's own
+    for name in ("mlflow", "alembic"):  # which may have been imported before
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
