@@ -96,7 +96,7 @@ def _source(options: argparse.Namespace) -> str:
         )
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other: give one of them.")
-    columns = {name: getattr(options, name) for name in ("label", "group", "time")}
+    columns = {name: getattr(options, name) for name in ("label", "group", "time", "split")}
     if files:
         paths = {name: str(Path(path).resolve()) for name, path in files.items()}
         return own(**paths, **columns, metric=options.metric)

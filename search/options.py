@@ -53,6 +53,7 @@ def _add_search(commands: Any) -> None:
     add("--label", metavar="COLUMN", help="of --csv: what is to be predicted")
     add("--group", metavar="COLUMN", help="of --csv: rows of one value stay in one split")
     add("--time", metavar="COLUMN", help="of --csv: split in this order, the newest rows test")
+    add("--split", metavar="COLUMN", help="of --csv: each row's: train, validation or test")
     add("--images", metavar="FOLDER", help="your own images, one folder a class")
     add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
     add("--metric", metavar="NAME", help="accuracy, balanced_accuracy, f1, auc, r2, mae, mse, rmse")

@@ -165,7 +165,8 @@ def own(**options: str | None) -> str:
     """The name by which `load` makes a pipeline of the user's own data, here and in workers.
 
     Args:
-        options: of the command line: csv, images or npz, a path; label, group, time, metric.
+        options: of the command line: csv, images or npz, a path; label, group, time, split,
+            metric.
     """
     return OWN + json.dumps({name: value for name, value in options.items() if value is not None})
 

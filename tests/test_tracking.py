@@ -102,7 +102,7 @@ def summary_of(tracker: Tracker, selected: int | None, verdict: str = "certified
 def test_a_trial_becomes_a_child_run_with_its_numbers(tracker):
     tracker.log(TRIAL)
     run = child(tracker)
-    assert run.info.run_name == "trial 0 · 784 · 0.975"
+    assert run.info.run_name == "trial 0 · 784 · 0.9750"
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time == 2000
     assert run.data.metrics["parameter_count"] == 784
@@ -295,7 +295,7 @@ def test_a_reviewer_sees_which_model_won(tracker):
     tracker.log(TRIAL)
     tracker.finish(summary_of(tracker, 0))
     winner, search = child(tracker), parent(tracker)
-    assert winner.info.run_name == "smallest · 784 · 0.972"
+    assert winner.info.run_name == "smallest · 784 · 0.9723"
     assert winner.data.tags["selected"] == "true"
     assert winner.data.tags["verdict"] == "certified"
     assert winner.data.metrics["test_score"] == 0.9723
@@ -314,15 +314,20 @@ def test_a_search_that_goes_on_gives_the_title_to_the_new_winner(tracker):
     tracker.log(replace(TRIAL, number=1))
     tracker.finish(summary_of(tracker, 0))
     tracker.finish(summary_of(tracker, 1))
-    assert child(tracker, 0).info.run_name == "certified · 784 · 0.972"
+    assert child(tracker, 0).info.run_name == "certified · 784 · 0.9723"
     assert "selected" not in child(tracker, 0).data.tags
-    assert child(tracker, 1).info.run_name == "smallest · 784 · 0.972"
+    assert child(tracker, 1).info.run_name == "smallest · 784 · 0.9723"
+
+
+def test_a_small_score_is_read_from_the_name_of_its_run(tracker):
+    tracker.log(replace(TRIAL, score=0.0004125))
+    assert child(tracker).info.run_name == "trial 0 · 784 · 0.000412"
 
 
 def test_a_model_that_does_not_hold_is_called_that(tracker):
     tracker.log(TRIAL)
     tracker.finish(summary_of(tracker, 0, verdict="not held"))
-    assert child(tracker).info.run_name == "not held · 784 · 0.972"
+    assert child(tracker).info.run_name == "not held · 784 · 0.9723"
     assert parent(tracker).info.run_name == "784 parameters do not hold accuracy 0.95"
 
 

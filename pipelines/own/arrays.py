@@ -1,4 +1,4 @@
-"""A pipeline for arrays in an .npz file: inputs `x` and labels `y`."""
+"""A pipeline for arrays in an .npz file: inputs `x` and labels `y`, or those of each split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from occam.spaces.recurrent import recurrent
 
 from .labels import FEW, OF_NUMBERS
 from .photos import ending, image_space
-from .splits import stratified
+from .splits import given, said, split_called, stratified
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
@@ -30,11 +30,12 @@ UNREADABLE = (
 def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
     """The pipeline: rows of numbers, sequences of (steps, features) or images, by their axes."""
     found = read_arrays(path)
-    x, y = _pair(path, found)
+    x, y, splits = _rows(path, found)
     classes = _is_classes(path, y, metric)
     count = int(y.max()) + 1 if classes else 0
     y = y.astype("int32") if classes else y.astype("float32")
-    raw = Data(*((x[part], y[part]) for part in stratified(y, classes=classes)))
+    rows = given(splits, y, classes=classes) if splits else stratified(y, classes=classes)
+    raw = Data(*((x[part], y[part]) for part in rows))
     images = x.ndim == 4 or (x.ndim == 3 and min(x.shape[1:]) >= SMALLEST_IMAGE)
     shape = (*x.shape[1:], 1) if images and x.ndim == 3 else x.shape[1:]
     change = partial(standardized, shape=shape, **_units(raw.train[0], images))
@@ -49,6 +50,7 @@ def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
         notes=(
             f"{len(x):,} rows of shape {x.shape[1:]}; the labels are "
             f"{'classes' if classes else 'numbers'}.",
+            *([said(rows)] if splits else []),
         ),
     )
 
@@ -85,14 +87,10 @@ def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) ->
     return ((numbers - mean) / scale).astype("float32").reshape(len(numbers), *shape)
 
 
-def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels; an official split is joined, as Occam splits the rows itself."""
-    if {"x_train", "y_train", "x_test", "y_test"} <= found.keys():
-        found = {key: _joined(path, key, found) for key in "xy"}
-    if not {"x", "y"} <= found.keys():
-        names = ", ".join(found) or "nothing"
-        raise InputError(f"{path} holds {names}: name the inputs `x` and the labels `y`.")
-    x, y = found["x"], found["y"]
+def _rows(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Inputs and labels, and the split of each row where the file has its own."""
+    splits = _splits(path, found)
+    x, y = (_joined(path, [key + suffix for suffix in splits], found) for key in "xy")
     y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
     if x.ndim not in (2, 3, 4) or y.ndim != 1 or len(x) != len(y) or not x.size:
         one_hot = y.ndim == 2 and len(x) == len(y) and np.isin(y, (0, 1)).all()
@@ -102,7 +100,8 @@ def _pair(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
         )
     for name, values in (("x", x), ("y", y)):
         _check_finite(path, name, values)
-    return x, y
+    named = [split for suffix, split in splits.items() for _ in found["y" + suffix]]
+    return x, y, named if len(splits) > 1 else []
 
 
 def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
@@ -119,14 +118,34 @@ def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
         )
 
 
-def _joined(path: Path, key: str, found: dict[str, np.ndarray]) -> np.ndarray:
-    parts = [found[f"{key}_{split}"] for split in ("train", "test")]
+def _splits(path: Path, found: dict[str, np.ndarray]) -> dict[str, str]:
+    """Which suffixes of x and y are which split: "_val" is validation, "" all or what trains."""
+    suffixes = {name[1:]: split_called(name[2:]) for name in found if name[:2] in ("x_", "y_")}
+    splits = {suffix: split for suffix, split in suffixes.items() if split}
+    if "train" not in splits.values():
+        splits[""] = "train"
+    for suffix in splits:
+        x, y = (found.get(key + suffix) for key in "xy")
+        if x is None or y is None:
+            raise InputError(
+                f"{path} holds {', '.join(found) or 'nothing'}: name the inputs `x` and the labels "
+                "`y`, or those of your own split `x_train`, `y_train`, `x_test` and `y_test`."
+            )
+        if x.shape[:1] != y.shape[:1]:
+            raise InputError(
+                f"{path}: rows of x{suffix} and one label each are needed, received "
+                f"x{suffix} {x.shape}, y{suffix} {y.shape}."
+            )
+    return splits
+
+
+def _joined(path: Path, names: list[str], found: dict[str, np.ndarray]) -> np.ndarray:
     try:
-        return np.concatenate(parts)
+        return np.concatenate([found[name] for name in names])
     except (ValueError, TypeError) as error:
-        shapes = " and ".join(str(part.shape) for part in parts)
+        shapes = " and ".join(str(found[name].shape) for name in names)
         raise InputError(
-            f"{path}: {key}_train and {key}_test must have rows of one shape, received {shapes}."
+            f"{path}: {' and '.join(names)} must have rows of one shape, received {shapes}."
         ) from error
 
 

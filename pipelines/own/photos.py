@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from .images import as_pixels, class_folders, read_folder
 from .labels import rarer_last
-from .splits import stratified
+from .splits import given, said, split_called, stratified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +25,13 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 SIZE = (64, 64)
-SPLIT = re.compile(
-    r"(train|training|val|valid|validation|validate|dev|eval|test|testing)([ _-]?(set|data))?", re.I
-)
 
 
 def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
     """The pipeline: its raw inputs are images of 64 x 64 pixels of 0 to 255, in colour."""
-    _check_classes(folder)
-    images, labels, classes = read_folder(folder, size=SIZE)
+    images, labels, classes, splits = _read(folder)
     labels, classes = rarer_last(labels, classes)
-    rows = stratified(labels, classes=True)
+    rows = given(splits, labels, classes=True) if splits else stratified(labels, classes=True)
     raw = Data(*((images[part], labels[part]) for part in rows))
     transformer = FunctionTransformer(as_pixels, kw_args={"shape": (*SIZE, 3)})
     return Pipeline(
@@ -48,21 +43,40 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
         epochs=60,
         classes=classes,
         name=folder.resolve().name,
-        notes=(f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",),
+        notes=(
+            f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",
+            *([said(rows)] if splits else []),
+        ),
     )
 
 
-def _check_classes(folder: Path) -> None:
-    """Refuse folders that are called as splits are: their classes are one floor below."""
-    folders = class_folders(folder) if folder.is_dir() else []
-    counts = {path: len(image_files(path)) for path in folders}
-    splits = [path for path in folders if counts[path]]
-    if splits and all(SPLIT.fullmatch(path.name) for path in splits):
-        train = max(splits, key=lambda path: (path.name.lower()[:5] == "train", counts[path]))
+def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    """Images, labels, classes, and the split of each image where there is a folder a split."""
+    splits = _splits(folder)
+    if not splits:
+        return *read_folder(folder, size=SIZE), []
+    found = {
+        part: {each.name for each in class_folders(part) if image_files(each)} for part in splits
+    }
+    if bare := [part for part, classes in found.items() if not classes]:
+        train = next((part for part, split in splits.items() if split == "train"), folder)
         raise InputError(
-            f"{folder} holds splits, not classes ({', '.join(path.name for path in splits)}): give "
-            f"a folder with one folder a class, such as {train}; Occam splits it itself."
+            f"{bare[0]} holds images that are in no folder of a class: make one for each class, or "
+            f"give a folder that has them, such as {train}."
         )
+    classes = tuple(sorted(set.union(*found.values())))
+    parts = [read_folder(part, size=SIZE, classes=classes) for part in splits]
+    images, labels = (np.concatenate([part[each] for part in parts]) for each in (0, 1))
+    named = [split for split, part in zip(splits.values(), parts, strict=True) for _ in part[1]]
+    return images, labels, classes, named if len(splits) > 1 else []
+
+
+def _splits(folder: Path) -> dict[Path, str]:
+    """The folders of splits, if all that hold images are called so."""
+    inside = class_folders(folder) if folder.is_dir() else []
+    called = {each: split_called(each.name) for each in inside if image_files(each)}
+    splits = {each: split for each, split in called.items() if split}
+    return splits if len(splits) == len(called) else {}
 
 
 def image_space(

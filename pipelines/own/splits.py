@@ -1,7 +1,8 @@
-"""Splits rows into 50 % to train, 30 % to validate and 20 % to test."""
+"""Splits rows into 50 % to train, 30 % to validate and 20 % to test, or as the data say."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,13 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from .values import dates, numbers, present
 
-FEWEST_ROWS = 40
+FEWEST_ROWS, FEWEST_TO_TRAIN = 40, 20
 TEST, VALIDATION = 0.2, 0.375  # of all, and of what is left
+NAMES = {  # by which people call the splits
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validate", "validation", "dev", "eval"),
+    "test": ("test", "testing"),
+}
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -20,19 +26,54 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 def stratified(labels: np.ndarray, *, classes: bool) -> Rows:
     """At random, with the same mix of labels in each part; numbers by their quarters."""
     check_enough(len(labels))
+    strata = _strata(labels, classes)
+    rest, test = _set_aside(np.arange(len(labels)), strata, TEST)
+    return (*_set_aside(rest, strata[rest], VALIDATION), test)
+
+
+def split_called(name: str) -> str | None:
+    """The split that people call so: train, validation or test; None for any other name."""
+    core = re.sub(r"[ _-]?(set|data|split)?[ _-]?\d*$", "", name.strip().lower())
+    return next((split for split, names in NAMES.items() if core in names), None)
+
+
+def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Rows:
+    """As is said of each row: train, validation or test.
+
+    Of two splits the other one tests; rows to validate are then set aside from those to train.
+    """
+    check_enough(len(labels))
+    train, validation, test = (np.flatnonzero(np.asarray(splits) == each) for each in NAMES)
+    if not len(test):
+        validation, test = test, validation
+    if not len(train) or not len(test):
+        raise InputError(
+            f"Rows to train and others to test are needed; all {len(labels):,} labelled rows are "
+            f"called {splits[0]}."
+        )
+    if not len(validation):
+        train, validation = _set_aside(train, _strata(labels[train], classes), VALIDATION)
+    return _checked(train, validation, test)
+
+
+def said(rows: Rows) -> str:
+    """What `given` has made of the splits, for the user to object to."""
+    train, validation, test = map(len, rows)
+    return f"Split as given: {train:,} rows to train, {validation:,} to validate, {test:,} to test."
+
+
+def _strata(labels: np.ndarray, classes: bool) -> np.ndarray:
     strata = labels if classes else np.digitize(labels, np.quantile(labels, [0.25, 0.5, 0.75]))
-    if np.bincount(strata.astype(int)).min() < 3:
-        strata = np.zeros(len(labels), dtype=int)
+    counts = np.bincount(strata.astype(int))
+    return strata if counts.min() >= 3 else np.zeros(len(labels), dtype=int)
+
+
+def _set_aside(rows: np.ndarray, strata: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     try:
-        rest, test = train_test_split(
-            np.arange(len(labels)), test_size=TEST, stratify=strata, random_state=0
-        )
-        train, validation = train_test_split(
-            rest, test_size=VALIDATION, stratify=strata[rest], random_state=0
-        )
+        kept, aside = train_test_split(rows, test_size=share, stratify=strata, random_state=0)
     except ValueError as error:
-        raise InputError(f"{len(labels)} rows cannot be split: {error}.") from error
-    return train, validation, test
+        raise InputError(f"{len(rows)} rows cannot be split: {error}.") from error
+    return kept, aside
 
 
 def grouped(groups: Sequence[str]) -> Rows:
@@ -47,7 +88,7 @@ def grouped(groups: Sequence[str]) -> Rows:
     rest, test = next(GroupShuffleSplit(1, test_size=TEST, random_state=0).split(rows, None, names))
     parts = GroupShuffleSplit(1, test_size=VALIDATION, random_state=0)
     train, validation = next(parts.split(rest, None, names[rest]))
-    return rest[train], rest[validation], test
+    return _checked(rest[train], rest[validation], test)
 
 
 def chronological(cells: pd.Series) -> Rows:
@@ -71,3 +112,12 @@ def chronological(cells: pd.Series) -> Rows:
 def check_enough(rows: int) -> None:
     if rows < FEWEST_ROWS:
         raise InputError(f"{rows} labelled rows are too few: at least {FEWEST_ROWS} are needed.")
+
+
+def _checked(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Rows:
+    if len(train) < FEWEST_TO_TRAIN:
+        raise InputError(
+            f"{len(train)} rows to train are too few, beside {len(validation):,} to validate and "
+            f"{len(test):,} to test: at least {FEWEST_TO_TRAIN} are needed."
+        )
+    return train, validation, test

@@ -15,7 +15,7 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 
 from .columns import KINDS, Encoder, kinds_of
 from .labels import Labels, read_labels
-from .splits import Rows, chronological, grouped, stratified
+from .splits import Rows, chronological, given, grouped, said, split_called, stratified
 
 IMBALANCED = 0.8  # share of the largest class from which accuracy says little
 SMALL = 1000  # rows, below which small batches give more steps an epoch
@@ -29,22 +29,24 @@ def table(
     label: str,
     group: str | None = None,
     time: str | None = None,
+    split: str | None = None,
     metric: str | None = None,
 ) -> Pipeline:
     """The pipeline: its raw inputs are those of the file's other columns that tell anything.
 
     Args:
-        label, group, time: names of columns; rows of one group stay in one split, rows are split
-            in the order of time.
+        label, group, time, split: names of columns; rows of one group stay in one split, rows are
+            split in the order of time, or as a column says.
         metric: default: accuracy, balanced accuracy where one class has most of the rows, r2.
     """
     cells = read_table(path)
-    for option, column in (("label", label), ("group", group), ("time", time)):
+    columns = {"label": label, "group": group, "time": time, "split": split}
+    for option, column in columns.items():
         _check_column(path, cells, option, column)
     labels = read_labels(cells[label], metric)
     cells = cells.iloc[labels.rows]  # its index still counts the rows of the file
-    rows = _split(cells, labels, group, time)
-    inputs = cells.drop(columns=[label] + ([group] if group else []))
+    rows = _split(cells, labels, group=group, time=time, split=split)
+    inputs = cells.drop(columns=[each for each in (label, group, split) if each])
     kinds = kinds_of(inputs)
     used = {name: kind for name, kind in kinds.items() if kind in KINDS}
     if not used:
@@ -63,7 +65,12 @@ def table(
         epochs=int(np.clip(EPOCH_ROWS // len(rows[0]), 40, 200)),
         classes=labels.classes,
         name=path.stem,
-        notes=(*labels.notes, *_notes(kinds, labels), *_why(measured, metric)),
+        notes=(
+            *labels.notes,
+            *_notes(kinds, labels),
+            *([said(rows)] if split else []),
+            *_why(measured, metric),
+        ),
         chronological=time is not None,
     )
 
@@ -74,20 +81,40 @@ def _check_column(path: Path, cells: pd.DataFrame, option: str, column: str | No
         raise InputError(f"{path} has no column {column!r} for --{option}; it has {columns}.")
 
 
-def _split(cells: pd.DataFrame, labels: Labels, group: str | None, time: str | None) -> Rows:
-    if group and time:
-        raise InputError("--group and --time exclude each other: give one of them.")
-    if group:
-        return grouped(cells[group])
-    if time:
-        return chronological(cells[time])
-    return stratified(labels.values, classes=bool(labels.classes))
+def _split(cells: pd.DataFrame, labels: Labels, **columns: str | None) -> Rows:
+    """By the column that was named: group, time or split; else at random."""
+    asked = [name for name, column in columns.items() if column]
+    if len(asked) > 1:
+        both = " and ".join(f"--{name}" for name in asked)
+        raise InputError(f"{both} exclude each other: give one of them.")
+    classes = bool(labels.classes)
+    if not asked:
+        return stratified(labels.values, classes=classes)
+    named = cells[columns[asked[0]]]
+    if asked == ["split"]:
+        return given(_splits(named), labels.values, classes=classes)
+    return grouped(named) if asked == ["group"] else chronological(named)
+
+
+def _splits(cells: pd.Series) -> list[str]:
+    splits = cells.map(split_called)
+    if (odd := splits.isna()).any():
+        raise InputError(
+            f"--split {cells.name!r} must say train, validation or test in each row, received "
+            f"{cells[odd].iloc[0]!r}."
+        )
+    return list(splits)
 
 
 def _fitted(encoder: Encoder, raw: Data, classes: bool) -> Encoder:
     """Fitted on the train split, its numbers in the order of what they say of the labels."""
     inputs, labels = raw.train
     numbers = encoder.fit(inputs).transform(inputs)
+    if not numbers.shape[1]:
+        raise InputError(
+            f"No value of {', '.join(map(repr, encoder.kinds))} is in two of the {len(labels):,} "
+            "rows to train: there is nothing to learn from."
+        )
     some = np.random.default_rng(0).permutation(len(labels))[:RANKED]
     measure = mutual_info_classif if classes else mutual_info_regression
     discrete = [bool(np.isin(column, (0, 1)).all()) for column in numbers[some].T]

@@ -41,13 +41,13 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
     """
     text = _text(path)
     sample = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
-    if not sample:
-        raise InputError(f"{path} is empty: a line of column names and rows are needed.")
     delimiter = _delimiter(sample)
     try:
         lines = _rows(text, delimiter)
     except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from error
+    if not lines:
+        raise InputError(f"{path} is empty: a line of column names and rows are needed.")
     first = len(lines[0][1])
     for line, cells in lines:
         if len(cells) != first:
@@ -90,7 +90,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 
     def agreement(delimiter: str) -> tuple[float, int]:
         widths = [len(cells) for _, cells in _rows("\n".join(lines), delimiter, strict=False)]
-        width, count = Counter(widths).most_common(1)[0]
+        width, count = Counter(widths or [0]).most_common(1)[0]
         return (count / len(widths), width) if width > 1 else (0.0, 1)
 
     return max(DELIMITERS, key=agreement)
@@ -109,7 +109,8 @@ def _rows(text: str, delimiter: str, *, strict: bool = True) -> list[tuple[int, 
 
 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
-    """The names of the columns; those without one, as an index that was saved, are numbered."""
+    """The names of the columns; those without one, as a saved index, are numbered."""
+    cells = [" ".join(cell.splitlines()) for cell in cells]
     names = [name or f"column_{number}" for number, name in enumerate(cells)]
     if all(re.fullmatch(r"[-+]?[\d.,eE+-]+", name) for name in cells):
         raise InputError(f"The first line of {path} holds numbers: it must name the columns.")

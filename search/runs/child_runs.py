@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..figures import figure
 from ..trials import FinishedTrial, TrialState
 from .store import mlflow, redacted
 
@@ -54,7 +55,7 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
 def run_name(number: int, parameter_count: int, score: float | None = None) -> str:
     """Name of a trial's run: "trial 12 · 784", with the score of one that reached."""
     name = f"trial {number} · {parameter_count:,}"
-    return name if score is None else f"{name} · {score:.3f}"
+    return name if score is None else f"{name} · {figure(score)}"
 
 
 def _shown_score(finished: FinishedTrial) -> float | None:

@@ -36,9 +36,9 @@ def headline(summary: Summary) -> str:
 
 
 def run_name(verdict: str, parameter_count: float, test_score: float, *, selected: bool) -> str:
-    """Name of a run whose model saw the test split: "smallest · 784 · 0.972"."""
+    """Name of a run whose model saw the test split: "smallest · 784 · 0.9723"."""
     label = "smallest" if selected and verdict != "not held" else verdict
-    return f"{label} · {parameter_count:,.0f} · {test_score:.3f}"
+    return f"{label} · {parameter_count:,.0f} · {figure(test_score)}"
 
 
 def banner(summary: Summary, has_report: bool = False) -> str:

@@ -54,6 +54,8 @@ def refused(message: str, **options: str) -> None:
 TABLES = {
     "nothing at all": ("", "is empty"),
     "blank lines": ("\n\n  \n", "is empty"),
+    "an empty cell": ('""', "is empty"),
+    "a quote": ('"', "cannot be read as CSV: unexpected end"),
     "header only": ("age,city,y\n", "has no rows"),
     "too few rows": ("\n".join(GOOD[:10]), "9 labelled rows are too few: at least 40"),
     "a short row": (lines((7, "1,a0")), "line 8: 2 cells, but 3 columns are named"),
@@ -105,13 +107,25 @@ def test_a_table_that_cannot_be_searched_is_refused_in_one_line(tmp_path, name):
     refused(message, csv=str(path), label="y")
 
 
+def test_a_table_of_which_no_value_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "table.csv"
+    splits = ("train", "val", "test")
+    rows = [f"v{i},{i % 2},{split}" for split in splits for i in range(20)]
+    path.write_text("\n".join(["x,y,split", *rows]))
+    message = "No value of 'x' is in two of the 20 rows to train"
+    refused(message, csv=str(path), label="y", split="split")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"group": "nobody"}, "has no column 'nobody' for --group"),
         ({"group": "city"}, "--group has 2 different values: at least 5"),
         ({"time": "city"}, "--time 'city' holds no dates in all rows"),
-        ({"time": "age", "group": "city"}, "exclude each other"),
+        ({"time": "age", "group": "city"}, "--group and --time exclude each other"),
+        ({"time": "age", "split": "city"}, "--time and --split exclude each other"),
+        ({"split": "nobody"}, "has no column 'nobody' for --split"),
+        ({"split": "city"}, "--split 'city' must say train, validation or test in each row, rec"),
         ({"metric": "r2"}, "Metric r2 needs numbers as labels, received 'no': for cl"),
         ({"metric": "acc"}, "Unknown metric 'acc'"),
         ({"label": ""}, "has no column '' for --label"),
@@ -207,12 +221,17 @@ def test_folders_that_hold_no_classes_are_refused(tmp_path):
     refused("18 labelled rows are too few", images=str(folder_of_images(tmp_path / "few", each=9)))
 
 
-@pytest.mark.parametrize("names", [("train",), ("Testing", "Training"), ("TRAIN_set", "val", "x")])
-def test_folders_that_hold_splits_are_refused_however_they_are_called(tmp_path, names):
-    for name in names:
-        folder = tmp_path / name
-        folder.mkdir() if name == "x" else folder_of_images(folder)
-    refused(r"holds splits, not classes \(.*\): give .*[tT][rR][aA][iI][nN]", images=str(tmp_path))
+def test_folders_of_splits_that_cannot_be_used_are_refused_in_one_line(tmp_path):
+    folder_of_images(tmp_path / "Training")
+    folder_of_images(tmp_path / "test1", classes=1)
+    refused("test1 lacks images of class1", images=str(tmp_path))
+    loose = tmp_path / "test1" / "class0"
+    for image in loose.iterdir():
+        image.rename(tmp_path / "test1" / image.name)
+    refused("test1 holds images that are in no folder of a class: .*Training", images=str(tmp_path))
+    (tmp_path / "Training").rename(tmp_path / "val")
+    loose.rmdir()
+    refused("test1 holds images that are in no folder of a class", images=str(tmp_path))
 
 
 def test_what_is_hidden_among_images_is_left_out(tmp_path):
@@ -247,8 +266,11 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": X, "b": Y}, "holds a, b: name the inputs `x` and the labels `y`"),
+        ({"a": X, "b": Y}, "holds a, b: name the inputs `x` and the labels `y`, or those of"),
         ({"x": X}, "holds x: name"),
+        ({"x": X, "y": Y, "x_test": X}, "holds x, y, x_test: name"),
+        ({"x_train": X, "y_train": Y[:50], "x_val": X, "y_val": Y}, r"x_train \(60, 3\), y_train"),
+        ({"x_test": X, "y_test": Y}, "holds x_test, y_test: name"),
         ({"x": X, "y": Y[:50]}, r"received x \(60, 3\), y \(50,\)"),
         ({"x": X[0], "y": Y[:3]}, r"received x \(3,\)"),
         ({"x": X, "y": np.eye(2)[Y]}, r"y \(60, 2\); `y.argmax\(axis=1\)` gives"),
@@ -264,7 +286,7 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
             r"x_train and x_test must have rows of one shape, received \(60, 3\) and \(60, 2\)",
         ),
-        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": np.array(1)}, "y_train and y_test"),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": np.array(1)}, r"y_test \(\)"),
         ({"x": X, "y": 5 * Y}, "classes in y must be the whole numbers 0, 1, 2"),
         (
             {"x": np.array([{}] * 60, dtype=object), "y": Y},
@@ -312,6 +334,7 @@ def test_archives_that_are_none_or_unpack_to_too_much_are_refused(tmp_path):
         (["digits", "--csv", "table.csv"], "digits and --csv exclude each other"),
         (["--csv", "table.csv", "--npz", "a.npz"], "--csv and --npz exclude each other"),
         (["digits", "--label", "y"], "--label is for --csv"),
+        (["digits", "--split", "y"], "--split is for --csv"),
         (["--images", ".", "--label", "y"], "--label is for --csv"),
         (["--csv", "table.csv", "--label", "z"], "has no column 'z'"),
         (["--csv", "table.csv", "--label", "y", "--target", "nan"], "Target nan is outside"),

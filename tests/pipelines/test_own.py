@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from occam.pipelines.own.columns import Encoder, kind_of
 from occam.pipelines.own.labels import read_labels
-from occam.pipelines.own.splits import chronological, grouped, stratified
+from occam.pipelines.own.splits import chronological, given, grouped, said, split_called, stratified
 from occam.pipelines.own.values import dates, numbers
 from occam.search.cli import main
 from occam.search.data.checks import check_labels
@@ -196,6 +196,69 @@ def test_every_row_is_in_one_split_and_classes_are_spread():
     parts = stratified(labels, classes=True)
     assert sorted(np.concatenate(parts)) == list(range(100))
     assert [labels[rows].sum() for rows in parts] == [5, 3, 2]
+
+
+@pytest.mark.parametrize("name", ["val", "Validation set", "valid_data", "dev", "testing", "test1"])
+def test_rows_stay_in_the_split_that_the_data_say(name):
+    labels = np.arange(100) % 2
+    splits = [split_called("Train")] * 60 + [split_called(name)] * 40
+    train, validation, test = given(splits, labels, classes=True)
+    assert list(test) == list(range(60, 100))
+    assert sorted([*train, *validation]) == list(range(60))
+    assert np.bincount(labels[validation]).tolist() in ([11, 12], [12, 11])
+
+
+def test_rows_of_three_splits_are_taken_as_they_are():
+    splits = ["test", "train", "validation"] * 20
+    rows = given(splits, np.arange(60) / 7, classes=False)
+    assert [set(part % 3) for part in rows] == [{1}, {2}, {0}]
+    assert said(rows) == "Split as given: 20 rows to train, 20 to validate, 20 to test."
+    with pytest.raises(InputError, match="others to test are needed; all 60 .* called train"):
+        given(["train"] * 60, np.arange(60), classes=False)
+    with pytest.raises(InputError, match="18 rows to train are too few, beside 12 to validate and"):
+        given(["train"] * 30 + ["test"] * 50, np.arange(80), classes=False)
+
+
+@pytest.mark.parametrize("form", ["csv", "npz", "images"])
+def test_own_data_may_say_what_tests(tmp_path, form):
+    """Test rows are recognized by what they hold: 2 or more, or light pixels."""
+    splits, values = (
+        ["train"] * 60 + ["val"] * 30 + ["test"] * 20,
+        np.repeat([0, 1, 2], [60, 30, 20]),
+    )
+    asked = {}
+    path = tmp_path / "data"
+    if form == "csv":
+        table = pd.DataFrame({"x": values + RNG.random(110) / 9, "y": np.arange(110) % 2})
+        table.assign(part=splits).sample(frac=1, random_state=0).to_csv(path, index=False)
+        asked = {"label": "y", "split": "part"}
+    elif form == "npz":
+        path = path.with_suffix(".npz")
+        rows = {f"x_{each}": values[np.array(splits) == each] for each in set(splits)}
+        arrays = {name: np.stack([value, value], axis=1) for name, value in rows.items()}
+        arrays |= {f"y_{name[2:]}": np.arange(len(value)) % 2 for name, value in rows.items()}
+        np.savez(path, **arrays)
+    else:
+        for number, (split, value) in enumerate(zip(splits, values, strict=True)):
+            folder = path / split / "ab"[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((8, 8, 3), 100 * value, dtype="uint8")
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    pipeline = load(own(**{form: str(path)}, **asked))
+    data = pipeline.data()
+    for part, value in zip((data.train, data.validation, data.test), (0, 1, 2), strict=True):
+        inputs = np.asarray(part[0], dtype=float) / (100 if form == "images" else 1)
+        assert set(np.floor(inputs).ravel()) == {value}
+    assert "Split as given: 60 rows to train, 30 to validate, 20 to test." in pipeline.notes
+    assert prepare(pipeline).data.test[0].shape[0] == 20
+
+
+def test_a_folder_that_holds_nothing_but_a_train_folder_is_split(tmp_path):
+    folders(tmp_path / "photos" / "train", a=30, b=30)
+    pipeline = load(own(images=str(tmp_path / "photos")))
+    data = pipeline.data()
+    assert [len(part[1]) for part in (data.train, data.validation, data.test)] == [30, 18, 12]
+    assert not [note for note in pipeline.notes if "Split" in note]
 
 
 CUSTOMERS = pd.DataFrame(
