@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engines
 from .backend import import_keras, use_backend
-from .data.batches import comes_in_batches
+from .data.batches import comes_in_batches, weights
 from .errors import InputError
 from .options import TRIALS
 from .pipeline import Data, Pipeline, split
@@ -131,8 +131,9 @@ def _parts(data: Any) -> tuple[Any, ...]:
         return tuple(data)
     if comes_in_batches(data):
         return (data,)
+    received = f"{len(data)} parts" if isinstance(data, tuple | list) else type(data).__name__
     raise InputError(
-        f"data must be (inputs, labels) or a dataset of both, received {type(data).__name__}."
+        f"data must be (inputs, labels) or a dataset of both, received {received}{weights(data)}."
     )
 
 

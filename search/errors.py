@@ -25,8 +25,12 @@ class InputError(OccamError, ValueError):
 
 
 def in_one_line(error: BaseException) -> str:
-    """Kind and message of what somebody else has raised, without its full stop, cut off if long."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST].rstrip(".: ")
+    """Kind and message of what somebody else has raised, cut off if long.
+
+    Without its colours, as Keras writes them, and without its full stop.
+    """
+    text = re.sub(r"\x1b\[[\d;]*m", "", f"{type(error).__name__}: {error}")
+    return " ".join(text.split())[:LONGEST].rstrip(".: ")
 
 
 def redacted(text: str) -> str:

@@ -130,9 +130,13 @@ def _add_init(commands: Any) -> None:
 
 def _add_results(commands: Any) -> None:
     command = commands.add_parser("results", help="the ladder and the verdict of the last search")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help=SEARCH)
+    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help=SEARCH)
     command.add_argument(
-        "--compare", nargs=2, metavar=("NAME", "NAME"), help="two searches beside each other"
+        "--compare",
+        nargs=2,
+        type=_task,
+        metavar=("NAME", "NAME"),
+        help="two searches beside each other",
     )
     command.add_argument("--format", choices=FORMATS, help="for other programs")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
@@ -141,7 +145,7 @@ def _add_results(commands: Any) -> None:
 
 def _add_report(commands: Any) -> None:
     command = commands.add_parser("report", help="write the report of a search as one HTML file")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help=SEARCH)
+    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help=SEARCH)
     command.add_argument(
         "--output",
         type=Path,
@@ -155,7 +159,7 @@ def _add_report(commands: Any) -> None:
 
 def _add_promote(commands: Any) -> None:
     command = commands.add_parser("promote", help="register the selected model as champion")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE")
+    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE")
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
@@ -166,14 +170,14 @@ def _add_promote(commands: Any) -> None:
 
 def _add_rollback(commands: Any) -> None:
     command = commands.add_parser("rollback", help="champion back to the version before")
-    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="rollback")
 
 
 def _add_champions(commands: Any) -> None:
     command = commands.add_parser("champions", help="who is and was champion, since when and why")
-    command.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="default: all")
+    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help="default: all")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="champions")
 
@@ -188,7 +192,7 @@ def _add_dashboard(commands: Any) -> None:
 
 def _add_predict(commands: Any) -> None:
     command = commands.add_parser("predict", help="predictions of the champion for new data")
-    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
     command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
     command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
@@ -197,7 +201,7 @@ def _add_predict(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="the champion for other runtimes")
-    command.add_argument("pipeline", metavar="PIPELINE")
+    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
     command.add_argument(
         "--format",
         action="append",
@@ -216,6 +220,13 @@ def _add_ui(commands: Any) -> None:
     command.add_argument("--port", type=_positive(int), default=5000)
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
     command.set_defaults(run="ui")
+
+
+def _task(text: str) -> str:
+    """The name of a task or of a search; of a file that was searched, what it is called by."""
+    from .pipeline import task_name
+
+    return task_name(text)
 
 
 def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -171,6 +171,16 @@ def own(**options: str | None) -> str:
     return OWN + json.dumps({name: value for name, value in options.items() if value is not None})
 
 
+def task_name(given: str) -> str:
+    """What a search of this file is called, which has said no other name; a name stays as it is."""
+    path = Path(given)
+    if path.suffix == ".py":
+        return path.stem
+    if path.suffix in (".csv", ".npz"):
+        return _own_name(path.stem)
+    return _own_name(path.name) if "/" in given else given
+
+
 def names() -> list[str]:
     """The pipelines that come with Occam."""
     modules = pkgutil.iter_modules(_folder())
@@ -248,8 +258,12 @@ def _load_file(path: Path) -> Any:
 def _load_own(options: dict[str, str]) -> Pipeline:
     module = importlib.import_module(f"{PIPELINES}.own.task")
     pipeline: Pipeline = module.task(**options)
-    name = re.sub(r"[^\w.-]+", "-", pipeline.name).strip("-.") or "data"
-    return replace(pipeline, name=f"my-{name}" if name in names() else name)
+    return replace(pipeline, name=_own_name(pipeline.name))
+
+
+def _own_name(stem: str) -> str:
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "data"
+    return f"my-{name}" if name in names() else name
 
 
 def _short_name(name: str) -> str:

@@ -148,6 +148,10 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
     [
         ({"data": (X, Y)}, "A space needs target=0.95"),
         ({"target": 0.9}, r"A space needs data=\(inputs, labels\)"),
+        (
+            {"target": 0.9, "data": (X, Y, Y)},
+            "received 3 parts; weights of rows belong in the loss, or in the `fit` of a HyperModel",
+        ),
         ({"target": 0.9, "data": X}, r"data must be .* or a dataset of both, received ndarray"),
         ({"target": 0.9, "data": (X, Y), "trails": 3}, "Unknown option 'trails'. Available"),
         ({"target": 0.9, "data": (X, Y), "engine": "x"}, "Unknown engine 'x'"),

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from keras import ops
 from occam.search.errors import InputError
-from occam.search.pipeline import Data, Pipeline, data_file, describe, goal, load, names, split
+from occam.search.pipeline import (
+    Data,
+    Pipeline,
+    data_file,
+    describe,
+    goal,
+    load,
+    names,
+    split,
+    task_name,
+)
 
 MINE = """
 from occam.search.pipeline import Data, Pipeline
@@ -47,6 +57,21 @@ def test_a_file_of_the_users_own_is_loaded_with_its_neighbours(folder):
     written(folder, "TARGET = 0.8\n", "neighbour.py")
     loaded = load(written(folder, MINE))
     assert (loaded.name, loaded.target) == ("my_task", 0.8)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("digits", "digits"),
+        ("tasks/my_task.py", "my_task"),
+        ("../my customers.csv", "my-customers"),
+        ("digits.npz", "my-digits"),
+        ("photos/", "photos"),
+        ("v1.2", "v1.2"),
+    ],
+)
+def test_a_file_that_was_searched_says_the_name_of_its_task(given, name):
+    assert task_name(given) == name
 
 
 def test_a_module_is_loaded_by_its_dotted_name():

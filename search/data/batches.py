@@ -91,8 +91,16 @@ def _check_ends(batches: Any) -> None:
 def _pair(batch: Any) -> Split:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         many = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
-        raise InputError(f"The batches of a dataset must be (inputs, labels), received {many}.")
+        raise InputError(
+            f"The batches of a dataset must be (inputs, labels), received {many}{weights(batch)}."
+        )
     return batch[0], batch[1]
+
+
+def weights(parts: Any) -> str:
+    """What to do with weights of rows, which may be among the parts of data."""
+    there = isinstance(parts, tuple | list) and len(parts) == 3
+    return "; weights of rows belong in the loss, or in the `fit` of a HyperModel" if there else ""
 
 
 def _array(values: Any) -> Array:

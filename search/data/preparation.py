@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import InputError, in_one_line
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
@@ -34,13 +36,35 @@ def prepare(pipeline: Pipeline) -> Prepared:
     preprocessing = pipeline.preprocessing
     data = _step(pipeline, "preprocessing", lambda: preprocessing(raw)) if preprocessing else raw
     check_data(data, measured)
-    return Prepared(raw=raw, data=data)
+    return Prepared(raw=raw, data=_plain(data))
 
 
 def without_test(data: Data) -> Data:
     """What a search gets: the test split stays behind."""
     nothing: Split = (None, None)
     return replace(data, test=nothing)
+
+
+def _plain(data: Data) -> Data:
+    """The same splits, with data frames as floats whose numbers NumPy would take for objects.
+
+    It does so with those that may be missing (Int64), and with truths beside numbers, which
+    `get_dummies` makes.
+    """
+    import keras
+
+    train, validation, test = (
+        keras.tree.map_structure(_floats, split)
+        for split in (data.train, data.validation, data.test)
+    )
+    return replace(data, train=train, validation=validation, test=test)
+
+
+def _floats(values: Any) -> Any:
+    if not hasattr(values, "dtypes") or np.asarray(values[:1]).dtype != object:
+        return values
+    numbers = all(kind.kind in "biuf" for kind in np.ravel(values.dtypes))
+    return values.astype(float) if numbers else values
 
 
 def _step(pipeline: Pipeline, name: str, step: Callable[[], Any]) -> Data:

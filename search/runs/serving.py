@@ -93,7 +93,11 @@ def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
 
 
 def _array(values: Any) -> np.ndarray[Any, Any]:
+    """Floats in single precision, also of a data frame whose numbers NumPy takes for objects."""
     array = np.asarray(values)
+    columns: Any = getattr(values, "dtypes", array.dtype)
+    if array.dtype == object and {each.kind for each in np.ravel(columns)} <= set("biuf"):
+        array = values.to_numpy(float, na_value=np.nan)
     return np.asarray(array, dtype="float32") if array.dtype.kind == "f" else array
 
 

@@ -265,6 +265,18 @@ def test_numbers_and_truths_are_read_as_people_write_them(store, workplace):
             predict(store.uri, "flats", Path("new.csv"), None)
 
 
+def test_a_table_of_numbers_and_truths_needs_no_preprocessing(store, workplace):
+    table = pd.DataFrame({"rooms": [1.0, 2.5], "garden": [True, False]})
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    store.log("huts", model, table, metric="mae")
+    assert store.champion("huts").predict(table)["prediction"].tolist() == [2.0, 2.5]
+    store.log("cabins", model, table, transform=lambda frame: frame.convert_dtypes(), metric="mae")
+    table.to_csv("new.csv", index=False)
+    for name in ("huts", "cabins"):
+        predict(store.uri, name, Path("new.csv"), None)
+        assert list(pd.read_csv("new.predictions.csv")["prediction"]) == [2.0, 2.5]
+
+
 @pytest.mark.parametrize(
     ("file", "encoding", "header"),
     [

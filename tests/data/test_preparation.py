@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from occam.search.data.preparation import prepare, without_test
 from occam.search.errors import InputError
@@ -19,8 +20,8 @@ def pipeline(**fields) -> Pipeline:
 
 def test_a_search_is_given_everything_but_the_test_split():
     kept = without_test(prepare(pipeline()).data)
-    assert kept.train is SPLIT
-    assert kept.validation is SPLIT
+    assert kept.train[0] is kept.validation[0] is SPLIT[0]
+    assert kept.train[1] is kept.validation[1] is SPLIT[1]
     assert kept.test == (None, None)
 
 
@@ -29,6 +30,30 @@ def test_raw_rows_are_kept_beside_what_the_models_take():
     assert prepared.raw.train[0].max() == 19
     assert prepared.data.train[0].max() == 1.9
     assert prepared.data.transform(np.array([10.0])) == 1.0
+
+
+TABLE = pd.DataFrame({"size": np.arange(10.0), "old": LABELS == 1})
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        (TABLE, "f"),  # as get_dummies makes them
+        (TABLE.convert_dtypes(), "f"),
+        (TABLE.assign(age=pd.array([*range(9), None], dtype="Int64")), "f"),
+        (TABLE.assign(city="Oslo"), "O"),
+        (TABLE[["old"]], "b"),
+        (TABLE[["size"]], "f"),
+    ],
+)
+def test_a_data_frame_of_numbers_and_truths_is_numbers(table, kind):
+    table = table.fillna(0)
+    split = ({"table": table}, pd.Series(LABELS).convert_dtypes())
+    prepared = prepare(pipeline(data=lambda: Data(split, split, split)))
+    array = np.asarray(prepared.data.train[0]["table"])
+    assert array.dtype.kind == kind
+    assert array[3].tolist() == table.iloc[3].tolist()
+    assert prepared.raw.train[0]["table"].equals(table)
 
 
 @pytest.mark.parametrize(

@@ -430,3 +430,5 @@ def test_the_file_that_init_writes_is_a_task_that_can_be_searched(workplace, cap
     assert "cannot be written" in capsys.readouterr().err
     assert main(["init", "my_task.txt"]) == 2
     assert main(["search", "my_task.py", "--trials", "2", "--target", "0.6"]) == 0
+    assert main(["promote", "my_task.py"]) == 0
+    assert main(["results", "./my_task.py"]) == 0
