@@ -110,7 +110,7 @@ def plan(settings: Settings) -> Plan:
     space, extra = rehearse(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
-    trainer = _trainer(settings, places, pipeline, prepared)
+    trainer, why = _trainer(settings, places, pipeline, prepared)
     depends = _depends(settings, pipeline, data, trainer)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
@@ -125,7 +125,7 @@ def plan(settings: Settings) -> Plan:
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
         places=places,
-        notes=(*pipeline.notes, meaning(measured, labels, pipeline.classes), *notes),
+        notes=(*pipeline.notes, meaning(measured, labels, pipeline.classes), *notes, *why),
         baselines=tuple(found),
     )
 
@@ -194,21 +194,26 @@ def _places(settings: Settings) -> Places:
     return places
 
 
-def _trainer(settings: Settings, places: Places, pipeline: Pipeline, prepared: Prepared) -> str:
-    """What trains most trials: a population where the default model can be part of one."""
+def _trainer(
+    settings: Settings, places: Places, pipeline: Pipeline, prepared: Prepared
+) -> tuple[str, list[str]]:
+    """What trains most trials: a population where the default model can be part of one.
+
+    With a line that says why where it cannot.
+    """
     if settings.trainer == "fit":
-        return "fit"
+        return "fit", []
     if settings.trainer == "auto" and (not places.here or settings.engine != "optuna"):
-        return "fit"
+        return "fit", []
     problem = _no_population(pipeline, len(np.asarray(prepared.data.train[1])))
     if not problem:
-        return "population"
+        return "population", []
     if settings.trainer == "population":
         raise InputError(
             f"--trainer population cannot be used for {pipeline.name!r}: {problem}. "
             "Give --trainer fit, or leave it out."
         )
-    return "fit"
+    return "fit", [f"Trained one at a time, by fit: {problem}."]
 
 
 def _no_population(pipeline: Pipeline, rows: int) -> str:

@@ -77,6 +77,15 @@ def test_a_users_file_is_searched(tmp_path, path, engine):
         assert finished[0].reached
 
 
+@pytest.mark.parametrize("name", ["inputs_in_a_list", "subclassed"])
+def test_why_models_are_trained_one_at_a_time_is_said(name):
+    path = str(Path(__file__).with_name("users") / f"{name}.py")
+    planned = plan(Settings(pipeline=path))
+    assert planned.trainer == "fit"
+    assert planned.notes[-1].startswith("Trained one at a time, by fit: there is no population of")
+    assert planned.notes[:-1] == plan(Settings(pipeline=path, trainer="fit")).notes
+
+
 def test_there_are_as_many_kinds_of_users_as_promised():
     assert len(USERS) >= 12
 

@@ -118,16 +118,15 @@ def _constant(labels: Array, validation: Array, metric: Metric) -> Baseline:
 def _linear(data: Data, metric: Metric) -> Baseline | None:
     """Logistic or linear regression on some of the rows; None where inputs are no plain numbers."""
     (inputs, labels), (others, truth) = data.train, data.validation
-    inputs, others, labels = np.asarray(inputs), np.asarray(others), np.asarray(labels)
-    width = int(np.prod(inputs.shape[1:]))
-    if inputs.dtype.kind not in "fub" or not 0 < width <= NUMBERS:
+    inputs, others, labels = _side_by_side(inputs), _side_by_side(others), np.asarray(labels)
+    if inputs is None or others is None or not 0 < inputs.shape[1] <= NUMBERS:
         return None
     if metric.needs_classes and labels.ndim != 1:
         return None
     if labels.size == inputs.size:  # reconstruction: copying the inputs would be linear too
         return None
     some = np.random.default_rng(0).permutation(len(labels))[:ROWS]
-    x, y = inputs[some].reshape(len(some), -1), labels[some]
+    x, y = inputs[some], labels[some]
     if metric.needs_classes and len(np.unique(y)) < len(np.unique(labels)):
         return None
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
@@ -135,11 +134,21 @@ def _linear(data: Data, metric: Metric) -> Baseline | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged: it is no more than a baseline
         model.fit((x - mean) / scale, y)
-        rows = (others.reshape(len(others), -1) - mean) / scale
-        predictions = _predicted(model, rows, metric)
+        predictions = _predicted(model, (others - mean) / scale, metric)
     score = metric.measure(np.asarray(truth), predictions)
     count = int(np.size(model.coef_) + np.size(model.intercept_))
     return Baseline(name="linear model", score=score, trained=True, parameter_count=count)
+
+
+def _side_by_side(inputs: Any) -> Array | None:
+    """All numbers of a row, of one input or several; None where some are codes or text."""
+    import keras
+
+    leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(inputs)]
+    if any(leaf.dtype.kind not in "fub" for leaf in leaves):
+        return None
+    flat = [leaf.reshape(len(leaf), -1) for leaf in leaves]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
 
 
 def _model(metric: Metric) -> Any:

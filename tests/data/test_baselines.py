@@ -63,6 +63,19 @@ def test_images_one_hot_labels_sequences_and_texts_are_no_obstacle():
     assert baselines(data(INPUTS, NUMBERS), metric("numpy:dot")) == []
 
 
+@pytest.mark.parametrize("nest", [list, tuple, lambda parts: dict(enumerate(parts))])
+def test_several_inputs_are_laid_side_by_side(nest):
+    whole = data(INPUTS, CLASSES)
+    for cuts in ([2], [1, 2]):  # parts of different widths, and of the same
+        splits = (
+            (nest(np.split(inputs, cuts, axis=1)), labels)
+            for inputs, labels in (whole.train, whole.validation, whole.test)
+        )
+        assert scores(Data(*splits), ACCURACY) == scores(whole, ACCURACY)
+    codes = (nest([INPUTS[:300], np.arange(300)[:, None]]), CLASSES[:300])
+    assert set(scores(Data(codes, codes, codes), ACCURACY)) == {"majority class"}
+
+
 def test_a_target_that_a_baseline_reaches_is_said_to_be_trivial():
     constant = Baseline(name="majority class", score=0.7, trained=False)
     linear = Baseline(name="linear model", score=0.8, trained=True)
