@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -25,6 +26,8 @@ TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what s
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors of the user's are one line each."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal's encoding has no character for
     try:
         options = parser().parse_args(arguments)
         return COMMANDS[options.run](options)

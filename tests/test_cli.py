@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from occam.search import cli
 from occam.search.champions.held_out import HeldOut
 from occam.search.cli import main
 from occam.search.errors import redacted
@@ -446,3 +448,11 @@ def test_optunas_dashboard_reads_a_study_and_changes_nothing(searched, monkeypat
 )
 def test_passwords_of_addresses_are_never_shown(text, shown):
     assert redacted(text) == shown
+
+
+def test_what_a_terminal_has_no_character_for_does_not_end_a_command(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setitem(cli.COMMANDS, "list", lambda options: print("R²", flush=True) or 0)
+    assert main(["list"]) == 0
+    assert written.getvalue() == b"R?\n"

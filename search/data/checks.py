@@ -223,7 +223,8 @@ def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) ->
     if metric.needs_classes and output_shape[-1] != 1:
         raise InputError(
             f"The model has {output_shape[-1]} outputs, but {metric.name} with its binary loss "
-            "needs Dense(1, 'sigmoid'); for several classes use 'sparse_categorical_crossentropy'."
+            "needs Dense(1, 'sigmoid'); for several classes use 'sparse_categorical_crossentropy', "
+            "for several labels a row a metric of your own, package.module:function."
         )
     _check_columns(labels, output_shape)
 
