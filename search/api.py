@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import engines
@@ -56,6 +59,7 @@ def run(
 
     Raises InputError, before anything is trained, where any of these cannot be used.
     """
+    _silence_tqdm()
     options = _checked(options)
     use_backend(backend := _backend())
     import_keras()
@@ -91,6 +95,13 @@ def _searched(
     console = Console(quiet=bool(options.get("quiet")))
     settings = Settings(pipeline=pipeline, target=target, backend=backend, **options)
     return Result(*conduct(settings, console))
+
+
+def _silence_tqdm() -> None:
+    """Imported first by Optuna, it warns in a notebook without widgets; Occam has its own bar."""
+    with warnings.catch_warnings(), suppress(ImportError):
+        warnings.simplefilter("ignore")
+        importlib.import_module("tqdm.auto")
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

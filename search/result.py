@@ -86,9 +86,7 @@ class Result:
 
     def plot(self) -> Figure:
         """Score against size of all trials, and how the smallest model fell over the epochs."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        figure = _empty_figure(figsize=(9, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         self._plot_trials(left)
         self._plot_incumbents(right)
@@ -98,12 +96,9 @@ class Result:
         return f"<{type(self).__name__}: {headline(self.summary)}>"
 
     def _repr_html_(self) -> str:
-        picture = io.StringIO()
-        self.plot().savefig(picture, format="svg")
-        svg = picture.getvalue()
         title = f"{self.summary['pipeline']}: {headline(self.summary)}"
         table = self.ladder().to_html(max_rows=10, border=0)
-        return f"<b>{html.escape(title)}</b>{table}{svg[svg.index('<svg') :]}"
+        return f"<b>{html.escape(title)}</b>{table}{_svg(self.plot())}"
 
     def _plot_trials(self, axes: Axes) -> None:
         for reached, colour, label in ((False, "0.6", "missed"), (True, "C0", "reached")):
@@ -125,3 +120,22 @@ class Result:
             epochs, sizes = [*epochs, self.summary["epochs_trained"]], [*sizes, sizes[-1]]
         axes.step(epochs, sizes, where="post", color="C0")
         axes.set(xlabel="epochs trained", ylabel="smallest parameter count")
+
+
+def _empty_figure(**options: Any) -> Figure:
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        """A notebook shows it, whether or not pyplot has been imported there."""
+
+        def _repr_svg_(self) -> str:
+            return _svg(self)
+
+    return Shown(**options)
+
+
+def _svg(figure: Figure) -> str:
+    picture = io.StringIO()
+    figure.savefig(picture, format="svg")
+    svg = picture.getvalue()
+    return svg[svg.index("<svg") :]

@@ -80,6 +80,7 @@ def test_a_notebook_shows_answer_table_and_picture(result):
     assert "<table" in shown
     assert "<svg" in shown
     assert len(result.plot().axes) == 2
+    assert result.plot()._repr_svg_().startswith("<svg")  # a notebook shows it
 
 
 def test_a_subclassed_model_is_selected_and_served(workplace):
