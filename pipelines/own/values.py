@@ -27,12 +27,31 @@ def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarra
     Args:
         decimal_comma: as `has_decimal_comma` has found; None: as these cells themselves show.
     """
+    found = pd.to_numeric(cells, errors="coerce")
     if decimal_comma is None:
         decimal_comma = has_decimal_comma(cells)
-    plain = cells.str.strip().str.replace(r"^[$€£]\s*|\s*[$€£%]$", "", regex=True)
     if decimal_comma:
-        points = plain.str.replace(r"\.(?=\d{3}(\D|$))", "", regex=True).str.replace(",", ".")
-        return pd.to_numeric(points, errors="coerce").to_numpy(float)
+        return _with_comma(cells)
+    if (others := found.isna()).any():
+        found[others] = _with_point(cells[others])
+    return found.to_numpy(float)
+
+
+def has_decimal_comma(cells: pd.Series) -> bool:
+    """Whether more of the cells are numbers where the comma is decimal: to be asked of many."""
+    if pd.to_numeric(cells, errors="coerce").notna().all():
+        return False
+    pointed, comma = (np.sum(~np.isnan(read(cells))) for read in (_with_point, _with_comma))
+    return bool(comma > pointed)
+
+
+def _with_comma(cells: pd.Series) -> np.ndarray:
+    points = _plain(cells).str.replace(r"\.(?=\d{3}(\D|$))", "", regex=True)
+    return pd.to_numeric(points.str.replace(",", "."), errors="coerce").to_numpy(float)
+
+
+def _with_point(cells: pd.Series) -> np.ndarray:
+    plain = _plain(cells)
     found = pd.to_numeric(plain, errors="coerce")
     if found.notna().sum() < present(cells).sum():
         thousands = plain.str.replace(r",(?=\d{3}(\D|$))", "", regex=True)
@@ -40,12 +59,9 @@ def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarra
     return found.to_numpy(float)
 
 
-def has_decimal_comma(cells: pd.Series) -> bool:
-    """Whether more of the cells are numbers where the comma is decimal: to be asked of many."""
-    pointed, comma = (
-        np.sum(~np.isnan(numbers(cells, decimal_comma=each))) for each in (False, True)
-    )
-    return bool(comma > pointed)
+def _plain(cells: pd.Series) -> pd.Series:
+    """Without a currency and a per cent sign."""
+    return cells.str.strip().str.replace(r"^[$€£]\s*|\s*[$€£%]$", "", regex=True)
 
 
 def dates(cells: pd.Series, *, day_first: bool | None = None) -> pd.Series:
