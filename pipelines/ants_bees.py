@@ -21,7 +21,7 @@ CLASSES = ("ants", "bees")
 
 
 def data() -> Data:
-    read = partial(read_folder, size=SHAPE[:2], classes=CLASSES)
+    read = partial(read_folder, shape=SHAPE, classes=CLASSES)
     x, y, _ = read(data_file("hymenoptera_data/train"))
     x_test, y_test, _ = read(data_file("hymenoptera_data/val"))
     x_train, x_validation, y_train, y_validation = train_test_split(

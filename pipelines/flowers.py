@@ -20,7 +20,7 @@ CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
 
 def data() -> Data:
-    x, y, _ = read_folder(data_file("flower_photos"), size=SHAPE[:2], classes=CLASSES)
+    x, y, _ = read_folder(data_file("flower_photos"), shape=SHAPE, classes=CLASSES)
     x, x_test, y, y_test = train_test_split(x, y, test_size=0.2, stratify=y, random_state=0)
     x_train, x_validation, y_train, y_validation = train_test_split(
         x, y, test_size=0.375, stratify=y, random_state=0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,20 @@ from occam.search.errors import InputError
 from PIL import Image
 
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
+SMALLEST = 8  # pixels a side that are read
+GREY = ("1", "L", "LA")  # Pillow's modes of images without colours
+DEEP = ("I", "F")  # what those of more than 8 bits a pixel start with
+
+Shape = tuple[int, int, int]  # height, width, channels
 
 
 def read_folder(
-    folder: Path, *, size: tuple[int, int], classes: Sequence[str] = ()
+    folder: Path, *, shape: Shape, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """All images as (rows, height, width, 3) of 0 to 255, their labels and the classes' names.
+    """All images as (rows, *shape) of 0 to 255, their labels and the classes' names.
 
     Args:
+        shape: of one channel for grey images, of three for those in colour.
         classes: the folders that there must be; default: all that hold images.
 
     Raises InputError where a folder is missing or an image cannot be read.
@@ -32,7 +39,7 @@ def read_folder(
     missing = [name for name in names if not found.get(name)]
     if missing or len(names) < 2:
         raise InputError(_lacking(folder, missing or ["a second class"] * len(names)))
-    images = [read_image(path, size) for name in names for path in found[name]]
+    images = [read_image(path, shape) for name in names for path in found[name]]
     labels = np.repeat(np.arange(len(names)), [len(found[name]) for name in names])
     return np.stack(images), labels, names
 
@@ -58,8 +65,33 @@ def _lacking(folder: Path, missing: Sequence[str]) -> str:
     return f"{folder} holds no images: {each}."
 
 
-def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """One image in colour, made (height, width) large as Keras's `load_img` does."""
+def read_image(path: Path, shape: Shape) -> np.ndarray:
+    """One image, made as large as Keras's `load_img` does."""
+    height, width, channels = shape
+    with _opened(path) as image:
+        plain = image.convert("L" if channels == 1 else "RGB")
+        small = plain.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(small, dtype="uint8").reshape(shape)
+
+
+def shape_for(paths: Sequence[Path], *, side: int) -> Shape:
+    """Square, as the middle one of the images is large, and grey if all are.
+
+    Args:
+        side: of the largest shape, in pixels.
+    """
+    sides, grey = [], True
+    for path in paths:
+        with _opened(path) as image:
+            sides.append(max(image.size))
+            grey = grey and image.mode in GREY
+    side = int(np.clip(np.median(sides), SMALLEST, side))
+    return side, side, 1 if grey else 3
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image of which only the head has been read. Raises InputError where it cannot be used."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of huge images, which are refused here
@@ -69,11 +101,17 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
                         f"{path} has {image.width:,} x {image.height:,} pixels: "
                         f"{MOST_PIXELS:,} are the most."
                     )
-                small = image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
+                if image.mode.startswith(DEEP):
+                    raise InputError(
+                        f"{path} has more than 8 bits a pixel: save it with 8, scaled as it "
+                        "should be seen."
+                    )
+                yield image
+    except InputError:
+        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         problem = " ".join(str(error).split()).rstrip(".")
         raise InputError(f"{path} cannot be read as an image: {problem}.") from error
-    return np.asarray(small, dtype="uint8")
 
 
 def as_pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -14,7 +14,7 @@ from occam.spaces.convnet import convnet
 from occam.spaces.transfer import transfer, weights_file
 from sklearn.preprocessing import FunctionTransformer
 
-from .images import as_pixels, class_folders, read_folder
+from .images import Shape, as_pixels, class_folders, read_folder, shape_for
 from .labels import rarer_last
 from .splits import given, said, split_called, stratified
 
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
     import keras
     from keras_tuner import HyperParameters
 
-SIZE = (64, 64)
+SIDE = 64  # pixels, of the largest images
 
 
 def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
-    """The pipeline: its raw inputs are images of 64 x 64 pixels of 0 to 255, in colour."""
+    """The pipeline: its raw inputs are images of 0 to 255, of 64 x 64 pixels or fewer."""
     images, labels, classes, splits = _read(folder)
     labels, classes = rarer_last(labels, classes)
     rows = given(splits, labels, classes=True) if splits else stratified(labels, classes=True)
     raw = Data(*((images[part], labels[part]) for part in rows))
-    transformer = FunctionTransformer(as_pixels, kw_args={"shape": (*SIZE, 3)})
+    shape = images.shape[1:]
+    transformer = FunctionTransformer(as_pixels, kw_args={"shape": shape})
     return Pipeline(
         data=lambda: raw,
         preprocessing=lambda data: data.transformed(transformer.transform),
-        space=image_space((*SIZE, 3), len(classes), scale=1 / 255, ranked=metric == "auc"),
+        space=image_space(shape, len(classes), scale=1 / 255, ranked=metric == "auc"),
         target=math.nan,
         metric=metric or "accuracy",
         epochs=60,
@@ -45,6 +46,7 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
         name=folder.resolve().name,
         notes=(
             f"{len(images):,} images of {len(classes)} classes: {', '.join(classes[:8])}.",
+            f"Read as {shape[1]} x {shape[0]} pixels, {'grey' if shape[2] == 1 else 'in colour'}.",
             *([said(rows)] if splits else []),
         ),
     )
@@ -53,8 +55,9 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
 def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
     """Images, labels, classes, and the split of each image where there is a folder a split."""
     splits = _splits(folder)
+    shape = _shape(list(splits) or [folder])
     if not splits:
-        return *read_folder(folder, size=SIZE), []
+        return *read_folder(folder, shape=shape), []
     found = {
         part: {each.name for each in class_folders(part) if image_files(each)} for part in splits
     }
@@ -65,10 +68,16 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[s
             f"give a folder that has them, such as {train}."
         )
     classes = tuple(sorted(set.union(*found.values())))
-    parts = [read_folder(part, size=SIZE, classes=classes) for part in splits]
+    parts = [read_folder(part, shape=shape, classes=classes) for part in splits]
     images, labels = (np.concatenate([part[each] for part in parts]) for each in (0, 1))
     named = [split for split, part in zip(splits.values(), parts, strict=True) for _ in part[1]]
     return images, labels, classes, named if len(splits) > 1 else []
+
+
+def _shape(parts: list[Path]) -> Shape:
+    folders = [each for part in parts if part.is_dir() for each in class_folders(part)]
+    files = [path for each in folders for path in image_files(each)]
+    return shape_for(files, side=SIDE) if files else (SIDE, SIDE, 3)
 
 
 def _splits(folder: Path) -> dict[Path, str]:

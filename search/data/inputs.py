@@ -163,7 +163,7 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
 def _images(folder: Path, schema: Any) -> Rows:
     """All images of a folder and its folders, sorted by name, scaled to the size of one input."""
     from keras.utils import img_to_array, load_img
-    from PIL.Image import DecompressionBombError
+    from PIL import Image
 
     shape = schema.inputs[0].shape[1:] if schema.is_tensor_spec() else ()
     if len(shape) not in (2, 3) or -1 in shape:
@@ -178,9 +178,13 @@ def _images(folder: Path, schema: Any) -> Rows:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of palettes with transparency, for instance
+                with Image.open(path) as opened:
+                    deep = opened.mode.startswith(("I", "F"))
                 image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
-        except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
+        if deep:  # `load_img` makes nearly all of it white
+            raise InputError(f"{path} has more than 8 bits a pixel: save it with 8.")
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
     return Rows(inputs=array, files=[str(path.relative_to(folder)) for path in files])

@@ -433,6 +433,9 @@ def test_folders_that_hold_no_images_are_refused(store, images, houses, workplac
     Path("empty/broken.png").write_text("no picture")
     with pytest.raises(InputError, match="broken.png cannot be read as an image"):
         predict(store.uri, images, Path("empty"), None)
+    Image.fromarray(np.zeros((4, 4), "uint16")).save("empty/broken.png")
+    with pytest.raises(InputError, match="broken.png has more than 8 bits a pixel"):
+        predict(store.uri, images, Path("empty"), None)
     with pytest.raises(InputError, match="takes no images"):
         predict(store.uri, houses, Path("empty"), None)
 

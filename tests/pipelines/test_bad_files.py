@@ -241,7 +241,7 @@ def test_what_is_hidden_among_images_is_left_out(tmp_path):
     (folder / "class1" / "._0.png").write_bytes(b"what macOS leaves")
     pipeline = prepared(images=str(folder))
     assert pipeline.classes == ("class0", "class1")
-    assert pipeline.notes == ("50 images of 2 classes: class0, class1.",)
+    assert pipeline.notes[0] == "50 images of 2 classes: class0, class1."
 
 
 def test_images_of_any_size_and_colour_are_read(tmp_path):
@@ -253,6 +253,13 @@ def test_images_of_any_size_and_colour_are_read(tmp_path):
     pipeline = prepared(images=str(folder))
     assert pipeline.classes == ("class1", "class0")  # the rarer one last
     assert sum(len(x) for x, _ in (pipeline.data().train, pipeline.data().validation)) == 42
+    assert pipeline.notes[1] == "Read as 12 x 12 pixels, in colour."
+
+
+def test_images_of_more_bits_than_eight_are_refused(tmp_path):
+    folder = folder_of_images(tmp_path / "scans")
+    Image.fromarray(np.arange(64, dtype="uint16").reshape(8, 8)).save(folder / "class0" / "a.png")
+    refused("a.png has more than 8 bits a pixel: save it with 8", images=str(folder))
 
 
 def saved(path: Path, **arrays: np.ndarray) -> str:

@@ -388,6 +388,31 @@ def test_arrays_are_what_their_axes_say(tmp_path, x, y, shape):
     assert predicted.shape == (4, len(np.unique(y)) if pipeline.metric == "accuracy" else 1)
 
 
+@pytest.mark.parametrize(
+    ("mode", "size", "shape"),
+    [
+        ("L", (28, 28), (28, 28, 1)),
+        ("1", (20, 40), (40, 40, 1)),
+        ("RGB", (28, 28), (28, 28, 3)),
+        ("RGB", (640, 480), (64, 64, 3)),
+        ("LA", (3, 3), (8, 8, 1)),
+    ],
+)
+def test_small_and_grey_images_are_read_as_they_are(tmp_path, mode, size, shape):
+    for number in range(60):
+        folder = tmp_path / "photos" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new(mode, size, 255 if mode == "1" else None).save(folder / f"{number}.png")
+    pipeline = load(own(images=str(tmp_path / "photos")))
+    data = pipeline.data()
+    assert data.train[0].shape[1:] == shape
+    assert mode != "1" or (data.train[0] == 255).all()
+    colour = "grey" if shape[2] == 1 else "in colour"
+    assert f"Read as {shape[1]} x {shape[0]} pixels, {colour}." in pipeline.notes
+    model = pipeline.space(keras_tuner.HyperParameters())
+    assert model(pipeline.preprocessing(data).train[0][:2]).shape == (2, 2)
+
+
 @pytest.mark.slow
 def test_a_table_is_searched_promoted_and_predicted_from_as_it_is(workplace, capsys):
     CUSTOMERS.to_csv("customers.csv", index=False, sep=";", encoding="utf-16")
@@ -409,11 +434,12 @@ def test_images_are_searched_without_a_target_and_predicted_from_a_folder(workpl
     for name, light in (("dark", 60), ("light", 200)):
         Path("photos", name).mkdir(parents=True)
         for number in range(40):
-            pixels = RNG.normal(light, 30, (20 + number % 5, 24, 3)).clip(0, 255)
+            pixels = RNG.normal(light, 30, (20 + number % 5, 24)).clip(0, 255)
             Image.fromarray(pixels.astype("uint8")).save(Path("photos", name, f"{number}.png"))
     assert main(["search", "--images", "photos", "--trials", "2"]) in (0, 3)
     printed = capsys.readouterr().out
     assert "80 images of 2 classes: dark, light." in printed
+    assert "Read as 24 x 24 pixels, grey." in printed
     assert "No --target is given: accuracy 0." in printed
     assert main(["search", "--images", "photos", "--target", "0.6", "--trials", "4"]) == 0
     assert main(["promote", "photos"]) == 0
