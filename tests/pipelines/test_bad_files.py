@@ -246,7 +246,7 @@ def test_what_is_hidden_among_images_is_left_out(tmp_path):
 
 def test_images_of_any_size_and_colour_are_read(tmp_path):
     folder = folder_of_images(tmp_path / "photos")
-    Image.new("L", (5, 40)).save(folder / "class0" / "grey.png")
+    Image.new("L", (5, 40)).save(folder / "class0" / "grey.tif")
     Image.new("RGBA", (300, 20)).save(folder / "class1" / "clear.png")
     Image.new("P", (3, 3)).save(folder / "class1" / "palette.gif")
     (folder / "class0" / "notes.txt").write_text("no image")
