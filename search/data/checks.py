@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def check_data(data: Data, metric: Metric) -> None:
         _check_rows(name, leaves)
         for part, values in leaves.items():
             _check_finite(f"{name} {part}", values)
+            _check_type(f"{name} {part}", values)
         if name == "train" or metric.name in ("auc", "r2"):  # undefined without contrast
             _check_contrast(name, leaves["labels"], metric)
         splits[name] = leaves
@@ -84,7 +86,8 @@ def _check_numbers(name: str, inputs: Any) -> None:
     if isinstance(inputs, pd.DataFrame):
         left = [column for column, kind in inputs.dtypes.items() if kind.kind not in "biuf"]
     elif isinstance(inputs, np.ndarray) and inputs.dtype == object:
-        left = [] if all(isinstance(value, str) for value in inputs.flat) else [*inputs.flat]
+        whole = all(isinstance(value, str) for value in inputs.flat)
+        left = [] if whole or _numbers_as_objects(inputs) else [*inputs.flat]
     if left:
         raise InputError(f"The {name} inputs are still text after preprocessing: {_listed(left)}.")
 
@@ -143,6 +146,21 @@ def _check_finite(what: str, values: Array) -> None:
             f"The {what}{where} have missing, NaN or infinite values in {_rows(bad)}: "
             "fill or drop them in the pipeline's preprocessing."
         )
+
+
+def _check_type(what: str, values: Array) -> None:
+    """Keras takes no numbers from an array of objects, as `.values` of a mixed data frame is."""
+    if values.dtype == object and all(
+        isinstance(each, Number | np.generic) for each in values.flat
+    ):
+        raise InputError(
+            f"The {what} are numbers held as objects: give them as .astype('float32')."
+        )
+
+
+def _numbers_as_objects(values: Array) -> bool:
+    kinds = (Number, np.generic)
+    return values.dtype == object and all(isinstance(each, kinds) for each in values.flat)
 
 
 def _check_contrast(name: str, labels: Array, metric: Metric) -> None:

@@ -63,7 +63,7 @@ def _plain(data: Data) -> Data:
 def _floats(values: Any) -> Any:
     if not hasattr(values, "dtypes") or np.asarray(values[:1]).dtype != object:
         return values
-    numbers = all(kind.kind in "biuf" for kind in np.ravel(values.dtypes))
+    numbers = all(getattr(each, "kind", "O") in "biuf" for each in np.ravel(values.dtypes))
     return values.astype(float) if numbers else values
 
 

@@ -122,10 +122,16 @@ def test_text_is_refused_once_it_should_have_been_transformed():
     [
         (scipy.sparse.csr_matrix(INPUTS), "sparse matrix: make them dense"),
         ([[1.0, 2.0]] * 4, r"inputs are a list: give np.asarray\(...\) of it"),
+        (INPUTS.astype(object), r"train inputs are numbers held as objects: give them as .astype"),
+        (TABLE.astype(object), "train inputs, column 'age' are numbers held as objects"),
     ],
 )
 def test_what_no_trainer_takes_is_refused(inputs, message):
     refused(message, alike(inputs))
+
+
+def test_labels_that_are_objects_are_refused():
+    refused("train labels are numbers held as objects", alike(INPUTS, LABELS.astype(object)))
 
 
 def test_a_single_class_to_learn_from_is_refused():
