@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import engines
 from .backend import import_keras, use_backend
-from .data.batches import comes_in_batches, weights
+from .data.batches import comes_in_batches, counted
 from .errors import InputError
 from .options import TRIALS
 from .pipeline import Data, Pipeline, split
@@ -142,9 +142,8 @@ def _parts(data: Any) -> tuple[Any, ...]:
         return tuple(data)
     if comes_in_batches(data):
         return (data,)
-    received = f"{len(data)} parts" if isinstance(data, tuple | list) else type(data).__name__
     raise InputError(
-        f"data must be (inputs, labels) or a dataset of both, received {received}{weights(data)}."
+        f"data must be (inputs, labels) or a dataset of both, received {counted(data)}."
     )
 
 

@@ -175,7 +175,7 @@ def task_name(given: str) -> str:
     """What a search of this file is called, which has said no other name; a name stays as it is."""
     path = Path(given)
     if path.suffix == ".py":
-        return path.stem
+        return _short_name(given)
     if path.suffix in (".csv", ".npz"):
         return _own_name(path.stem)
     return _own_name(path.name) if "/" in given else given

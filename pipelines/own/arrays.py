@@ -140,6 +140,8 @@ def _splits(path: Path, found: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 def _joined(path: Path, names: list[str], found: dict[str, np.ndarray]) -> np.ndarray:
+    if len(names) == 1:
+        return found[names[0]]
     try:
         return np.concatenate([found[name] for name in names])
     except (ValueError, TypeError) as error:

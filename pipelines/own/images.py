@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occam.search.data.folders import SUFFIXES, image_files
+from occam.search.data.folders import SUFFIXES, check_depth, image_files
 from occam.search.errors import InputError
 from PIL import Image
 
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
 SMALLEST = 8  # pixels a side that are read
 GREY = ("1", "L", "LA")  # Pillow's modes of images without colours
-DEEP = ("I", "F")  # what those of more than 8 bits a pixel start with
 
 Shape = tuple[int, int, int]  # height, width, channels
 
@@ -101,11 +100,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                         f"{path} has {image.width:,} x {image.height:,} pixels: "
                         f"{MOST_PIXELS:,} are the most."
                     )
-                if image.mode.startswith(DEEP):
-                    raise InputError(
-                        f"{path} has more than 8 bits a pixel: save it with 8, scaled as it "
-                        "should be seen."
-                    )
+                check_depth(path, image)
                 yield image
     except InputError:
         raise

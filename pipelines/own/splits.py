@@ -48,8 +48,8 @@ def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Rows:
         validation, test = test, validation
     if not len(train) or not len(test):
         raise InputError(
-            f"Rows to train and others to test are needed; all {len(labels):,} labelled rows are "
-            f"called {splits[0]}."
+            f"Rows to train and others to test are needed; the {len(labels):,} labelled rows are "
+            f"for {' and '.join(sorted(set(splits)))} alone."
         )
     if not len(validation):
         train, validation = _set_aside(train, _strata(labels[train], classes), VALIDATION)

@@ -90,17 +90,17 @@ def _check_ends(batches: Any) -> None:
 
 def _pair(batch: Any) -> Split:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
-        many = f"{len(batch)} parts" if isinstance(batch, tuple | list) else type(batch).__name__
-        raise InputError(
-            f"The batches of a dataset must be (inputs, labels), received {many}{weights(batch)}."
-        )
+        many = counted(batch)
+        raise InputError(f"The batches of a dataset must be (inputs, labels), received {many}.")
     return batch[0], batch[1]
 
 
-def weights(parts: Any) -> str:
-    """What to do with weights of rows, which may be among the parts of data."""
-    there = isinstance(parts, tuple | list) and len(parts) == 3
-    return "; weights of rows belong in the loss, or in the `fit` of a HyperModel" if there else ""
+def counted(parts: Any) -> str:
+    """What was given for (inputs, labels); what to do with a third part, weights of rows."""
+    if not isinstance(parts, tuple | list):
+        return type(parts).__name__
+    hint = "; weights of rows belong in the loss, or in the `fit` of a HyperModel"
+    return f"{len(parts)} parts{hint if len(parts) == 3 else ''}"
 
 
 def _array(values: Any) -> Array:

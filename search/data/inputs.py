@@ -17,7 +17,7 @@ import pandas as pd
 from ..errors import InputError
 from ..runs.store import one_line
 from . import casting
-from .folders import SUFFIXES, image_files
+from .folders import SUFFIXES, check_depth, image_files
 from .tables import read_lines, read_table
 
 if TYPE_CHECKING:
@@ -179,12 +179,12 @@ def _images(folder: Path, schema: Any) -> Rows:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of palettes with transparency, for instance
                 with Image.open(path) as opened:
-                    deep = opened.mode.startswith(("I", "F"))
+                    check_depth(path, opened)
                 image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
+        except InputError:
+            raise
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
-        if deep:  # `load_img` makes nearly all of it white
-            raise InputError(f"{path} has more than 8 bits a pixel: save it with 8.")
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
     return Rows(inputs=array, files=[str(path.relative_to(folder)) for path in files])

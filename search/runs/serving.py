@@ -96,7 +96,9 @@ def _array(values: Any) -> np.ndarray[Any, Any]:
     """Floats in single precision, also of a data frame whose numbers NumPy takes for objects."""
     array = np.asarray(values)
     columns: Any = getattr(values, "dtypes", array.dtype)
-    if array.dtype == object and {each.kind for each in np.ravel(columns)} <= set("biuf"):
+    if array.dtype == object and all(
+        getattr(each, "kind", "O") in "biuf" for each in np.ravel(columns)
+    ):
         array = values.to_numpy(float, na_value=np.nan)
     return np.asarray(array, dtype="float32") if array.dtype.kind == "f" else array
 

@@ -213,8 +213,10 @@ def test_rows_of_three_splits_are_taken_as_they_are():
     rows = given(splits, np.arange(60) / 7, classes=False)
     assert [set(part % 3) for part in rows] == [{1}, {2}, {0}]
     assert said(rows) == "Split as given: 20 rows to train, 20 to validate, 20 to test."
-    with pytest.raises(InputError, match="others to test are needed; all 60 .* called train"):
+    with pytest.raises(InputError, match="others to test are needed; the 60 .* for train alone"):
         given(["train"] * 60, np.arange(60), classes=False)
+    with pytest.raises(InputError, match="are for test and validation alone"):
+        given(["validation", "test"] * 30, np.arange(60), classes=False)
     with pytest.raises(InputError, match="18 rows to train are too few, beside 12 to validate and"):
         given(["train"] * 30 + ["test"] * 50, np.arange(80), classes=False)
 
