@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import warnings
@@ -64,8 +65,18 @@ def run(
     use_backend(backend := _backend())
     import_keras()
     if isinstance(space, Pipeline | str):
-        if data is not None or validation is not None or test is not None:
-            raise InputError("A pipeline has its own data: leave out data, validation and test.")
+        _check_left_out(
+            data=data,
+            validation=validation,
+            test=test,
+            preprocessing=preprocessing,
+            metric=metric,
+            epochs=epochs,
+            batch_size=batch_size,
+            loss=loss,
+            classes=classes,
+            name=name,
+        )
         pipeline: Pipeline | str = space
     else:
         pipeline = Pipeline(
@@ -81,6 +92,15 @@ def run(
             name=name or _name(space),
         )
     return _searched(pipeline, target, backend, options)
+
+
+def _check_left_out(**own: Any) -> None:
+    defaults = inspect.signature(run).parameters
+    given = [name for name, value in own.items() if value is not defaults[name].default]
+    if given:
+        raise InputError(
+            f"A pipeline has its own {' and '.join(given)}: leave that out, or change the pipeline."
+        )
 
 
 def _searched(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError, in_one_line
+from .errors import InputError
+from .references import resolved
 
 Array = np.ndarray[Any, Any]
 Rows = tuple[Array, Array]  # labels and a model's outputs
@@ -79,12 +79,7 @@ def metric(name: str) -> Metric:
 
 def _own(name: str) -> Metric:
     """A function of (labels, predictions) that gives a share from 0 to 1, where more is better."""
-    module, _, function = name.partition(":")
-    try:
-        measure = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever that module raises
-        problem = in_one_line(error)
-        raise InputError(f"Metric {name!r} cannot be loaded: {problem}.") from error
+    measure = resolved(name, "Metric")
     if not callable(measure):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
     return Metric(

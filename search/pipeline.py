@@ -152,6 +152,11 @@ def find(name: str) -> None:
         return _find_module(name)
     if not Path(name).is_file():
         raise InputError(f"Pipeline file {name!r} does not exist.")
+    if Path(name).stem in sys.stdlib_module_names - {"test"}:  # which nothing imports
+        raise InputError(
+            f"Pipeline file {name!r} is called as a module of Python itself, which it would "
+            "hide: rename it, as my_task.py."
+        )
     try:
         ast.parse(Path(name).read_bytes())
     except (SyntaxError, ValueError) as error:

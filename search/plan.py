@@ -151,6 +151,7 @@ def _check_numbers(settings: Settings) -> None:
     for name in ("trials", "epochs", "workers", "trials_per_gpu"):
         if getattr(settings, name) is not None:
             _check_whole(name, getattr(settings, name))
+    _check_whole("seed", settings.seed, range(2**32), "from 0 to 2^32 - 1")
     for name in ("target", "timeout", "trial_timeout", "margin"):
         value = getattr(settings, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -163,9 +164,12 @@ def _check_numbers(settings: Settings) -> None:
         raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
 
 
-def _check_whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} must be a whole number above 0, received {value!r}.")
+def _check_whole(
+    name: str, value: Any, allowed: range = range(1, 2**63), which: str = "above 0"
+) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not (whole and value in allowed):
+        raise InputError(f"{name} must be a whole number {which}, received {value!r}.")
 
 
 def _places(settings: Settings) -> Places:

@@ -58,10 +58,15 @@ class Result:
         return restore(self._plan.pipeline, trial, self._plan.prepared.data.train[0])
 
     def trials(self) -> pd.DataFrame:
-        """All trials, a row each, with their hyperparameters in the last columns."""
+        """All trials, a row each, with their hyperparameters in the last columns.
+
+        One that is called as another column follows the word `hyperparameter`.
+        """
         import pandas as pd
 
-        rows = [
+        if not self._trials:
+            return pd.DataFrame()
+        frame = pd.DataFrame(
             {
                 "trial": each.number,
                 "state": each.state.value,
@@ -71,11 +76,12 @@ class Result:
                 "epochs": each.epochs,
                 "seconds": each.seconds,
                 "reason": each.reason,
-                **each.hyperparameters,
             }
             for each in self._trials
-        ]
-        return pd.DataFrame(rows).set_index("trial") if rows else pd.DataFrame()
+        )
+        searched = pd.DataFrame([each.hyperparameters for each in self._trials], frame.index)
+        called = {name: f"hyperparameter {name}" for name in searched if name in frame}
+        return frame.join(searched.rename(columns=called)).set_index("trial")
 
     def ladder(self) -> pd.DataFrame:
         """The models that reached the search target, the smallest first."""

@@ -135,7 +135,7 @@ def test_a_changed_space_goes_on_with_what_fits(workplace, capsys):
 
 def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
     task = blobs(workplace)
-    search.run(task, trials=2, name="first", quiet=True)
+    search.run(task, trials=2, quiet=True)
     known = str(next(workplace.glob("mlruns/studies/*/study.journal")))
     given = {"engine": "keras-tuner", "sampler": "random", "warm_start": known}
     search.run(task, trials=1, **given)
@@ -160,6 +160,8 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
         ({"target": 0.9, "data": (X, Y), "workers": 2}, "in this process alone"),
         ({"target": 0.9, "data": (X, Y[:-1])}, "299 labels"),
         ({"target": 0.9, "data": (X, Y), "warm_start": "nowhere"}, "nowhere does not exist"),
+        ({"target": 0.9, "data": (X, Y), "seed": -1}, "seed must be a whole number from 0 to"),
+        ({"target": 0.9, "data": (X, Y), "seed": 2**32}, "received 4294967296"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, message):
@@ -170,8 +172,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
 
 def test_a_pipeline_has_its_own_data(workplace):
     pipeline = Pipeline(data=lambda: split(X, Y), space=build_model, target=0.9)
-    with pytest.raises(InputError, match="A pipeline has its own data"):
-        search.run(pipeline, data=(X, Y))
+    with pytest.raises(InputError, match="A pipeline has its own data and name: leave that out"):
+        search.run(pipeline, data=(X, Y), name="mine")
+    with pytest.raises(InputError, match="A pipeline has its own metric"):
+        search.run(pipeline, metric="f1")
 
 
 def test_rows_are_set_aside_with_the_shares_of_the_classes():
@@ -233,3 +237,11 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_no_other_name_is_made_up():
     with pytest.raises(AttributeError, match="has no attribute 'walk'"):
         search.walk  # noqa: B018  # the access is what is tested
+
+
+def test_a_hyperparameter_that_is_called_as_a_column_has_one_of_its_own(workplace):
+    result = search.run(str(USERS / "own_epochs_and_callbacks.py"), trials=2, quiet=True)
+    trials = result.trials()
+    assert trials.columns.is_unique
+    trained = trials[trials["state"] == "COMPLETE"]
+    assert (trained["epochs"] <= trained["hyperparameter epochs"]).all()

@@ -132,8 +132,8 @@ def test_a_function_of_ones_own_is_a_metric_of_shares():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_module:score", "cannot be loaded: ModuleNotFoundError"),
-        ("numpy:no_such_function", "cannot be loaded: AttributeError"),
+        ("no_such_module:score", "cannot be imported: ModuleNotFoundError"),
+        ("numpy:no_such_function", "cannot be imported: AttributeError"),
         ("numpy:pi", "must be a function of labels and predictions"),
     ],
 )

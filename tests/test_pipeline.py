@@ -113,6 +113,12 @@ def test_a_file_that_is_no_pipeline_is_refused_in_one_line(folder, text, message
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_would_hide_a_module_of_python_is_refused(tmp_path):
+    (tmp_path / "statistics.py").write_text("x = 1")
+    with pytest.raises(InputError, match="called as a module of Python itself.*: rename it"):
+        load(str(tmp_path / "statistics.py"))
+
+
 def test_a_missing_data_file_says_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("OCCAM_DATA", str(tmp_path))
     with pytest.raises(InputError, match=f"put it at {tmp_path}/a/b.csv, or set OCCAM_DATA"):

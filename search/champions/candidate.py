@@ -13,6 +13,7 @@ from ..metrics import metric
 from ..runs.child_runs import TRIAL
 from ..runs.store import SEARCH, last_search, mlflow, summary
 from ..tracking import MODEL
+from . import registry
 from .comparison import Comparison
 
 COMPARED = ("metric", "target", "test_score", "parameter_count")
@@ -148,6 +149,8 @@ def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run:
     try:
         return client.get_run(run_id)
     except mlflow.exceptions.MlflowException as error:
+        if error.error_code not in registry.ABSENT:
+            raise
         raise InputError(
             f"There is no run {run_id!r} in this store: copy an ID from `occam results` "
             "or from MLflow."

@@ -13,6 +13,8 @@ from . import registry
 if TYPE_CHECKING:
     from rich.console import Console
 
+MOST = 1000  # registered models in one answer: MLflow's limit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Champions:
@@ -30,8 +32,10 @@ def champions(uri: str, pipeline: str | None) -> list[Champions]:
     with reaching(uri):
         models = [
             model
-            for model in client.search_registered_models()
-            if pipeline in (None, model.name) and model.aliases
+            for model in client.search_registered_models(
+                f"name = {quoted(pipeline)}" if pipeline else None, max_results=MOST
+            )
+            if model.aliases
         ]
         if not models:
             which = f"{pipeline!r} has no champion" if pipeline else "There is no champion"

@@ -12,6 +12,7 @@ from ..backend import standard_error_held_back
 from ..data import inputs
 from ..errors import InputError
 from ..runs.store import connect, mlflow, one_line, quietly, reaching
+from . import registry
 
 SHOWN = 3  # rows named in a message
 
@@ -27,7 +28,6 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
     """
     target = output or Path(f"{source.stem}.predictions.csv")
     _check_files(source, target)
-    connect(uri)
     model = _champion(uri, pipeline)
     rows = inputs.read(source, model.metadata.get_input_schema())
     try:
@@ -93,13 +93,12 @@ def _check_files(source: Path, target: Path) -> None:
 
 
 def _champion(uri: str, pipeline: str) -> Any:
+    client = connect(uri)
     with reaching(uri):
-        try:
-            mlflow.MlflowClient(uri).get_model_version_by_alias(pipeline, "champion")
-        except mlflow.exceptions.MlflowException as error:
+        if registry.version_at(client, pipeline, registry.CHAMPION) is None:
             raise InputError(
                 f"{pipeline!r} has no champion: run `occam search {pipeline}`, "
                 f"then `occam promote {pipeline}`."
-            ) from error
+            )
         with quietly(), standard_error_held_back():
-            return mlflow.pyfunc.load_model(f"models:/{pipeline}@champion")
+            return mlflow.pyfunc.load_model(f"models:/{pipeline}@{registry.CHAMPION}")

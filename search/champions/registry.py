@@ -17,6 +17,7 @@ STACK = "occam.champions"  # versions that were champion before, oldest first: t
 HISTORY = "mlflow.occam.history"  # every change of an alias; MLflow hides what is called so
 FACTS = ("target", "metric", "parameter_count", "test_score", "verdict")  # also of the model
 LONGEST = 100  # entries of both
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's codes for what is not
 
 Event = dict[str, str]
 
@@ -26,7 +27,7 @@ def version_at(client: mlflow.MlflowClient, name: str, alias: str) -> Any | None
     try:
         return client.get_model_version_by_alias(name, alias)
     except mlflow.exceptions.MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in ABSENT:
             return None
         raise
 

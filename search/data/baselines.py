@@ -46,7 +46,7 @@ def baselines(data: Data, metric: Metric, *, chronological: bool = False) -> lis
     found = [_constant(labels, validation, metric)]
     if chronological and labels.ndim == 1:
         known = np.concatenate([labels[-1:], validation[:-1]])
-        predictions = _one_hot(known, labels) if metric.needs_classes else known
+        predictions = known.astype(int) if metric.of_classes else known
         score = metric.measure(validation, predictions)
         found.append(Baseline(name="last value", score=score, trained=False))
     linear = _linear(data, metric)
@@ -165,7 +165,3 @@ def _predicted(model: Any, rows: Array, metric: Metric) -> Array:
         return np.asarray(model.predict(rows))
     probabilities = np.asarray(model.predict_proba(rows))
     return probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities
-
-
-def _one_hot(classes: Array, labels: Array) -> Array:
-    return np.asarray(np.eye(int(labels.max()) + 1)[classes.astype(int)])

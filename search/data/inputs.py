@@ -28,6 +28,7 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error),
 )
 NUMBERS = "biuf"  # kinds of NumPy's types
+MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}  # of images, by their channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         raise InputError(
             f"{source} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, frame))}."
         )
-    for name in set(kinds) & set(frame) - set(texts):
+    for name in (each for each in kinds if each in frame and each not in texts):
         try:
             frame[name] = casting.column(frame[name], np.dtype(kinds[name]))
         except (ValueError, TypeError) as error:
@@ -166,12 +167,12 @@ def _images(folder: Path, schema: Any) -> Rows:
     from PIL import Image
 
     shape = schema.inputs[0].shape[1:] if schema.is_tensor_spec() else ()
-    if len(shape) not in (2, 3) or -1 in shape:
+    mode = MODES.get([*shape, 1][2]) if len(shape) in (2, 3) else None
+    if mode is None or -1 in shape:
         raise InputError("This champion takes no images: give it a CSV or an .npz file.")
     files = image_files(folder)
     if not files:
         raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))}).")
-    mode = {1: "grayscale", 3: "rgb", 4: "rgba"}[[*shape, 1][2]]
     size = tuple(shape[:2])
     pixels = []
     for path in files:

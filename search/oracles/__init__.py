@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..references import resolved
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -80,11 +80,7 @@ def _keywords(kind: type) -> set[str]:
 def _custom(name: str) -> Any:
     import keras_tuner
 
-    module, _, attribute = name.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"Sampler {name!r} cannot be imported: {error}.") from error
+    kind = resolved(name, "Sampler")
     if not (isinstance(kind, type) and issubclass(kind, keras_tuner.Oracle)):
         raise InputError(f"Sampler {name!r} is not a subclass of keras_tuner.Oracle.")
     return kind

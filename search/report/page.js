@@ -188,7 +188,8 @@ function scored() {
 }
 
 function placed(axis, trial) {
-  const value = axis.name in trial ? trial[axis.name] : trial.hyperparameters[axis.name];
+  const own = axis.name in trial.hyperparameters; // it may be called as a column is
+  const value = own ? trial.hyperparameters[axis.name] : trial[axis.name];
   if (value === undefined || value === null) return -0.1;
   if (axis.choices) return (axis.choices.indexOf(String(value)) + 0.5) / axis.choices.length;
   const [low, high, here] = [axis.low, axis.high, value].map((each) => (axis.log ? Math.log(each) : each));

@@ -72,8 +72,10 @@ def _as_script(value: Any) -> str:
 def _values(record: Values, name: str) -> list[Any]:
     """What a column of the trials that have a score holds, without repetition."""
     trials = record["trials"]
-    names = [*trials["columns"], *trials["hyperparameters"]]
-    at, score = names.index(name), names.index("score")
+    columns, hyperparameters = trials["columns"], trials["hyperparameters"]
+    own = name in hyperparameters  # it may be called as a column is
+    at = len(columns) + hyperparameters.index(name) if own else columns.index(name)
+    score = columns.index("score")
     seen = (row[at] for row in trials["rows"] if row[score] is not None and row[at] is not None)
     return list(dict.fromkeys(seen))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
 import warnings
@@ -11,7 +10,8 @@ from collections.abc import Callable
 from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
-from ..errors import InputError, in_one_line
+from ..errors import InputError
+from ..references import resolved
 
 Factory = Callable[[int], samplers.BaseSampler]  # from a seed
 
@@ -69,12 +69,7 @@ def _quietly(factory: Factory) -> Factory:
 
 def _custom(name: str) -> Factory:
     """One instance for the whole search: nothing is known of the state that it keeps."""
-    module, _, attribute = name.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever that module raises
-        problem = in_one_line(error)
-        raise InputError(f"Sampler {name!r} cannot be imported: {problem}.") from error
+    kind = resolved(name, "Sampler")
     if not (isinstance(kind, type) and issubclass(kind, samplers.BaseSampler)):
         raise InputError(f"Sampler {name!r} is not a subclass of optuna.samplers.BaseSampler.")
     made: list[samplers.BaseSampler] = []

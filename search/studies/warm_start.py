@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..metrics import METRICS
 from .earlier import Earlier
 
 if TYPE_CHECKING:
@@ -55,9 +57,15 @@ def _trial(state: Mapping[str, Any], metric: Metric) -> Earlier:
     )
 
 
+def _measures(name: str, metric: Metric) -> bool:
+    """Whether it says this metric: Keras's `sparse_categorical_accuracy` does, `rmse` no mse."""
+    said = [each for each in METRICS if re.search(rf"(?<![a-z]){each}(?![a-z])", name)]
+    return metric.name == max(said, key=len, default="")
+
+
 def _score(metrics: Mapping[str, Any], metric: Metric) -> float | None:
     """The last value on validation data, where the project measured this metric."""
-    named = [name for name in metrics if name.startswith("val_") and metric.name in name]
+    named = [name for name in metrics if name.startswith("val_") and _measures(name, metric)]
     if not named:
         return None
     observed = metrics[min(named, key=len)]["observations"]

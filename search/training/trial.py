@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..errors import in_one_line
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
 from ..stopping import EXPONENT, Stop, Stops, final_score
@@ -47,7 +48,7 @@ def run_trial(
         )
         finished = conclude(task, trial, run)
     except Exception as error:
-        finished = failed(trial, f"{type(error).__name__}: {error}")
+        finished = failed(trial, in_one_line(error))
     release()
     return replace(finished, seconds=time.perf_counter() - started)
 

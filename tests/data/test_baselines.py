@@ -49,6 +49,13 @@ def test_the_last_value_is_a_forecast_where_rows_are_in_the_order_of_time():
 def test_every_metric_of_classes_can_be_measured(name):
     found = scores(data(INPUTS, CLASSES), metric(name))
     assert 0 <= found["majority class"] < found["linear model"] <= 1
+    known = scores(data(INPUTS, CLASSES.astype(float)), metric(name), chronological=True)
+    assert 0 <= known["last value"] < known["linear model"]
+
+
+def test_a_class_may_appear_after_the_rows_to_train():
+    later = np.where(np.arange(600) < 300, CLASSES, CLASSES + 1)
+    assert scores(data(INPUTS, later), ACCURACY, chronological=True)["last value"] < 0.9
 
 
 def test_images_one_hot_labels_sequences_and_texts_are_no_obstacle():

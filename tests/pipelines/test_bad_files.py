@@ -347,7 +347,7 @@ def test_archives_that_are_none_or_unpack_to_too_much_are_refused(tmp_path):
         (["--csv", "table.csv", "--label", "y", "--target", "nan"], "Target nan is outside"),
         (
             ["--csv", "table.csv", "--label", "y", "--metric", "x:y"],
-            "Metric 'x:y' cannot be loaded",
+            "Metric 'x:y' cannot be imported",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from occam.search.report.page import page
+from occam.search.report.tables import axes, slices
 from searches import search
 
 TRIALS = 2000
@@ -187,3 +188,14 @@ def test_names_of_a_search_cannot_become_markup(tab, tmp_path, small):
     opened(tab, path)
     assert evil in tab.inner_text(".kicker")
     assert tab.query_selector_all("img") == []
+
+
+def test_a_hyperparameter_that_is_called_as_a_column_is_shown(small):
+    summary, record = copy.deepcopy(small)
+    record["trials"]["hyperparameters"][0], record["importances"] = "epochs", None
+    at = len(record["trials"]["columns"])
+    scored = [row for row in record["trials"]["rows"] if row[3] is not None]
+    assert {axis["name"] for axis in axes(record)} >= {"epochs", "score"}
+    axis = next(each for each in axes(record) if each["name"] == "epochs")
+    assert axis["high"] == max(row[at] for row in scored if row[at] is not None)
+    assert "epochs" in slices(record)

@@ -119,6 +119,27 @@ def test_what_was_trained_elsewhere_teaches_and_does_not_count(name, project, tm
     assert resumed.ask(1)[0].number > trial.number
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "score"),
+    [
+        ("accuracy", "val_sparse_categorical_accuracy", 0.5),
+        ("accuracy", "val_balanced_accuracy", None),
+        ("mse", "val_mse", 0.5),
+        ("mse", "val_rmse", None),
+    ],
+)
+def test_a_metric_is_not_taken_for_another_that_is_called_alike(name, said, score, tmp_path):
+    observations = {"observations": [{"value": [0.5], "step": 0}]}
+    state = {
+        "status": "COMPLETED",
+        "hyperparameters": {"values": {"units": 3}},
+        "metrics": {"metrics": {said: observations}},
+    }
+    (tmp_path / "trial_0").mkdir()
+    (tmp_path / "trial_0" / "trial.json").write_text(json.dumps(state))
+    assert read(str(tmp_path), metric(name))[0].score == score
+
+
 def test_the_folder_above_a_project_will_do_and_its_own_hyperparameters_are_left_out(
     project, tmp_path
 ):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...counting import first_rows, undrawn
 from ...devices import cores
+from ...errors import in_one_line
 from ...metrics import metric
 from ...models.building import as_hyperparameters, build
 from ...models.evaluation import arrays, on_processor, predictions
@@ -172,7 +173,7 @@ class Population:
             if template not in self._failed:
                 yield from self._population(part)
         except Exception as error:  # out of memory, or what the compiler cannot do
-            self._notice(f"A population failed, fit takes over: {type(error).__name__}: {error}")
+            self._notice(f"A population failed, fit takes over: {in_one_line(error)}.")
             self._failed.add(template)
         yield from self._train_each(part)
 
@@ -234,7 +235,7 @@ class Population:
         try:
             ended = conclude(self._task, trial, run)
         except Exception as error:
-            ended = failed(trial, f"{type(error).__name__}: {error}", epochs=run.epochs)
+            ended = failed(trial, in_one_line(error), epochs=run.epochs)
         self._finish(lane.owner, ended)
 
     def _finish(self, each: _Trial, ended: FinishedTrial) -> None:
