@@ -39,7 +39,7 @@ from occam.search import loop  # noqa: E402
 from occam.search.engines.optuna import Engine  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
 from occam.search.pipeline import Data, Pipeline, load  # noqa: E402
-from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finished  # noqa: E402
+from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finish  # noqa: E402
 
 ROWS = (  # sampler, storage, workers, trials, minutes of a median trial
     ("random", "journal", 100, 400, 1.0),
@@ -78,7 +78,7 @@ class Recorded:
         score = self._rng.uniform(0.5, 0.94)
         history = {"score": [score] * 10, "loss": [1 - score] * 10}
         future.set_result(
-            finished(
+            finish(
                 trial,
                 TrialState.PRUNED,
                 score=score,
@@ -233,7 +233,7 @@ class Short:
             print(trial.number, os.getpid(), file=file, flush=True)
         future: Future[FinishedTrial] = Future()
         ended = {"score": 0.9, "projected_score": 0.9, "epochs": 1}
-        future.set_result(finished(trial, TrialState.PRUNED, **ended))
+        future.set_result(finish(trial, TrialState.PRUNED, **ended))
         return future
 
     def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:

@@ -32,7 +32,7 @@ from occam.search.pipeline import load  # noqa: E402
 from occam.search.samplers.batch import Batch  # noqa: E402
 from occam.search.samplers.pool import Draw  # noqa: E402
 from occam.search.studies.hyperparameters import SuggestedHyperParameters  # noqa: E402
-from occam.search.trials import Trial, TrialState, finished  # noqa: E402
+from occam.search.trials import Trial, TrialState, finish  # noqa: E402
 
 TARGET, ASKED = 0.973, 10
 
@@ -63,7 +63,7 @@ def told(trial: Trial, rng: np.random.Generator):
     reached = score >= TARGET and trial.parameter_count > 1000
     state = TrialState.COMPLETE if reached else TrialState.PRUNED
     score = score if reached else min(score, TARGET - 0.001)
-    return finished(trial, state, score=score, projected_score=score, epochs=12, reached=reached)
+    return finish(trial, state, score=score, projected_score=score, epochs=12, reached=reached)
 
 
 class Watch:

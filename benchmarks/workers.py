@@ -22,7 +22,7 @@ from pathlib import Path
 import optuna
 from occam.search.devices import environments
 from occam.search.executors.processes import Processes
-from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finished
+from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finish
 from occam.search.workers import Pool
 from optuna.storages.journal import JournalFileBackend
 
@@ -42,7 +42,7 @@ class Nothing:
 class _Answers:
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         future: Future[FinishedTrial] = Future()
-        future.set_result(finished(trial, TrialState.COMPLETE, history=HISTORY))
+        future.set_result(finish(trial, TrialState.COMPLETE, history=HISTORY))
         return future
 
     def wait(self, running: set[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from occam.search.errors import InputError
+from occam.search.errors import InputError, first_line
 from occam.search.pipeline import Data, Pipeline, data_file
 from occam.spaces.dense import dense
 from sklearn.compose import make_column_transformer
@@ -42,8 +42,7 @@ def read() -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path} is damaged or no table: {problem}.") from error
+        raise InputError(f"{path} is damaged or no table: {first_line(error)}.") from error
     if "Churn" not in table or not table["Churn"].isin(["Yes", "No"]).all():
         raise InputError(f"{path} is damaged: each row needs Yes or No in its Churn column.")
     return table

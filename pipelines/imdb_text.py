@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from occam.search.errors import InputError
+from occam.search.errors import InputError, first_line
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.text import text
 from sklearn.model_selection import train_test_split
@@ -45,8 +45,7 @@ def read() -> pd.DataFrame:
     try:
         reviews = pd.read_csv(path, usecols=["split", "sentiment", "review"])
     except Exception as error:  # of pandas and of lzma, which share no class
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path} is damaged or no table of reviews: {problem}.") from error
+        raise InputError(f"{path} is damaged or no table: {first_line(error)}.") from error
     reviews = reviews.dropna().drop_duplicates("review")
     if set(reviews["split"]) != {"train", "test"} or reviews["sentiment"].nunique() != 2:
         raise InputError(f"{path} is damaged: reviews of two splits and two sentiments are needed.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from occam.search.errors import InputError
+from occam.search.errors import InputError, first_line
 from occam.search.pipeline import Data, Pipeline, data_file
 from occam.spaces.recurrent import recurrent
 from sklearn.pipeline import make_pipeline
@@ -38,8 +38,9 @@ def read() -> np.ndarray:
         order = pd.to_datetime(table["Date"]).argsort()
         prices = table["Close"].to_numpy(float)[order]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path} is damaged or lacks Date and Close: {problem}.") from error
+        raise InputError(
+            f"{path} is damaged or lacks Date and Close: {first_line(error)}."
+        ) from error
     if len(prices) < 10 * DAYS or not (np.isfinite(prices) & (prices > 0)).all():
         raise InputError(f"{path} is damaged: {10 * DAYS} prices above 0 are needed.")
     return prices

@@ -119,8 +119,7 @@ def _searched(
 
 def _silence_tqdm() -> None:
     """Imported first by Optuna, it warns in a notebook without widgets; Occam has its own bar."""
-    with warnings.catch_warnings(), suppress(ImportError):
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"), suppress(ImportError):
         importlib.import_module("tqdm.auto")
 
 

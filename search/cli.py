@@ -141,9 +141,8 @@ def _list(options: argparse.Namespace) -> int:
 def _results(options: argparse.Namespace) -> int:
     from . import report
     from .report import showing
-    from .tracking import default_uri
 
-    uri, kind = options.tracking_uri or default_uri(), options.format
+    uri, kind = _uri(options), options.format
     if not options.compare:
         found = showing.results(uri, options.pipeline, kind, _console())
         return HOLDS if report.holds(found) else NOT_HELD
@@ -155,18 +154,16 @@ def _results(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from .report.showing import write
-    from .tracking import default_uri
 
-    write(options.tracking_uri or default_uri(), options.pipeline, options.output)
+    write(_uri(options), options.pipeline, options.output)
     print(f"Wrote {options.output}: open it in a browser.")
     return HOLDS
 
 
 def _champions(options: argparse.Namespace) -> int:
     from .champions.history import champions, show
-    from .tracking import default_uri
 
-    found = champions(options.tracking_uri or default_uri(), options.pipeline)
+    found = champions(_uri(options), options.pipeline)
     show(found, _console())
     return HOLDS
 
@@ -180,10 +177,9 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 def _promote(options: argparse.Namespace) -> int:
     from .promotion import promote
-    from .tracking import default_uri
 
     promotion = promote(
-        options.tracking_uri or default_uri(),
+        _uri(options),
         options.pipeline,
         run_id=options.run_id,
         alias=options.alias,
@@ -196,24 +192,21 @@ def _promote(options: argparse.Namespace) -> int:
 
 def _rollback(options: argparse.Namespace) -> int:
     from .promotion import rollback
-    from .tracking import default_uri
 
-    print(rollback(options.tracking_uri or default_uri(), options.pipeline).text)
+    print(rollback(_uri(options), options.pipeline).text)
     return HOLDS
 
 
 def _predict(options: argparse.Namespace) -> int:
     from .champions.prediction import predict
-    from .tracking import default_uri
 
-    uri = options.tracking_uri or default_uri()
+    uri = _uri(options)
     print(f"Wrote {predict(uri, options.pipeline, options.input, options.output)}")
     return HOLDS
 
 
 def _export(options: argparse.Namespace) -> int:
     from .backend import import_keras, installed, one_core, use_backend
-    from .tracking import default_uri
 
     one_core()
     use_backend(installed(), gpus="none")
@@ -222,7 +215,7 @@ def _export(options: argparse.Namespace) -> int:
     from .export.champion import export
 
     found = export(
-        options.tracking_uri or default_uri(),
+        _uri(options),
         options.pipeline,
         formats=options.format or (),
         folder=options.output,
@@ -235,10 +228,9 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from .tracking import default_uri
     from .ui.review import review
 
-    review(options.tracking_uri or default_uri(), options.port)
+    review(_uri(options), options.port)
     return HOLDS
 
 
@@ -264,6 +256,13 @@ def _check_json(path: Path | None) -> None:
             path.unlink()
     except OSError as error:
         raise InputError(f"--json {path} cannot be written: {error.strerror or error}.") from error
+
+
+def _uri(options: argparse.Namespace) -> str:
+    """The MLflow store that is meant."""
+    from .runs.store import default_uri
+
+    return options.tracking_uri or default_uri()
 
 
 COMMANDS = {

@@ -33,6 +33,12 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(text.split())[:LONGEST].rstrip(".: ")
 
 
+def first_line(error: BaseException) -> str:
+    """First line of an error's message, without its full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.partition("\n")[0].strip().rstrip(".")
+
+
 def redacted(text: str) -> str:
     """`text` without the passwords of the addresses in it."""
     text = re.sub(r"(://[^/:@\s]*):[^/\s]*@", r"\1:***@", text)

@@ -1,4 +1,4 @@
-"""How scores are written for people."""
+"""How scores and sentences are written for people."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ def figure(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.1f}"
     return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence: a capital letter before, a full stop behind."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."

@@ -22,10 +22,11 @@ from .models.evaluation import predictions, rows
 from .opening import IDENTITY, alone, check, leaving, locked, open_engine
 from .plan import Plan, Settings, plan
 from .progress import SearchProgress
+from .runs.store import default_uri
 from .selection import Ladder, TestResult, select
 from .studies import STUDIES
 from .studies.earlier import Earlier
-from .tracking import Tracker, default_uri
+from .tracking import Tracker
 from .trials import FinishedTrial
 
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them

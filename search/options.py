@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="occam", description="Finds the smallest Keras model that is accurate enough."
     )
-    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = top.add_subparsers(
+        dest="run", metavar="COMMAND", required=True, parser_class=_Parser
+    )
     _add_search(commands)
     _add_list(commands)
     _add_init(commands)
@@ -96,7 +98,6 @@ def _add_search(commands: Any) -> None:
     add("--tracking-uri", type=_given, metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
     add("--json", type=Path, metavar="FILE", help="write the result there as well")
     add("--quiet", action="store_true", help="print nothing but errors")
-    command.set_defaults(run="search")
 
 
 def _add_workers(add: Callable[..., Any]) -> None:
@@ -118,14 +119,12 @@ def _add_workers(add: Callable[..., Any]) -> None:
 
 
 def _add_list(commands: Any) -> None:
-    command = commands.add_parser("list", help="pipelines, spaces, engines, samplers")
-    command.set_defaults(run="list")
+    commands.add_parser("list", help="pipelines, spaces, engines, samplers")
 
 
 def _add_init(commands: Any) -> None:
     command = commands.add_parser("init", help="write a pipeline file to start from")
     command.add_argument("file", type=Path, metavar="FILE", help="that does not exist yet, .py")
-    command.set_defaults(run="init")
 
 
 def _add_results(commands: Any) -> None:
@@ -140,7 +139,6 @@ def _add_results(commands: Any) -> None:
     )
     command.add_argument("--format", choices=FORMATS, help="for other programs")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="results")
 
 
 def _add_report(commands: Any) -> None:
@@ -154,7 +152,6 @@ def _add_report(commands: Any) -> None:
         help="default: %(default)s",
     )
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="report")
 
 
 def _add_promote(commands: Any) -> None:
@@ -165,21 +162,18 @@ def _add_promote(commands: Any) -> None:
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
     command.add_argument("--dry-run", action="store_true", help="only say what would change, why")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="promote")
 
 
 def _add_rollback(commands: Any) -> None:
     command = commands.add_parser("rollback", help="champion back to the version before")
     command.add_argument("pipeline", type=_task, metavar="PIPELINE")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="rollback")
 
 
 def _add_champions(commands: Any) -> None:
     command = commands.add_parser("champions", help="who is and was champion, since when and why")
     command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help="default: all")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="champions")
 
 
 def _add_dashboard(commands: Any) -> None:
@@ -187,7 +181,6 @@ def _add_dashboard(commands: Any) -> None:
     command.add_argument("name", nargs="?", metavar="NAME", help="of the search; default: the last")
     command.add_argument("--storage", metavar="URL", help="that the search was given, if any")
     command.add_argument("--port", type=_positive(int), default=8080, help="default %(default)s")
-    command.set_defaults(run="dashboard")
 
 
 def _add_predict(commands: Any) -> None:
@@ -196,7 +189,6 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
     command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="predict")
 
 
 def _add_export(commands: Any) -> None:
@@ -212,14 +204,12 @@ def _add_export(commands: Any) -> None:
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="export")
 
 
 def _add_ui(commands: Any) -> None:
     command = commands.add_parser("ui", help="review in MLflow")
     command.add_argument("--port", type=_positive(int), default=5000)
     command.add_argument("--tracking-uri", type=_given, metavar="URI")
-    command.set_defaults(run="ui")
 
 
 def _task(text: str) -> str:

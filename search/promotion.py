@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from .champions import registry
-from .champions.candidate import Candidate, Refused, candidate
+from .champions.candidate import Refused, candidate
 from .champions.decision import Decision, decide
 from .champions.registry import CHALLENGER, CHAMPION, PREVIOUS
 from .errors import InputError, OccamError
@@ -52,7 +52,7 @@ def promote(
             return Promotion(version=number, text=text)
         if objection and not force:
             raise Refused(f"Not promoted: {objection} --force promotes it and records who did.")
-        _check_logged(model)
+        model.check_logged()
         if dry_run:
             return Promotion(version="", text=_would(decision, objection))
         version = _register(client, decision, objection)
@@ -100,20 +100,12 @@ def _check_alias(alias: str) -> None:
         )
 
 
-def _check_logged(model: Candidate) -> None:
-    if model.model_uri is None:
-        raise InputError(
-            f"Trial {model.trial} has no logged model: only trials on the ladder have one, "
-            f"see `occam results {model.pipeline}`."
-        )
-
-
 def _would(decision: Decision, objection: str) -> str:
     name = decision.candidate.pipeline
     forced = [f"Only by --force: {objection}"] if objection else []
     lines = [
         f"{name}: this would change, and nothing has been changed.",
-        *(f"  {change}" for change in decision.changes(name)),
+        *(f"  {change}" for change in decision.changes()),
         "Why:",
         *(f"  {reason}" for reason in decision.reasons()),
         *forced,

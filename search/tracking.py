@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .champions import registry
-from .errors import InputError
+from .errors import InputError, first_line, redacted
 from .metrics import metric
 from .runs import child_runs, description, outcome, provenance
-from .runs.child_runs import ChildRun, child_run, key, text
+from .runs.child_runs import MODEL, ChildRun, child_run, key, text
 from .runs.experiments import experiment
 from .runs.store import (
     ACTIVE,
@@ -27,13 +27,9 @@ from .runs.store import (
     mlflow,
     newest_search,
     now,
-    one_line,
     quoted,
     reaching,
-    redacted,
 )
-from .runs.store import default_uri as default_uri
-from .runs.store import last_search as last_search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +37,6 @@ if TYPE_CHECKING:
     from .pipeline import Data
     from .trials import FinishedTrial
 
-MODEL = "occam.model_uri"  # the tag that holds the address of a trial's logged model
 SECONDS_BETWEEN_WRITES = 1.0  # trials that end faster share a transaction
 SECONDS_BETWEEN_ATTEMPTS = 5.0  # while the store cannot be reached
 
@@ -119,7 +114,7 @@ class Tracker:
             self._write()
         except FAILURES as error:
             self._next_write = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
-            logger.debug("MLflow failed: %s", one_line(error))
+            logger.debug("MLflow failed: %s", first_line(error))
 
     @property
     def waiting(self) -> bool:
@@ -259,7 +254,7 @@ class Tracker:
                 self._pending = [run for run in self._pending if run.number not in written]
         except FAILURES as error:
             if not self._failing:
-                logger.warning(WAITING, len(self._pending), redacted(one_line(error))[:160])
+                logger.warning(WAITING, len(self._pending), redacted(first_line(error))[:160])
             self._failing = True
             raise
         if self._failing:

@@ -96,12 +96,12 @@ def same(trial: Trial | FinishedTrial) -> str:
 def failed(trial: Trial, error: str, *, epochs: int = 0) -> FinishedTrial:
     """A trial of which nothing came but the reason, kept to one line."""
     first = " ".join(error.split())[:500]
-    return finished(trial, TrialState.FAIL, reason=first, error=first, epochs=epochs)
+    return finish(trial, TrialState.FAIL, reason=first, error=first, epochs=epochs)
 
 
 def rejected(trial: Trial, reason: str) -> FinishedTrial:
     """A trial that was counted and never trained."""
-    return finished(trial, TrialState.REJECTED, reason=reason)
+    return finish(trial, TrialState.REJECTED, reason=reason)
 
 
 def not_smaller(best: Trial | FinishedTrial) -> str:
@@ -109,7 +109,7 @@ def not_smaller(best: Trial | FinishedTrial) -> str:
     return f"not smaller than trial {best.number} ({best.parameter_count:,} parameters)"
 
 
-def finished(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial:
+def finish(trial: Trial, state: TrialState, **fields: object) -> FinishedTrial:
     """What became of `trial`, whose own values are carried over."""
     return FinishedTrial(
         number=trial.number,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,6 +111,24 @@ class Recipe:
         task = Task(pipeline=pipeline, search_target=self.search_target, models=self.models)
         data = without_test(prepare(pipeline).data)
         return local(task, data, self.trainer, lambda epochs, score: time.time() > self.deadline)
+
+
+def ended(executor: Executor, trials: Iterable[Trial]) -> Iterator[FinishedTrial]:
+    """What becomes of these trials, each as soon as it has ended."""
+    running = {executor.submit(trial) for trial in trials}
+    while running:
+        for future in executor.wait(running):
+            running.discard(future)
+            yield future.result()
+
+
+def resident(process: int | str = "self") -> int:
+    """Bytes that a process holds in memory; 0 where that is not known, as but on Linux."""
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class WorkerDied(Exception):

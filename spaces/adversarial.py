@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, activation, batch_size, width
+from .hyperparameters import Bounds, Build, activation, batch_size, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 BATCH_SIZES = (128, 64)
 LEARNING_RATE = (1e-4, 1e-2)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, activation, compile, depth, width
+from .hyperparameters import Bounds, Build, activation, compile, depth, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 
 def autoencoder(

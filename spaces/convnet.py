@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,6 +10,7 @@ import keras
 from .augmentation import augment
 from .hyperparameters import (
     Bounds,
+    Build,
     Hidden,
     check_images,
     compile,
@@ -21,8 +22,6 @@ from .hyperparameters import (
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 POOLINGS = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 HEADS = {

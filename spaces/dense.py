@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from .hyperparameters import (
     Bounds,
+    Build,
     Hidden,
     Labels,
     check_output,
@@ -21,8 +22,6 @@ from .hyperparameters import (
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 
 def dense(

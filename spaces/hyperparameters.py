@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ ACTIVATIONS = ("relu", "elu", "silu", "gelu", "tanh")
 LEARNING_RATE = (1e-4, 0.3)
 BATCH_SIZES = (32, 64, 128)
 
+Build = Callable[["HyperParameters"], keras.Model]
 Bounds = tuple[int, int]  # both included
 Range = tuple[float, float]
 

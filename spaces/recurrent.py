@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, Labels, check_output, compile, depth, dropout, width
+from .hyperparameters import Bounds, Build, Labels, check_output, compile, depth, dropout, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 CELLS = {
     "gru": keras.layers.GRU,

@@ -7,17 +7,15 @@ others, MobileNets, 2017), which takes a sixth of the weights of as many usual c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, check_images, compile, depth, width
+from .hyperparameters import Bounds, Build, check_images, compile, depth, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 
 def separable(

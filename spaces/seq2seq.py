@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, compile, width
+from .hyperparameters import Bounds, Build, compile, width
 from .recurrent import CELLS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 
 def seq2seq(

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, check_output, compile, dropout, width
+from .hyperparameters import Bounds, Build, check_output, compile, dropout, width
 from .recurrent import CELLS, recurrent_layers
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-Build = Callable[["HyperParameters"], keras.Model]
 Words = Callable[[], Sequence[str]]
 
 READERS = ("bag", "convolution", "attention", "recurrent")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from .augmentation import augment
-from .hyperparameters import Bounds, check_output, compile, dropout, width
+from .hyperparameters import Bounds, Build, check_output, compile, dropout, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Build = Callable[["HyperParameters"], keras.Model]
 
 WIDTHS = ("0.35", "0.5", "0.75", "1.0")  # of MobileNetV2, as Keras has weights for
 BLOCKS = (3, 1, 6, 10, 13, 16)  # of its 16, after which it may be cut off

@@ -10,8 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish
 
 SHOWN = (
     *("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION", "OCCAM_GPU_SHARE"),

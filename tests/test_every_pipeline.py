@@ -19,8 +19,7 @@ from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.models.building import as_hyperparameters, build
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
-from occam.search.trials import TrialState
-from occam.search.trials import finished as finish
+from occam.search.trials import TrialState, finish
 
 ENGINES = ("optuna", "keras_tuner")
 SPLITS = ("train", "validation", "test")

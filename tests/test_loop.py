@@ -10,8 +10,7 @@ from occam.search.errors import OccamError
 from occam.search.failures import IN_A_ROW
 from occam.search.loop import HOPELESS, Budget, run
 from occam.search.stopping import Stop
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish
 
 
 class Sizes:

@@ -9,7 +9,7 @@ from doing import trial
 from occam.search import progress
 from occam.search.loop import Budget
 from occam.search.progress import SearchProgress
-from occam.search.trials import TrialState, finished, rejected
+from occam.search.trials import TrialState, finish, rejected
 from rich.console import Console
 
 
@@ -22,9 +22,9 @@ def shown(period: float, *, quiet: bool = False, terminal: bool = False) -> str:
         with SearchProgress(console, Budget(trials=5), quiet=quiet) as search:
             search.finish(rejected(trial(2000), "too large"))
             search.epoch(3, 0.8125)
-            search.finish(finished(trial(1300), TrialState.PRUNED, epochs=4))
+            search.finish(finish(trial(1300), TrialState.PRUNED, epochs=4))
             search.epoch(1, 0.9)
-            done = finished(trial(1200), TrialState.COMPLETE, reached=True, score=0.97, epochs=8)
+            done = finish(trial(1200), TrialState.COMPLETE, reached=True, score=0.97, epochs=8)
             search.finish(done)
             search.end("enough")
     return screen.getvalue()

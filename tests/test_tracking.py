@@ -21,8 +21,8 @@ from occam.search.pipeline import Data
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
 from occam.search.runs.reading import find
-from occam.search.runs.store import connect, mlflow
-from occam.search.tracking import Tracker, default_uri, last_search
+from occam.search.runs.store import connect, default_uri, last_search, mlflow
+from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from tasks import blobs
 

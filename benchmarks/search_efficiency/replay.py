@@ -16,7 +16,7 @@ from occam.search.selection import search_target
 from occam.search.stopping import Stops
 from occam.search.training.fit import Run
 from occam.search.training.trial import Task, conclude, stops_of
-from occam.search.trials import FinishedTrial, Trial, TrialState, finished, not_smaller
+from occam.search.trials import FinishedTrial, Trial, TrialState, finish, not_smaller
 from tables import MARGIN, SEEDS, Pick, Table
 from tasks import key
 
@@ -76,7 +76,7 @@ class Replay:
         best, trial = self.best, each.trial
         if best is not None and trial.parameter_count >= best.parameter_count:
             reason = not_smaller(best)
-            ended = finished(trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
+            ended = finish(trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
             each.future.set_result(ended)
             return
         each.epochs += 1

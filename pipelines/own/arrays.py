@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occam.search.errors import InputError
+from occam.search.errors import InputError, first_line
 from occam.search.pipeline import Data, Pipeline
 from occam.spaces.dense import dense
 from occam.spaces.recurrent import recurrent
@@ -77,8 +77,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except UNREADABLE as error:
-        problem = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{path} is no .npz file of plain arrays: {problem}.") from error
+        raise InputError(f"{path} is no .npz file of plain arrays: {first_line(error)}.") from error
 
 
 def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) -> np.ndarray:

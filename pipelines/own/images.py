@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from occam.search.data.folders import SUFFIXES, check_depth, image_files
-from occam.search.errors import InputError
+from occam.search.errors import InputError, first_line
 from PIL import Image
 
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
@@ -92,21 +92,18 @@ def shape_for(paths: Sequence[Path], *, side: int) -> Shape:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An image of which only the head has been read. Raises InputError where it cannot be used."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of huge images, which are refused here
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise InputError(
-                        f"{path} has {image.width:,} x {image.height:,} pixels: "
-                        f"{MOST_PIXELS:,} are the most."
-                    )
-                check_depth(path, image)
-                yield image
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of huge images
+            if image.width * image.height > MOST_PIXELS:
+                raise InputError(
+                    f"{path} has {image.width:,} x {image.height:,} pixels: "
+                    f"{MOST_PIXELS:,} are the most."
+                )
+            check_depth(path, image)
+            yield image
     except InputError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        problem = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"{path} cannot be read as an image: {problem}.") from error
+        raise InputError(f"{path} cannot be read as an image: {first_line(error)}.") from error
 
 
 def as_pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,10 +20,10 @@ NAMES = {  # by which people call the splits
     "test": ("test", "testing"),
 }
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def stratified(labels: np.ndarray, *, classes: bool) -> Rows:
+def stratified(labels: np.ndarray, *, classes: bool) -> Parts:
     """At random, with the same mix of labels in each part; numbers by their quarters."""
     check_enough(len(labels))
     strata = _strata(labels, classes)
@@ -37,7 +37,7 @@ def split_called(name: str) -> str | None:
     return next((split for split, names in NAMES.items() if core in names), None)
 
 
-def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Rows:
+def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Parts:
     """As is said of each row: train, validation or test.
 
     Of two splits the other one tests; rows to validate are then set aside from those to train.
@@ -56,7 +56,7 @@ def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Rows:
     return _checked(train, validation, test)
 
 
-def said(rows: Rows) -> str:
+def said(rows: Parts) -> str:
     """What `given` has made of the splits, for the user to object to."""
     train, validation, test = map(len, rows)
     return f"Split as given: {train:,} rows to train, {validation:,} to validate, {test:,} to test."
@@ -76,7 +76,7 @@ def _set_aside(rows: np.ndarray, strata: np.ndarray, share: float) -> tuple[np.n
     return kept, aside
 
 
-def grouped(groups: Sequence[str]) -> Rows:
+def grouped(groups: Sequence[str]) -> Parts:
     """Whole groups, so that none is in two parts."""
     check_enough(len(groups))
     names = np.asarray(groups, dtype=str)
@@ -91,7 +91,7 @@ def grouped(groups: Sequence[str]) -> Rows:
     return _checked(rest[train], rest[validation], test)
 
 
-def chronological(cells: pd.Series) -> Rows:
+def chronological(cells: pd.Series) -> Parts:
     """In the order of time: the newest rows test."""
     check_enough(len(cells))
     moments = dates(cells)
@@ -114,7 +114,7 @@ def check_enough(rows: int) -> None:
         raise InputError(f"{rows} labelled rows are too few: at least {FEWEST_ROWS} are needed.")
 
 
-def _checked(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Rows:
+def _checked(train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Parts:
     if len(train) < FEWEST_TO_TRAIN:
         raise InputError(
             f"{len(train)} rows to train are too few, beside {len(validation):,} to validate and "

@@ -15,7 +15,7 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 
 from .columns import KINDS, Encoder, kinds_of
 from .labels import Labels, read_labels
-from .splits import Rows, chronological, given, grouped, said, split_called, stratified
+from .splits import Parts, chronological, given, grouped, said, split_called, stratified
 
 IMBALANCED = 0.8  # share of the largest class from which accuracy says little
 SMALL = 1000  # rows, below which small batches give more steps an epoch
@@ -81,7 +81,7 @@ def _check_column(path: Path, cells: pd.DataFrame, option: str, column: str | No
         raise InputError(f"{path} has no column {column!r} for --{option}; it has {columns}.")
 
 
-def _split(cells: pd.DataFrame, labels: Labels, **columns: str | None) -> Rows:
+def _split(cells: pd.DataFrame, labels: Labels, **columns: str | None) -> Parts:
     """By the column that was named: group, time or split; else at random."""
     asked = [name for name, column in columns.items() if column]
     if len(asked) > 1:

@@ -10,9 +10,8 @@ from typing import Any
 from ..errors import InputError, OccamError
 from ..figures import figure
 from ..metrics import metric
-from ..runs.child_runs import TRIAL
+from ..runs.child_runs import MODEL, TRIAL
 from ..runs.store import SEARCH, last_search, mlflow, summary
-from ..tracking import MODEL
 from . import registry
 from .comparison import Comparison
 
@@ -46,6 +45,14 @@ class Candidate:
         if math.isnan(self.test_score):
             test = "no test score"
         return f"trial {self.trial}, {self.parameter_count:,} parameters, {test}"
+
+    def check_logged(self) -> None:
+        """Raises InputError where MLflow has only the record of this trial, not its model."""
+        if self.model_uri is None:
+            raise InputError(
+                f"Trial {self.trial} has no logged model: only trials on the ladder have one, "
+                f"see `occam results {self.pipeline}`."
+            )
 
     def tags(self) -> dict[str, str]:
         """What the registry keeps beside the version."""

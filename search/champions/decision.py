@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..figures import sentence
 from ..metrics import metric
 from ..report.words import times
 from ..runs.store import FAILURES, mlflow, quoted
@@ -38,21 +39,19 @@ class Decision:
 
     def reasons(self) -> list[str]:
         """Why, in sentences: what it holds, how small it is, how it does on the same rows."""
-        model = self.candidate.describe()
-        lines = [f"{model[0].upper()}{model[1:]}."]
+        reasons = [self.candidate.describe()]
         if self.champion is None:
-            return [*lines, "There was no champion to compare it with."]
+            return [sentence(reasons[0]), "There was no champion to compare it with."]
         count = self.champion.tags.get("parameter_count")
         if count:
             name = f"the champion, version {self.champion.version}"
-            lines.append(f"{times(int(count), self.candidate.parameter_count, name)}.")
-        lines.append(f"{self.rows.describe() if self.rows else UNKNOWN}.")
-        return [f"{line[0].upper()}{line[1:]}" for line in lines]
+            reasons.append(times(int(count), self.candidate.parameter_count, name))
+        reasons.append(self.rows.describe() if self.rows else UNKNOWN)
+        return [sentence(each) for each in reasons]
 
-    def changes(self, name: str) -> list[str]:
-        """What would change in the registry."""
-        if self.standing:
-            return [f"nothing: version {self.present.version} is the {self.alias} already"]  # type: ignore[union-attr]
+    def changes(self) -> list[str]:
+        """What would change in the registry, where the alias does not point at this model yet."""
+        name = self.candidate.pipeline
         lines = [f"a new version of {name!r}"]
         if self.registered is not None:
             lines = [f"version {self.registered.version} of {name!r} is used again"]
@@ -64,8 +63,7 @@ class Decision:
 
     def markdown(self, forced: str = "") -> str:
         """The description of the version."""
-        facts = self.reasons()
-        lines = list(facts)  # the table of versions shows the beginning, as plain text
+        lines = self.reasons()  # the table of versions shows the beginning, as plain text
         if forced:
             lines.append(f"Promoted by force, though {forced}")
         lines.append(f"Made {self.alias} by {registry.user()} on {registry.now()}.")

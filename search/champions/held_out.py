@@ -9,6 +9,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ..files import written_whole
+
 if TYPE_CHECKING:
     from ..metrics import Array, Metric, Rows
 
@@ -63,19 +65,17 @@ class HeldOut:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; `load` reads it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".part-{path.name}")
         labels, predictions = self.compacted or (np.empty(0), np.empty(0))
-        np.savez_compressed(
-            part,
-            split=np.array(self.split),
-            complete=np.array(self.complete),
-            labels=self.labels,
-            predictions=self.predictions,
-            compacted_labels=labels,
-            compacted_predictions=predictions,
-        )
-        part.replace(path)
+        with written_whole(path) as part:
+            np.savez_compressed(
+                part,
+                split=np.array(self.split),
+                complete=np.array(self.complete),
+                labels=self.labels,
+                predictions=self.predictions,
+                compacted_labels=labels,
+                compacted_predictions=predictions,
+            )
 
     @classmethod
     def load(cls, path: Path) -> HeldOut:

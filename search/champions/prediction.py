@@ -10,8 +10,8 @@ import numpy as np
 
 from ..backend import standard_error_held_back
 from ..data import inputs
-from ..errors import InputError
-from ..runs.store import connect, mlflow, one_line, quietly, reaching
+from ..errors import InputError, first_line
+from ..runs.store import connect, mlflow, quietly, reaching
 from . import registry
 
 SHOWN = 3  # rows named in a message
@@ -36,7 +36,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
         raise
     except Exception as error:  # whatever the pipeline's own preprocessing raises
         raise InputError(
-            f"The champion of {pipeline!r} cannot use {source}: {one_line(error)}. "
+            f"The champion of {pipeline!r} cannot use {source}: {first_line(error)}. "
             "Give it inputs in the form that the pipeline's `data` returns."
         ) from error
     unpredicted = np.asarray(table.isna().any(axis=1) | rows.unusable)
@@ -55,7 +55,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
     return target
 
 
-def _predicted(model: Any, rows: inputs.Rows) -> Any:
+def _predicted(model: Any, rows: inputs.RawRows) -> Any:
     """The champion's table; nothing in rows with missing numbers that its preprocessing refuses."""
     try:
         return model.predict(rows.inputs)

@@ -131,8 +131,7 @@ def _linear(data: Data, metric: Metric) -> Baseline | None:
         return None
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
     model = _model(metric)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged: it is no more than a baseline
+    with warnings.catch_warnings(action="ignore"):  # that it has not converged
         model.fit((x - mean) / scale, y)
         predictions = _predicted(model, (others - mean) / scale, metric)
     score = metric.measure(np.asarray(truth), predictions)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
-from ..runs.store import one_line
+from ..errors import InputError, first_line
 from . import casting
 from .folders import SUFFIXES, check_depth, image_files
 from .tables import read_lines, read_table
@@ -32,7 +31,7 @@ MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}  # of images, by their channels
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class RawRows:
     """What to predict for; image rows are named by their files.
 
     Args:
@@ -59,7 +58,7 @@ class Rows:
         return some.reset_index(drop=True) if isinstance(some, pd.DataFrame) else some
 
 
-def read(source: Path, schema: Any) -> Rows:
+def read(source: Path, schema: Any) -> RawRows:
     """Raw inputs of an .npz file, an image folder or a table, as a model's signature wants them.
 
     Args:
@@ -74,9 +73,9 @@ def read(source: Path, schema: Any) -> Rows:
     return rows
 
 
-def _csv(source: Path, schema: Any) -> Rows:
+def _csv(source: Path, schema: Any) -> RawRows:
     if not schema.is_tensor_spec():
-        return Rows(inputs=_table(source, schema))
+        return RawRows(inputs=_table(source, schema))
     spec = schema.inputs[0]
     lines = read_lines(source)
     lines = lines[1:] if casting.is_header(lines[0][1]) else lines
@@ -99,18 +98,18 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
         try:
             frame[name] = casting.column(frame[name], np.dtype(kinds[name]))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{source}, column {name!r}: {one_line(error)}.") from error
+            raise InputError(f"{source}, column {name!r}: {first_line(error)}.") from error
     return frame
 
 
-def _npz(source: Path, schema: Any) -> Rows:
+def _npz(source: Path, schema: Any) -> RawRows:
     """The array `x`, or the only one; for a model with several inputs, those by their names."""
     try:
         with np.load(source, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except UNREADABLE as error:
         raise InputError(
-            f"{source} cannot be read as an .npz file of plain arrays: {one_line(error)}."
+            f"{source} cannot be read as an .npz file of plain arrays: {first_line(error)}."
         ) from error
     if schema.has_input_names():
         return _named(arrays, schema, source)
@@ -122,13 +121,13 @@ def _npz(source: Path, schema: Any) -> Rows:
     return _tensor(arrays[name], schema.inputs[0], source)
 
 
-def _named(arrays: dict[str, Any], schema: Any, source: Path) -> Rows:
+def _named(arrays: dict[str, Any], schema: Any, source: Path) -> RawRows:
     wanted = schema.required_input_names()
     if missing := [name for name in wanted if name not in arrays]:
         raise InputError(f"{source} lacks {', '.join(missing)}; it has {', '.join(arrays)}.")
     if not schema.is_tensor_spec():
         known = [name for name in schema.input_names() if name in arrays]
-        return Rows(inputs=pd.DataFrame({name: arrays[name] for name in known}))
+        return RawRows(inputs=pd.DataFrame({name: arrays[name] for name in known}))
     specs = {spec.name: spec for spec in schema.inputs}
     parts = {name: _tensor(arrays[name], specs[name], source) for name in wanted}
     sizes = {name: len(part.inputs) for name, part in parts.items()}
@@ -136,16 +135,16 @@ def _named(arrays: dict[str, Any], schema: Any, source: Path) -> Rows:
         listed = ", ".join(f"{count:,} of {name}" for name, count in sizes.items())
         raise InputError(f"{source} has {listed}: all inputs need as many rows.")
     unusable = reduce(or_, (part.unusable for part in parts.values()))
-    return Rows(inputs={name: part.inputs for name, part in parts.items()}, unusable=unusable)
+    return RawRows(inputs={name: part.inputs for name, part in parts.items()}, unusable=unusable)
 
 
-def _tensor(array: Any, spec: Any, source: Path) -> Rows:
+def _tensor(array: Any, spec: Any, source: Path) -> RawRows:
     """Rows of one input in its shape and type; text is for a model that reads it."""
     array = _shaped(array, spec, source)
     if spec.type.kind not in NUMBERS:
-        return Rows(inputs=array.astype(spec.type))
+        return RawRows(inputs=array.astype(spec.type))
     values, unusable = casting.tensor(array, spec.type, source)
-    return Rows(inputs=values, unusable=unusable)
+    return RawRows(inputs=values, unusable=unusable)
 
 
 def _shaped(array: Any, spec: Any, source: Path) -> Any:
@@ -161,7 +160,7 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
     return array.reshape(len(array), *shape)
 
 
-def _images(folder: Path, schema: Any) -> Rows:
+def _images(folder: Path, schema: Any) -> RawRows:
     """All images of a folder and its folders, sorted by name, scaled to the size of one input."""
     from keras.utils import img_to_array, load_img
     from PIL import Image
@@ -177,15 +176,14 @@ def _images(folder: Path, schema: Any) -> Rows:
     pixels = []
     for path in files:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of palettes with transparency, for instance
+            with warnings.catch_warnings(action="ignore"):  # of transparency
                 with Image.open(path) as opened:
                     check_depth(path, opened)
                 image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
         except InputError:
             raise
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path} cannot be read as an image: {one_line(error)}.") from error
+            raise InputError(f"{path} cannot be read as an image: {first_line(error)}.") from error
         pixels.append(img_to_array(image))
     array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
-    return Rows(inputs=array, files=[str(path.relative_to(folder)) for path in files])
+    return RawRows(inputs=array, files=[str(path.relative_to(folder)) for path in files])

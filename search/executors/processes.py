@@ -7,13 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing import connection
-from pathlib import Path
 from typing import Any
 
 from ..errors import OccamError, in_one_line
 from ..trials import FinishedTrial, Trial
-from ..workers import Recipe, Worker, WorkerDied
+from ..workers import Recipe, Worker, WorkerDied, ended, resident
 
 _spawn = multiprocessing.get_context("spawn")
 
@@ -45,32 +45,24 @@ class Process:
         theirs.close()
 
     def send(self, trials: Sequence[Trial]) -> None:
-        try:
+        with suppress(OSError):  # it is dead, which is found when it is listened to
             self.news.send(trials)
-        except OSError:  # it is dead, which is found when it is listened to
-            return
 
     def receive(self) -> list[FinishedTrial | None]:
         heard: list[FinishedTrial | None] = []
+        alive = True
         try:
             while self.news.poll():
                 heard.append(_understood(self.news.recv()))
         except (EOFError, OSError):
-            pass
-        else:
-            if self._process.exitcode is None or heard:
-                return heard
-        if heard:  # it is heard out before it is given up
+            alive = False
+        if heard or (alive and self._process.exitcode is None):  # it is heard out first
             return heard
         self._process.join(timeout=5)
         raise WorkerDied(_how(self._process.exitcode))
 
     def memory(self) -> int:
-        try:
-            pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
-        except (OSError, IndexError):  # no such file but on Linux
-            return 0
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return resident(self._process.pid or "none")
 
     def end(self) -> None:
         self._process.kill()
@@ -111,11 +103,8 @@ def _serve(parent: connection.Connection, recipe: Recipe, environment: Mapping[s
             trials = parent.recv()
         except (EOFError, OSError):
             return
-        running = {executor.submit(trial) for trial in trials}
-        while running:
-            for future in executor.wait(running):
-                running.discard(future)
-                parent.send(future.result())
+        for finished in ended(executor, trials):
+            parent.send(finished)
 
 
 def _end_with_parent() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from ..devices import USABLE, memory, threads
 from ..errors import InputError
+from ..files import written_whole
 from ..trials import FinishedTrial, Trial
-from ..workers import Recipe, Worker, WorkerDied
+from ..workers import Recipe, Worker, WorkerDied, ended, resident
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves the machine
@@ -98,10 +99,8 @@ class Actor:
         if model is None or finished.model_path is None:
             return finished
         path = self._models / Path(finished.model_path).name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".part-{path.name}")
-        part.write_bytes(model)
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_bytes(model)
         return replace(finished, model_path=str(path))
 
 
@@ -125,16 +124,11 @@ class _Actor:
 
     def prepare(self) -> _Said:
         self._executor = self._recipe.executor()
-        return _Said(memory=_resident())
+        return _Said(memory=resident())
 
     def train(self, trials: Sequence[Trial]) -> _Said:
-        running = {self._executor.submit(trial) for trial in trials}
-        ended = []
-        while running:
-            for future in self._executor.wait(running):
-                running.discard(future)
-                ended.append(_with_model(future.result()))
-        return _Said(memory=_resident(), trials=ended)
+        finished = [_with_model(each) for each in ended(self._executor, trials)]
+        return _Said(memory=resident(), trials=finished)
 
 
 def _with_model(finished: FinishedTrial) -> tuple[FinishedTrial, bytes | None]:
@@ -144,14 +138,6 @@ def _with_model(finished: FinishedTrial) -> tuple[FinishedTrial, bytes | None]:
     model = path.read_bytes()
     path.unlink()
     return finished, model
-
-
-def _resident() -> int:
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _connected(workers: int) -> Any:

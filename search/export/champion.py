@@ -189,11 +189,7 @@ def _version(client: mlflow.MlflowClient, pipeline: str, alias: str) -> Any:
 
 
 def _download(chosen: Candidate) -> Path:
-    if chosen.model_uri is None:
-        raise InputError(
-            f"Trial {chosen.trial} has no logged model: only trials on the ladder have one, "
-            f"see `occam results {chosen.pipeline}`."
-        )
+    chosen.check_logged()
     with quietly():
         return Path(mlflow.artifacts.download_artifacts(chosen.model_uri), "artifacts")
 

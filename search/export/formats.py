@@ -15,10 +15,10 @@ import numpy as np
 
 from ..backend import standard_error_held_back
 from ..counting import first_rows
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..metrics import Array
 from ..models.evaluation import CHUNK
-from ..runs.store import one_line, quietly
+from ..runs.store import quietly
 
 CALIBRATION = 500  # training rows that show int8 the range of each activation
 LONGEST_REASON = 300
@@ -102,7 +102,7 @@ def _reason(error: Exception) -> str:
     for pattern in (r"TF Select ops: ([^\n]+)", r"No Op registered for (\w+)", r"'tf\.(\w+)'"):
         if found := re.search(pattern, str(error)):
             return f"the format has no operation like {found[1].strip()}"
-    return one_line(error)[:LONGEST_REASON]
+    return first_line(error)[:LONGEST_REASON]
 
 
 def _array(outputs: Any) -> Array:

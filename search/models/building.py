@@ -131,8 +131,7 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
         model = build(pipeline, as_hyperparameters(trial.hyperparameters))
         if not model.built:
             model(first_rows(inputs, 1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the optimizer's state is not loaded: none is needed
+    with warnings.catch_warnings(action="ignore"):  # of the optimizer's state
         model.load_weights(trial.model_path)
     return model
 

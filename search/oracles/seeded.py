@@ -170,6 +170,5 @@ class SeededOracle:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """KerasTuner calls what Python deprecates, and scikit-learn warns of each fit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         yield

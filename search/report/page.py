@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure
+from ..figures import figure, sentence
 from ..runs.description import headline
 from . import charts
 from .sections import sections
@@ -45,7 +45,7 @@ def page(summary: Summary, record: Record) -> str:
         higher=higher(summary),
         verdict_class="good" if held else "bad",
         claim=claim(summary).replace("**", ""),
-        sizes=[f"{line[0].upper()}{line[1:]}." for line in sizes(summary, record)],
+        sizes=[sentence(line) for line in sizes(summary, record)],
         sections=sections(summary, record),
         style=_raw(_text("page.css")),
         script=_raw(_text("page.js")),

@@ -45,7 +45,7 @@ def reported(
         champion=tracker.champion(),
         layers=layers(model) if model is not None else [],
         predictions=_predicted(plan, held_out),
-        provenance=provenance.record(summary["backend"], plan.data_fingerprint),
+        provenance=provenance.record(provenance.facts(summary["backend"]), plan.data_fingerprint),
     )
     return found, files(summary, found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure
+from ..figures import figure, sentence
 from . import words
 from .plot import plot
 from .summary import Summary, holds, tested
@@ -64,7 +64,7 @@ def _drawn(summary: Summary, record: Record | None) -> list[str]:
         row for row in rows if row[at["outcome"]] != "reached" and row[at["score"]] is not None
     ]
     points = [(row[at["parameter_count"]], row[at["score"]]) for row in missed]
-    sizes = [f"{line[0].upper()}{line[1:]}." for line in words.sizes(summary, record)]
+    sizes = [sentence(line) for line in words.sizes(summary, record)]
     return [*plot([summary], points), *sizes]
 
 

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import redacted
 from ..figures import figure
 from ..trials import FinishedTrial, TrialState
-from .store import mlflow, redacted
+from .store import mlflow
 
+MODEL = "occam.model_uri"  # the tag that holds the address of a trial's logged model
 TRIAL = "occam.trial"  # the tag that holds a child run's trial number
+PAGE = 1000  # runs read at once
 ONE_PER_TRIAL = ("parameter_count", "trainable_parameter_count", "score", "epochs", "seconds")
 LONGEST_VALUE = 6000  # characters of a parameter; tags may have 8,000
 LARGEST = 1.7976931348623157e308  # what MLflow's tables hold instead of infinity
@@ -99,17 +102,23 @@ def read(
     Args:
         mend: remove those that were cut off while being written, as no other process is writing.
     """
-    found, token = {}, None
+    found = {}
+    for run in children(client, experiment_id, parent):
+        if run.info.status != "RUNNING":
+            found[int(run.data.tags[TRIAL])] = run.info.run_id
+        elif mend:
+            client.delete_run(run.info.run_id)
+    return found
+
+
+def children(
+    client: mlflow.MlflowClient, experiment_id: str, parent: str
+) -> list[mlflow.entities.Run]:
+    """All runs under a parent, those that were cut off included."""
+    condition, found, token = f"tags.`mlflow.parentRunId` = '{parent}'", [], None
     while True:
-        page = client.search_runs(
-            [experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'", page_token=token
-        )
-        for run in page:
-            if run.info.status == "RUNNING":
-                if mend:
-                    client.delete_run(run.info.run_id)
-            else:
-                found[int(run.data.tags[TRIAL])] = run.info.run_id
+        page = client.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)
+        found += page
         token = page.token
         if not token:
             return found

@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 
 from ..counting import undrawn
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..models.evaluation import on_processor
 from .provenance import distribution, version
-from .store import mlflow, one_line, quietly
+from .store import mlflow, quietly
 
 if TYPE_CHECKING:
     from .serving import ServedModel
@@ -194,6 +194,6 @@ def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
             return unpacked(files).predict(None, sample)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"This model cannot be served: {one_line(error)}. Build it of Keras's own layers or "
+            f"This model cannot be served: {first_line(error)}. Build it of Keras's own layers or "
             "of layer classes registered with @keras.saving.register_keras_serializable()."
         ) from error

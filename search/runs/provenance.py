@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PACKAGES = ("occam", "keras", "keras-tuner", "optuna", "mlflow", "scikit-learn", "numpy")
+VERSION = "version."  # prefix of the tags that hold those of packages
 BACKENDS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos"),
     "jax": ("jax",),
@@ -24,21 +25,19 @@ def facts(backend: str | None) -> dict[str, str]:
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "python": platform.python_version(),
-        **{f"version.{name}": found for name, found in versions.items() if found},
+        **{f"{VERSION}{name}": found for name, found in versions.items() if found},
     }
 
 
-def record(backend: str | None, data: str) -> dict[str, object]:
-    """The same by name, for a report.
+def record(tags: Mapping[str, str], data: str) -> dict[str, object]:
+    """What a report says of the tags that `facts` gives.
 
     Args:
         data: fingerprint of the data.
     """
-    found = facts(backend)
-    prefix = "version."
-    versions = {name.removeprefix(prefix): each for name, each in found.items() if prefix in name}
-    python = {"python": found["python"]}
-    return {"command": found["command"], "data": data, "versions": python | versions}
+    versions = {"python": tags.get("python", "")}
+    versions |= {name[len(VERSION) :]: tags[name] for name in tags if name.startswith(VERSION)}
+    return {"command": tags.get("command", ""), "data": data, "versions": versions}
 
 
 def distribution(backend: str) -> str:

@@ -11,10 +11,9 @@ from ..errors import InputError
 from ..report import Record, Summary
 from ..report.record import CURVES, FILE, record
 from ..trials import FinishedTrial, TrialState
-from .child_runs import ONE_PER_TRIAL, TRIAL
+from . import provenance
+from .child_runs import ONE_PER_TRIAL, TRIAL, children
 from .store import FAILURES, SEARCH, mlflow, newest_answer, summary
-
-PAGE = 1000  # runs read at once
 
 
 def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
@@ -60,37 +59,18 @@ def _by_id(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run | No
 
 
 def _made_anew(client: mlflow.MlflowClient, run: mlflow.entities.Run, found: Summary) -> Record:
-    runs = _children(client, run)
+    found_runs = children(client, run.info.experiment_id, run.info.run_id)
+    runs = [each for each in found_runs if TRIAL in each.data.tags]
     known = {rung["trial"] for rung in found["ladder"][:CURVES]}
     trials = [_trial(client, each, curve=int(each.data.tags[TRIAL]) in known) for each in runs]
     ids = {int(each.data.tags[TRIAL]): each.info.run_id for each in runs}
-    tags = run.data.tags
-    prefix = "version."
-    versions = {key.removeprefix(prefix): tags[key] for key in tags if key.startswith(prefix)}
     return record(
         found,
         trials,
         ids,
         champion=registry.champion(client, found["pipeline"]),
-        provenance={
-            "command": tags.get("command", ""),
-            "data": run.data.params.get("data", ""),
-            "versions": versions,
-        },
+        provenance=provenance.record(run.data.tags, run.data.params.get("data", "")),
     )
-
-
-def _children(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> list[mlflow.entities.Run]:
-    condition = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-    found, token = [], None
-    while True:
-        page = client.search_runs(
-            [run.info.experiment_id], condition, max_results=PAGE, page_token=token
-        )
-        found += [each for each in page if TRIAL in each.data.tags]
-        token = page.token
-        if not token:
-            return found
 
 
 def _trial(client: mlflow.MlflowClient, run: mlflow.entities.Run, *, curve: bool) -> FinishedTrial:

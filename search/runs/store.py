@@ -15,8 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Unreachable
-from ..errors import redacted as redacted
+from ..errors import InputError, Unreachable, first_line, redacted
 from . import moved
 
 QUIET = {
@@ -77,7 +76,7 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
         client.search_experiments(max_results=1)
     except (*FAILURES, sqlite3.Error) as error:
         raise InputError(
-            f"MLflow's store {redacted(uri)!r} cannot be used: {one_line(error)}. "
+            f"MLflow's store {redacted(uri)!r} cannot be used: {first_line(error)}. "
             "Check that it is there and writable, or give another with --tracking-uri."
         ) from error
     return client
@@ -104,7 +103,7 @@ def reaching(uri: str) -> Iterator[None]:
         yield
     except FAILURES as error:
         raise Unreachable(
-            f"MLflow's store {redacted(uri)!r} failed: {one_line(error)}. "
+            f"MLflow's store {redacted(uri)!r} failed: {first_line(error)}. "
             "What was trained is kept: run the same command again once the store works."
         ) from error
 
@@ -127,8 +126,7 @@ def answers(uri: str) -> bool:
 @contextmanager
 def quietly() -> Iterator[None]:
     """Without the warnings that MLflow raises about its own type hints and examples."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         yield
 
 
@@ -212,12 +210,6 @@ def summary(run: mlflow.entities.Run) -> dict[str, Any]:
 def now() -> str:
     """The time as a tag that sorts as text."""
     return f"{time.time():.6f}"
-
-
-def one_line(error: BaseException) -> str:
-    """First line of an error's message, without its full stop."""
-    text = str(error).strip() or type(error).__name__
-    return text.partition("\n")[0].strip().rstrip(".")
 
 
 def quoted(text: str) -> str:

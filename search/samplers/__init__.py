@@ -60,8 +60,7 @@ def _quietly(factory: Factory) -> Factory:
     """Some of Optuna's samplers, and TPE's `group`, warn that they may still change."""
 
     def make(seed: int) -> samplers.BaseSampler:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             return factory(seed)
 
     return make

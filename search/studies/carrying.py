@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import written_whole
 from ..trials import FinishedTrial
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ class Depends:
 
     def write(self, folder: Path) -> None:
         """Keep them with the study."""
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".part-{FILE}"
-        part.write_text(json.dumps(vars(self)) + "\n", encoding="utf-8")
-        part.replace(folder / FILE)
+        with written_whole(folder / FILE) as part:
+            part.write_text(json.dumps(vars(self)) + "\n", encoding="utf-8")
 
 
 def depends(folder: Path) -> Depends | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import written_whole
 from ..trials import IMPORTED, RECORD, FinishedTrial, TrialState, unpacked
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ class Sharing:
         path = self._models / Path(finished.model_path).name
         if not path.exists():
             content = self.leases.model(finished.number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".part-{path.name}")
-            part.write_bytes(content)
-            part.replace(path)
+            with written_whole(path) as part:
+                part.write_bytes(content)
         return replace(finished, model_path=str(path))
 
     def _running(self) -> list[Any]:

@@ -219,8 +219,7 @@ def _begin_with(weights: str, model: keras.Model, inputs: Any) -> None:
         model(first_rows(inputs, 1))
     if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where an optimizer of the user's own was not saved
+    with warnings.catch_warnings(action="ignore"):  # of an optimizer that was not saved
         model.load_weights(weights)
 
 

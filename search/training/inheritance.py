@@ -108,8 +108,7 @@ def _read(pipeline: Pipeline, parent: Parent) -> keras.Model:
     with undrawn():
         model = build(pipeline, as_hyperparameters(parent.hyperparameters))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the optimizer's state is not loaded
+        with warnings.catch_warnings(action="ignore"):  # that the optimizer's state is not loaded
             model.load_weights(parent.model_path)
     except (OSError, ValueError) as error:
         raise _Differs(f"the model of trial {parent.number} cannot be read") from error

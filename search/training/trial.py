@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import in_one_line
+from ..files import written_whole
 from ..metrics import metric
 from ..pipeline import Data, Pipeline
 from ..stopping import EXPONENT, Stop, Stops, final_score
-from ..trials import FinishedTrial, Trial, TrialState, failed
-from ..trials import finished as finish
+from ..trials import FinishedTrial, Trial, TrialState, failed, finish
 from .fit import Run, fit, release
 
 OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
@@ -118,12 +118,9 @@ def _save_model(run: Run, path: Path) -> str:
 
 
 def _save(run: Run, path: Path) -> str:
-    """Written aside and then renamed: what exists holds all of a model, or of its weights."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    if path.suffix == ".h5":
-        run.model().save_weights(part)
-    else:
-        run.model().save(part)
-    part.replace(path)
+    with written_whole(path) as part:
+        if path.suffix == ".h5":
+            run.model().save_weights(part)
+        else:
+            run.model().save(part)
     return str(path)

@@ -18,8 +18,7 @@ from occam.search.oracles import names
 from occam.search.oracles.seeded import TAUGHT
 from occam.search.pipeline import Data, Pipeline
 from occam.search.shortfall import WORST, value
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed, rejected
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, rejected
 from occam.search.workers import Future
 
 INPUTS = np.zeros((4, 6), dtype="float32")
@@ -388,6 +387,5 @@ def test_the_hooks_in_kerastuner_are_where_they_are_expected():
     for name in ("_random_values", "_save_trial", "save", "_make_gpr", "_random_populate_space"):
         assert callable(getattr(oracle, name))
     assert isinstance(keras_tuner.oracles.HyperbandOracle(objective="loss")._brackets, list)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         assert keras_tuner.HyperParameters()._retrieve

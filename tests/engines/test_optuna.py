@@ -13,8 +13,7 @@ from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.samplers import names
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed, rejected
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, rejected
 
 INPUTS = np.zeros((4, 6), dtype="float32")
 

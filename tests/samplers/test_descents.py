@@ -13,8 +13,7 @@ from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.stopping import Stop
 from occam.search.training.population.templates import Narrows
-from occam.search.trials import FinishedTrial, Trial, TrialState
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, finish
 
 INPUTS = np.zeros((4, 6), dtype="float32")
 TRIALS = 8

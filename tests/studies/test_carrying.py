@@ -13,8 +13,7 @@ from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.studies import carrying
 from occam.search.studies.carrying import Depends, carry_over, depends
-from occam.search.trials import FinishedTrial, Trial, TrialState, rejected
-from occam.search.trials import finished as finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, finish, rejected
 
 MODULES = {"optuna": optuna_engine, "keras-tuner": keras_tuner_engine}
 OLD, NEW = Depends(space="a", rest="x"), Depends(space="b", rest="x")

@@ -19,8 +19,7 @@ from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.studies.earlier import FIRST, Earlier, teach
 from occam.search.studies.warm_start import read
-from occam.search.trials import TrialState
-from occam.search.trials import finished as finish
+from occam.search.trials import TrialState, finish
 
 ACCURACY = metric("accuracy")
 ENGINES = {"optuna": optuna_engine.Engine, "keras-tuner": keras_tuner_engine.Engine}
@@ -65,8 +64,7 @@ class Tuner(keras_tuner.RandomSearch):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tuned")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         tuner = Tuner(
             build, objective="val_accuracy", max_trials=25, directory=folder, project_name="mine"
         )

@@ -19,8 +19,8 @@ from occam.search.champions import registry
 from occam.search.errors import InputError
 from occam.search.report.files import files
 from occam.search.runs import description
-from occam.search.runs.store import connect
-from occam.search.tracking import Tracker, last_search
+from occam.search.runs.store import connect, last_search
+from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from occam.search.ui.review import review
 

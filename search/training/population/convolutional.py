@@ -42,9 +42,7 @@ def _windowed(config: Config) -> dict[str, Any]:
     }
 
 
-def _convolution(
-    config: Config, features: int, ends: tuple[str, str] = ("in", "units")
-) -> Described:
+def _convolution(config: Config, ends: tuple[str, str] = ("in", "units")) -> Described:
     static = _windowed(config)
     weights = [Weight(name="kernel", axes=(*config["kernel_size"], *ends))]
     weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
@@ -58,10 +56,10 @@ def _apply_convolution(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, y))
 
 
-def _transposed(config: Config, features: int) -> Described:
+def _transposed(config: Config) -> Described:
     if any(apart != 1 for apart in config["dilation_rate"]):
         raise Unsupported("a transposed convolution that is dilated")
-    return _convolution(config, features, ends=("units", "in"))
+    return _convolution(config, ends=("units", "in"))
 
 
 def _apply_transposed(call: Call, inputs: list[Any]) -> Any:
@@ -70,7 +68,7 @@ def _apply_transposed(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, y))
 
 
-def _depthwise(config: Config, features: int) -> Described:
+def _depthwise(config: Config) -> Described:
     static = _windowed(config)
     multiplier = config["depth_multiplier"]
     weights = [Weight(name="kernel", axes=(*config["kernel_size"], "in", multiplier))]
@@ -93,7 +91,7 @@ def _each_repeated(
     return np.repeat(inputs[0], static["multiplier"])
 
 
-def _separable(config: Config, features: int) -> Described:
+def _separable(config: Config) -> Described:
     static = _windowed(config)
     multiplier, ones = config["depth_multiplier"], (1,) * len(config["kernel_size"])
     weights = [
@@ -112,7 +110,7 @@ def _apply_separable(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, product(pointwise.reshape(pointwise.shape[-2:]), y)))
 
 
-def _pooling(config: Config, features: int) -> Described:
+def _pooling(config: Config) -> Described:
     static = {"size": tuple(config["pool_size"]), "strides": tuple(config["strides"])}
     return Described(static={**static, "padding": config["padding"]})
 
@@ -139,10 +137,10 @@ def _apply_spatial_dropout(call: Call, inputs: list[Any]) -> Any:
     return dropped(call, inputs[0], (shape[0], *(1,) * (len(shape) - 2), shape[-1]))
 
 
-def _around(name: str) -> Callable[[Config, int], Described]:
+def _around(name: str) -> Callable[[Config], Described]:
     """Places before and after each axis, which Keras writes without a list where there is one."""
 
-    def describe(config: Config, features: int) -> Described:
+    def describe(config: Config) -> Described:
         given = config[name]
         pairs = given if isinstance(given[0], tuple | list) else (given,)
         return Described(static={"around": tuple(map(tuple, pairs))})
@@ -156,7 +154,7 @@ def _crop(call: Call, inputs: list[Any]) -> Any:
     return x[(slice(None), *(slice(low, length - high) for length, (low, high) in ends))]
 
 
-def _sized(config: Config, features: int) -> Described:
+def _sized(config: Config) -> Described:
     size = config["size"]
     return Described(static={"size": (size,) if isinstance(size, int) else tuple(size)})
 
@@ -169,7 +167,7 @@ def _repeat_places(call: Call, inputs: list[Any]) -> Any:
 
 
 def _convolving(
-    describe: Callable[[Config, int], Described],
+    describe: Callable[[Config], Described],
     apply: Callable[[Call, list[Any]], Any],
     reads: set[str],
     mask: Masks = own_width,

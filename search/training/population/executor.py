@@ -27,7 +27,7 @@ from ...trials import (
     Trial,
     TrialState,
     failed,
-    finished,
+    finish,
     not_smaller,
     rejected,
 )
@@ -260,7 +260,7 @@ class Population:
     def _reject(self, each: _Trial, epochs: int = 0) -> None:
         if self._best is not None:
             reason = not_smaller(self._best)
-            beaten = finished(each.trial, TrialState.PRUNED, reason=reason, epochs=epochs)
+            beaten = finish(each.trial, TrialState.PRUNED, reason=reason, epochs=epochs)
             self._finish(each, beaten)
 
     @cached_property

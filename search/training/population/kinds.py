@@ -94,7 +94,7 @@ class Kind:
     Args:
         reads: names in a layer's configuration that `describe` understands; all others must have
             Keras's default value.
-        describe: from the layer's configuration and the features of its input.
+        describe: from the layer's configuration.
         mask: which features of the output are no padding, from the masks of the inputs, those of
             the layer's own widths and the shape of the first input (space only).
         exact_input: whether nothing before a layer of such static values may be padded.
@@ -104,7 +104,7 @@ class Kind:
     """
 
     reads: frozenset[str] = frozenset()
-    describe: Callable[[Config, int], Described] = lambda config, features: Described()
+    describe: Callable[[Config], Described] = lambda config: Described()
     apply: Apply
     mask: Masks = like_input
     exact_input: Callable[[Mapping[str, Any]], bool] = lambda static: False
@@ -200,7 +200,7 @@ def biased(call: Call, y: Any) -> Any:
     return y + lift(call.weights["bias"], y.ndim) if "bias" in call.weights else y
 
 
-def rate(config: Config, features: int) -> Described:
+def rate(config: Config) -> Described:
     """A layer with nothing but a dropout rate."""
     if not 0 <= config["rate"] < 1:
         raise Unsupported(f"a dropout of {config['rate']}")

@@ -34,7 +34,7 @@ from .kinds import (
 from .normalization import NORMALIZATIONS
 
 
-def _dense(config: Config, features: int) -> Described:
+def _dense(config: Config) -> Described:
     weights = [Weight(name="kernel", axes=("in", "units"))]
     weights += [Weight(name="bias", axes=("units",))] if config["use_bias"] else []
     return Described(
@@ -66,12 +66,12 @@ def _apply_noise(call: Call, inputs: list[Any]) -> Any:
     return x + (noise if call.mask is None else noise * lift(call.mask, x.ndim))
 
 
-def _activation(config: Config, features: int) -> Described:
+def _activation(config: Config) -> Described:
     return Described(static={"activation": activations.describe(config["activation"])})
 
 
-def _fixed_activation(name: str) -> Callable[[Config, int], Described]:
-    return lambda config, features: Described(static={"activation": name})
+def _fixed_activation(name: str) -> Callable[[Config], Described]:
+    return lambda config: Described(static={"activation": name})
 
 
 def _flat_mask(
@@ -85,7 +85,7 @@ def _apply_flatten(call: Call, inputs: list[Any]) -> Any:
     return jnp.moveaxis(x, 0, -2).reshape(-1, x.shape[-1])
 
 
-def _reshape(config: Config, features: int) -> Described:
+def _reshape(config: Config) -> Described:
     if not config["target_shape"]:
         raise Unsupported("a reshape to no feature")
     return Described(static={"shape": tuple(config["target_shape"])})
@@ -107,7 +107,7 @@ def _reshaped_mask(
     return np.ones(last if last > 0 else features // known, bool)
 
 
-def _embedding(config: Config, features: int) -> Described:
+def _embedding(config: Config) -> Described:
     weights = [Weight(name="embeddings", axes=("vocabulary", "units"))]
     widths = {"vocabulary": config["input_dim"], "units": config["output_dim"]}
     return Described(widths=widths, **weighted(config, weights))
@@ -117,7 +117,7 @@ def _apply_embedding(call: Call, inputs: list[Any]) -> Any:
     return jnp.moveaxis(call.weights["embeddings"][inputs[0].astype(jnp.int32)], -1, 0)
 
 
-def _concatenation(config: Config, features: int) -> Described:
+def _concatenation(config: Config) -> Described:
     if config["axis"] != -1:
         raise Unsupported(f"a concatenation over axis {config['axis']}")
     return Described()
@@ -137,7 +137,7 @@ def _merged(combine: Callable[[Any, Any], Any], average: bool = False) -> Kind:
     return Kind(apply=apply, merges=True, feature_by_feature=True)
 
 
-def _rescaling(config: Config, features: int) -> Described:
+def _rescaling(config: Config) -> Described:
     if not all(isinstance(config[name], int | float) for name in ("scale", "offset")):
         raise Unsupported("a rescaling of each feature by its own scale")
     return Described(numbers={name: config[name] for name in ("scale", "offset")})
@@ -147,7 +147,7 @@ def _apply_rescaling(call: Call, inputs: list[Any]) -> Any:
     return inputs[0] * call.numbers["scale"] + call.numbers["offset"]
 
 
-def _repeat(config: Config, features: int) -> Described:
+def _repeat(config: Config) -> Described:
     return Described(static={"n": config["n"]})
 
 
@@ -183,7 +183,7 @@ LAYERS: dict[type, Kind] = {
     ),
     keras.layers.GaussianNoise: Kind(
         reads=frozenset({"stddev", "seed"}),
-        describe=lambda config, features: Described(numbers={"stddev": config["stddev"]}),
+        describe=lambda config: Described(numbers={"stddev": config["stddev"]}),
         apply=_apply_noise,
         masked=lambda static: True,
     ),
@@ -194,11 +194,11 @@ LAYERS: dict[type, Kind] = {
         masked=moves_zero,
     ),
     keras.layers.ReLU: Kind(
-        describe=lambda config, features: _activation({"activation": "relu"}, features),
+        describe=lambda config: _activation({"activation": "relu"}),
         apply=lambda call, inputs: call.activate(inputs[0]),
     ),
     keras.layers.ELU: Kind(
-        describe=lambda config, features: _activation({"activation": "elu"}, features),
+        describe=lambda config: _activation({"activation": "elu"}),
         apply=lambda call, inputs: call.activate(inputs[0]),
     ),
     keras.layers.Softmax: Kind(
@@ -208,7 +208,7 @@ LAYERS: dict[type, Kind] = {
     ),
     keras.layers.LeakyReLU: Kind(
         reads=frozenset({"negative_slope"}),
-        describe=lambda config, features: Described(numbers={"slope": config["negative_slope"]}),
+        describe=lambda config: Described(numbers={"slope": config["negative_slope"]}),
         apply=lambda call, inputs: jnp.where(inputs[0] >= 0, 1, call.numbers["slope"]) * inputs[0],
     ),
     keras.layers.Flatten: Kind(apply=_apply_flatten, mask=_flat_mask),

@@ -76,8 +76,7 @@ def lower(model: Any, batch_size: int) -> Member:
 
 def _lowered(model: Any, batch_size: int) -> Member:
     functional = _functional(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of configurations that cannot be saved: none is
+    with warnings.catch_warnings(action="ignore"):  # of saving: nothing is saved
         nodes, described, shapes, layers = _graph(functional)
     loss = losses.describe(model.loss)
     losses.check_end(loss, dict(nodes[-1].static).get("activation"))
@@ -172,7 +171,8 @@ def _check_inputs(call: Any, kind: Kind) -> None:
 
 
 def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
-    described = kind.describe(layer.get_config(), _features(tensor))
+    _features(tensor)  # refuses those that are not known
+    described = kind.describe(layer.get_config())
     check_weights(layer, described.weights)
     for each in described.weights:
         initial.check(described.initializers[each.name])

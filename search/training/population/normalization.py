@@ -14,7 +14,7 @@ from .errors import Unsupported
 from .kinds import Call, Config, Described, Kind, Weight, lift, weighted
 
 
-def _normalization(config: Config, features: int) -> Described:
+def _normalization(config: Config) -> Described:
     if config["axis"] not in (-1, [-1]):
         raise Unsupported(f"a normalization over axis {config['axis']}")
     if not np.float32(config["epsilon"]) > 0:

@@ -32,8 +32,8 @@ MERGES: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _describe(cell: str) -> Callable[[Config, int], Described]:
-    def describe(config: Config, features: int) -> Described:
+def _describe(cell: str) -> Callable[[Config], Described]:
+    def describe(config: Config) -> Described:
         static = {
             "cell": cell,
             "activation": _keeps_zero(config["activation"]),
@@ -142,13 +142,13 @@ def _gru(static: Any, recurrent: Any, inner: Any, now: Any, states: Any) -> Any:
 CELLS: Mapping[str, Callable[..., Any]] = {"SimpleRNN": _simple, "LSTM": _lstm, "GRU": _gru}
 
 
-def _describe_both(config: Config, features: int) -> Described:
+def _describe_both(config: Config) -> Described:
     """Bidirectional: the configuration holds those of the two layers."""
     cell = config["layer"]["class_name"]
     if cell not in GATES or config["merge_mode"] not in (*MERGES, "concat"):
         raise Unsupported(f"Bidirectional({cell}, merge_mode={config['merge_mode']})")
     parts = {"forward_": config["layer"]["config"], "backward_": config["backward_layer"]["config"]}
-    described = {prefix: _describe(cell)(part, features) for prefix, part in parts.items()}
+    described = {prefix: _describe(cell)(part) for prefix, part in parts.items()}
     forward, backward = described.values()
     same = {key: value for key, value in forward.static.items() if key != "backwards"}
     if {**backward.static, "backwards": None} != {**same, "backwards": None}:
