@@ -14,9 +14,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from occam.search.bounds import clopper_pearson
 from occam.search.metrics import metric
 from occam.search.runs.store import connect, default_uri, last_search
-from occam.search.selection import CONFIDENCE, clopper_pearson, search_target
+from occam.search.selection import CONFIDENCE, search_target
 
 PICTURES = Path(__file__).with_name("pictures")
 TARGET, LEVEL, REACHED, GIVEN_UP = "tab:orange", "tab:red", "tab:green", "0.65"

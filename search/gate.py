@@ -44,6 +44,7 @@ class Gate:
             np.asarray(self._plan.prepared.data.test[1]),
             metric=self._plan.metric,
             target=self._plan.pipeline.target,
+            groups=self._plan.pipeline.groups,
             seen=[TestResult.from_record(record) for record in records],
             on_open=remember,
         )

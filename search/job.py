@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,8 +110,14 @@ class _Job:
             with alone(self.engine, "conclusion"):
                 return self._conclude()
         except BaseException:
+            with suppress(Exception):  # whatever ends the search is what is told
+                self.engine.remember("seconds", self._seconds())
             self.tracker.interrupt()
             raise
+
+    def _seconds(self) -> float:
+        """Of this run and of those before."""
+        return self.before + time.monotonic() - self.started
 
     def _conclude(self) -> report.Summary:
         """Select, open the gate and record the answer."""
@@ -131,6 +137,7 @@ class _Job:
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
+            summary["opened_before"] = self.tracker.opened_elsewhere(self.plan.data_fingerprint)
             model = self._selected(ladder, summary)
             self.tracker.finish(summary, *self._review(trials, summary, model))
             self._draw(model)
@@ -301,7 +308,7 @@ class _Job:
         models: dict[int, str],
         runs: dict[int, str],
     ) -> report.Summary:
-        seconds = self.before + time.monotonic() - self.started
+        seconds = self._seconds()
         self.engine.remember("seconds", seconds)
         described = {**self._described(), "seconds": round(seconds, 3)}
         summary = report.summarise(described, trials, ladder, results, runs, models)
@@ -322,6 +329,7 @@ class _Job:
             "metric": self.plan.metric.name,
             "target": self.plan.pipeline.target,
             "search_target": self.plan.search_target,
+            "standard_error": self.plan.standard_error,
             **{key: getattr(self.settings, key) for key in REPORTED},
             "trainer": self.plan.trainer,
             "name": self.plan.name,

@@ -36,10 +36,11 @@ class Lines:
         if path.exists():
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
         if path.exists() and spool.exists():
-            size, *lines = spool.read_text(encoding="utf-8").splitlines()
-            os.truncate(path, int(size))  # what was delivered by half is delivered again
-            _append(path, lines, safe=True)
-        spool.unlink(missing_ok=True)  # without its file it belongs to a search that is gone
+            size, digest, *lines = spool.read_text(encoding="utf-8").splitlines()
+            if digest == _digest(path, int(size)):  # else it belongs to a search that is gone
+                os.truncate(path, int(size))  # what was delivered by half is delivered again
+                _append(path, lines, safe=True)
+        spool.unlink(missing_ok=True)
 
     def append(self, lines: Sequence[str], *, safe: bool) -> int:
         """Write lines behind those that wait; how many have gone through.
@@ -64,11 +65,16 @@ class Lines:
 
     def _keep(self) -> None:
         """Where it can be, elsewhere on the disk; in memory in any case."""
-        with suppress(OSError):
-            text = "".join(f"{line}\n" for line in [str(self._path.stat().st_size), *self.waiting])
-            part = self._spool.with_suffix(".part")
-            part.write_text(text, encoding="utf-8")
+        part = self._spool.with_suffix(".part")
+        try:
+            size = self._path.stat().st_size
+            lines = [str(size), _digest(self._path, size), *self.waiting]
+            self._spool.parent.mkdir(mode=0o700, exist_ok=True)
+            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             part.replace(self._spool)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
 
 
 class Journal:
@@ -105,7 +111,19 @@ def _append(path: Path, lines: Sequence[str], *, safe: bool) -> None:
             raise
 
 
+def _digest(path: Path, size: int) -> str:
+    """Of the beginning of a file, by which its own spool knows it."""
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(size)).hexdigest()
+
+
 def _spool(path: Path) -> Path:
-    """Where what a file does not take is kept: another folder, often another disk."""
+    """Where what a file does not take is kept: another folder, often another disk.
+
+    Nobody else can write there, so that nothing of theirs is taken for this search's.
+    """
+    folder = Path(tempfile.gettempdir(), f"occam-{os.getuid()}")
+    if folder.exists() and folder.stat().st_uid != os.getuid():
+        folder = path.resolve().parent
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir(), f"occam-{os.getuid()}-{name}.journal")
+    return folder / f"{name}.journal"

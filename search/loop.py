@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .failures import Streak, may_pass
-from .stopping import was_cut_short
+from .stopping import SEARCH_ENDED, was_cut_short
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
 from .workers import Executor
 
@@ -166,7 +166,7 @@ class _Search:
         if isinstance(self.others, Nobody):
             return False
         while self.asked:  # nobody waits for what this process does not begin
-            self._finish(rejected(self.asked.popleft(), self.end))
+            self._finish(rejected(self.asked.popleft(), f"{SEARCH_ENDED}: {self.end}"))
         on_idle()
         return not self._late() and self.others.busy()
 

@@ -14,6 +14,7 @@ from .references import resolved
 
 Array = np.ndarray[Any, Any]
 Rows = tuple[Array, Array]  # labels and a model's outputs
+Influence = Callable[[Array, Array], Array]  # of each of such rows on the score, up to a constant
 
 
 def _as_they_are(labels: Array, predictions: Array) -> Rows:
@@ -30,8 +31,11 @@ class Metric:
     measure: Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
     standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
     compact: Callable[[Array, Array], Rows] = _as_they_are  # rows in less, of the same score
+    influence: Influence | None = None
+    power: int = 1  # of the errors of which it is the mean: 2 where they are squared
     counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
     needs_classes: bool = False
+    error_is_guessed: bool = False  # nobody has said what its standard error is
 
     @property
     def of_classes(self) -> bool:
@@ -41,6 +45,11 @@ class Metric:
     @property
     def higher_is_better(self) -> bool:
         return self.perfect > self.worst
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1, where 1 is perfect."""
+        return (self.worst, self.perfect) == (0.0, 1.0)
 
     def error(self, score: float) -> float:
         """Distance to a perfect score: what a learning curve drives to zero."""
@@ -77,13 +86,35 @@ def metric(name: str) -> Metric:
     return METRICS[name]
 
 
+def direction(name: str) -> Metric:
+    """What tells which of two scores is better: a function of one's own need not be at hand."""
+    if name in METRICS:
+        return METRICS[name]
+    return Metric(
+        name=name, perfect=1.0, worst=0.0, measure=_unknown, standard_error=_accuracy_error
+    )
+
+
+def _unknown(labels: Array, predictions: Array) -> float:
+    raise InputError("This metric only compares scores.")
+
+
 def _own(name: str) -> Metric:
-    """A function of (labels, predictions) that gives a share from 0 to 1, where more is better."""
+    """A function of (labels, predictions) that gives a share from 0 to 1, where more is better.
+
+    Its attribute `standard_error`, a function of (target, labels), says what moves it by chance.
+    """
     measure = resolved(name, "Metric")
     if not callable(measure):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
+    error = getattr(measure, "standard_error", None)
     return Metric(
-        name=name, perfect=1.0, worst=0.0, measure=measure, standard_error=_accuracy_error
+        name=name,
+        perfect=1.0,
+        worst=0.0,
+        measure=lambda labels, predictions: float(measure(labels, predictions)),
+        standard_error=error or _accuracy_error,
+        error_is_guessed=error is None,
     )
 
 
@@ -108,7 +139,12 @@ def label_indices(labels: Array, predictions: Array) -> Array:
 
 
 def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str:
-    """Which class f1 is of; empty of any other metric."""
+    """Which class f1 is of, or what is taken for granted of a metric; mostly nothing."""
+    if measured.error_is_guessed:
+        return (
+            f"The margin takes {measured.name} for a share of all {len(labels):,} validation rows: "
+            "give the function an attribute `standard_error` of (target, labels) where it is not."
+        )
     if measured.name != "f1":
         return ""
     one_hot = labels.ndim > 1 and labels.shape[-1] > 1 and np.allclose(labels.sum(axis=-1), 1)
@@ -164,14 +200,22 @@ def _residuals(labels: Array, predictions: Array) -> Array:
 
 def _squares(labels: Array, predictions: Array) -> Rows:
     """Of each row the root of its mean square, against nothing."""
-    errors = np.sqrt(np.mean(_residuals(labels, predictions) ** 2, axis=1))
+    errors = np.sqrt(_row_squares(labels, predictions))
     return np.zeros_like(errors), errors
 
 
 def _amounts(labels: Array, predictions: Array) -> Rows:
     """Of each row its mean absolute error, against nothing."""
-    errors = np.mean(np.abs(_residuals(labels, predictions)), axis=1)
+    errors = _row_amounts(labels, predictions)
     return np.zeros_like(errors), errors
+
+
+def _row_squares(labels: Array, predictions: Array) -> Array:
+    return np.asarray(np.mean(_residuals(labels, predictions) ** 2, axis=1))
+
+
+def _row_amounts(labels: Array, predictions: Array) -> Array:
+    return np.asarray(np.mean(np.abs(_residuals(labels, predictions)), axis=1))
 
 
 def _mse(labels: Array, predictions: Array) -> float:
@@ -186,6 +230,25 @@ def _r2(labels: Array, predictions: Array) -> float:
     labels = np.asarray(labels, dtype=float).reshape(len(labels), -1)
     spread = float(np.mean((labels - labels.mean(axis=0)) ** 2))
     return 1.0 - _mse(labels, predictions) / spread if spread > 0 else -math.inf
+
+
+def _rmse(labels: Array, predictions: Array) -> float:
+    return math.sqrt(_mse(labels, predictions))
+
+
+def _rmse_influence(labels: Array, predictions: Array) -> Array:
+    """Delta method: a square root moves by half of what is under it moves, in parts of itself."""
+    squares = _row_squares(labels, predictions)
+    return squares / (2 * math.sqrt(squares.mean()) or 1.0)
+
+
+def _r2_influence(labels: Array, predictions: Array) -> Array:
+    """Delta method on 1 - (mean of squared errors) / (mean of squared distances to the mean)."""
+    squares = _row_squares(labels, predictions)
+    labels = np.asarray(labels, dtype=float).reshape(len(labels), -1)
+    distances = np.mean((labels - labels.mean(axis=0)) ** 2, axis=1)
+    spread = distances.mean() or 1.0
+    return np.asarray(distances * squares.mean() / spread**2 - squares / spread)
 
 
 def _accuracy_error(target: float, labels: Array) -> float:
@@ -281,13 +344,22 @@ METRICS = {
             standard_error=_auc_error,
             needs_classes=True,
         ),
-        Metric(name="r2", perfect=1.0, worst=-math.inf, measure=_r2, standard_error=_r2_error),
+        Metric(
+            name="r2",
+            perfect=1.0,
+            worst=-math.inf,
+            measure=_r2,
+            influence=_r2_influence,
+            power=2,
+            standard_error=_r2_error,
+        ),
         Metric(
             name="mae",
             perfect=0.0,
             worst=math.inf,
             measure=_mae,
             compact=_amounts,
+            influence=_row_amounts,
             standard_error=_mae_error,
         ),
         Metric(
@@ -296,14 +368,17 @@ METRICS = {
             worst=math.inf,
             measure=_mse,
             compact=_squares,
+            influence=_row_squares,
+            power=2,
             standard_error=_mse_error,
         ),
         Metric(
             name="rmse",
             perfect=0.0,
             worst=math.inf,
-            measure=lambda labels, predictions: math.sqrt(_mse(labels, predictions)),
+            measure=_rmse,
             compact=_squares,
+            influence=_rmse_influence,
             standard_error=_rmse_error,
         ),
     )

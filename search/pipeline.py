@@ -102,6 +102,8 @@ class Pipeline:
         notes: what was found in the data, printed before a search.
         smallest_known: fewest parameters seen to hold the target, for `occam list`.
         chronological: rows are in the order of time, so that the last label is a forecast.
+        groups: of each test row what it belongs to, where rows of one group are alike: the bound at
+            the gate resamples whole groups.
     """
 
     data: Callable[[], Data]
@@ -117,6 +119,7 @@ class Pipeline:
     smallest_known: int | None = None
     notes: tuple[str, ...] = ()
     chronological: bool = False
+    groups: Any = None
 
 
 def load(name: str) -> Pipeline:

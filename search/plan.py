@@ -71,6 +71,7 @@ class Plan:
     prepared: Prepared
     metric: Metric
     search_target: float
+    standard_error: float  # of the metric at the target, on validation rows
     name: str
     depends: Depends
     fit_space: tuple[Any, ...]  # hyperparameters that the space's own `fit` reads
@@ -118,6 +119,7 @@ def plan(settings: Settings) -> Plan:
         prepared=prepared,
         metric=measured,
         search_target=search_target(measured, pipeline.target, labels, settings.margin),
+        standard_error=measured.standard_error(pipeline.target, labels),
         name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
         depends=Depends(space=space, rest=depends),
         fit_space=extra,

@@ -79,6 +79,7 @@ def rollback(uri: str, pipeline: str) -> Promotion:
                 "first champion."
             )
         version = earlier.pop()
+        registry.check_files(f"models:/{pipeline}/{version}", f"version {version}")
         client.set_registered_model_alias(pipeline, CHAMPION, version)
         registry.remember(client, pipeline, earlier)
         if earlier:

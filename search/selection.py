@@ -9,6 +9,9 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from .bounds import bound, clopper_pearson
 from .metrics import Array, Metric, label_indices
 from .trials import FinishedTrial
 
@@ -115,13 +118,17 @@ def gate(
     *,
     metric: Metric,
     target: float,
+    groups: Array | None = None,
     seen: Iterable[TestResult] = (),
     on_open: Callable[[TestResult], None] = lambda result: None,
 ) -> list[TestResult]:
     """Open the test split for the candidates in turn until one holds: the last is the answer.
 
+    Where none of them holds, that is the smallest model of the ladder that was seen to, if any.
+
     Args:
         predict_test: predictions of a candidate on the test inputs; called for no other model.
+        groups: of each test row, where rows of a group are alike.
         seen: earlier results of the same search; these are not opened again, and count.
         on_open: is told at once what each candidate scores that the split is opened for.
     """
@@ -131,72 +138,72 @@ def gate(
         if candidate.number not in results:
             predictions = predict_test(candidate)
             results[candidate.number] = judge(
-                candidate.number, predictions, labels, metric, target, opened=len(results) + 1
+                candidate.number,
+                predictions,
+                labels,
+                metric,
+                target,
+                opened=len(results) + 1,
+                groups=groups,
             )
             on_open(results[candidate.number])
         answer.append(results[candidate.number])
         if answer[-1].verdict is not Verdict.NOT_HELD:
-            break
-    return answer
+            return answer
+    seen_there = (results[rung.number] for rung in ladder.rungs if rung.number in results)
+    held = (result for result in seen_there if result.verdict is not Verdict.NOT_HELD)
+    return [*answer, *islice(held, 1)]
 
 
 def judge(
-    trial: int, predictions: Array, labels: Array, metric: Metric, target: float, *, opened: int
+    trial: int,
+    predictions: Array,
+    labels: Array,
+    metric: Metric,
+    target: float,
+    *,
+    opened: int,
+    groups: Array | None = None,
 ) -> TestResult:
     """The test score of one model with its bound at a confidence shared by all models opened.
 
+    Predictions that are not finite numbers hold nothing.
+
     Args:
         predictions: the model's outputs, a row each: (rows, classes), (rows, 1) or (rows,).
+        groups: of each row, where rows of a group are alike.
     """
-    score = metric.measure(labels, predictions)
-    rows_are_right = metric.counts_rows and label_indices(labels, predictions).size == len(labels)
-    correct = round(score * len(labels)) if rows_are_right else None
-    alpha = (1 - CONFIDENCE) / opened
-    if correct is not None:
-        bound = clopper_pearson(correct, len(labels), alpha)
+    if not np.isfinite(predictions).all():
+        score = pessimistic = _as_bad_as_can_be(metric, labels, predictions)
+        correct = None
     else:
-        bound = bootstrap_bound(metric, labels, predictions, alpha)
+        score = metric.measure(labels, predictions)
+        by_row = metric.counts_rows and label_indices(labels, predictions).size == len(labels)
+        correct = round(score * len(labels)) if by_row else None
+        alpha = (1 - CONFIDENCE) / opened
+        if correct is not None and groups is None:
+            pessimistic = clopper_pearson(correct, len(labels), alpha)
+        else:
+            pessimistic = bound(metric, labels, predictions, alpha, target=target, groups=groups)
     verdict = Verdict.HOLDS if metric.reaches(score, target) else Verdict.NOT_HELD
-    if verdict is Verdict.HOLDS and metric.reaches(bound, target):
+    if verdict is Verdict.HOLDS and metric.reaches(pessimistic, target):
         verdict = Verdict.CERTIFIED
     return TestResult(
         trial=trial,
         score=score,
         correct=correct,
         rows=len(labels),
-        lower_bound=bound,
+        lower_bound=pessimistic,
         opened=opened,
         verdict=verdict,
     )
 
 
-def clopper_pearson(correct: int, rows: int, alpha: float) -> float:
-    """One-sided lower confidence bound of a proportion (Clopper and Pearson, Biometrika 26, 1934).
-
-    BetaInv(alpha; k, n - k + 1), and 0 where none is correct.
-    """
-    from scipy.stats import beta
-
-    return float(beta.ppf(alpha, correct, rows - correct + 1)) if correct else 0.0
-
-
-def bootstrap_bound(metric: Metric, labels: Array, predictions: Array, alpha: float) -> float:
-    """One-sided percentile bootstrap bound of any metric, over 2,000 resamplings of the rows."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    labels, predictions = metric.compact(labels, predictions)
-    draws = []
-    for _ in range(2000):
-        rows = rng.integers(0, len(labels), len(labels))
-        draws.append(_measure_or_worst(metric, labels[rows], predictions[rows]))
-    return float(np.quantile(draws, alpha if metric.higher_is_better else 1 - alpha))
-
-
-def _measure_or_worst(metric: Metric, labels: Array, predictions: Array) -> float:
-    """A resampling of one class only cannot be scored by some metrics: it counts against us."""
-    score = metric.measure(labels, predictions)
-    return score if math.isfinite(score) else metric.worst
+def _as_bad_as_can_be(metric: Metric, labels: Array, predictions: Array) -> float:
+    """A number that JSON can hold."""
+    if math.isfinite(metric.worst):
+        return metric.worst
+    return metric.measure(labels, np.full(predictions.shape, np.finfo("float32").max))
 
 
 def _score(trial: FinishedTrial) -> float:

@@ -29,7 +29,8 @@ class Stop(Enum):
     OUT_OF_EPOCHS = "the search's epochs were spent"
 
 
-CUT_SHORT = (Stop.OUT_OF_TIME.value, Stop.OUT_OF_EPOCHS.value)
+SEARCH_ENDED = "the search ended"
+CUT_SHORT = (Stop.OUT_OF_TIME.value, Stop.OUT_OF_EPOCHS.value, SEARCH_ENDED)
 
 
 def was_cut_short(reason: str) -> bool:
@@ -43,7 +44,8 @@ class Stops:
 
     Args:
         trained: of these epochs, those that an earlier run has had.
-        exponent: of the optimistic power law by which an error falls, error ~ epochs^-exponent.
+        exponent: of the optimistic power law by which an error falls, error ~ epochs^-exponent;
+            what is the mean of squared errors falls by the square of it.
     """
 
     metric: Metric
@@ -80,7 +82,7 @@ class Stops:
         """
         error = _present([self.metric.error(score) for score in scores])
         progress = min((self.trained + len(scores)) / self.epochs, 1.0)
-        future = error * math.pow(progress, self.exponent)
+        future = error * math.pow(progress, self.exponent * self.metric.power)
         return self.metric.perfect - future if self.metric.higher_is_better else future
 
     def _reaches(self, score: float) -> bool:
@@ -115,7 +117,8 @@ def calibrated(
         errors = [metric.error(score) for score in curve]
         first, last = _present(errors[:GRACE]), _present(errors)
         if len(errors) >= 2 * GRACE and math.isfinite(first) and last > 0:
-            fallen.append(math.log(max(first, last) / last) / math.log(len(errors) / GRACE))
+            times = math.log(max(first, last) / last) / math.log(len(errors) / GRACE)
+            fallen.append(times / metric.power)
     if len(fallen) < 2:
         return default
     steep = quantiles(fallen, n=10, method="inclusive")[-1]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .champions import registry
 from .errors import InputError, first_line, redacted
-from .metrics import metric
+from .metrics import direction
 from .runs import child_runs, description, outcome, provenance
 from .runs.child_runs import MODEL, ChildRun, child_run, key, text
 from .runs.experiments import experiment
@@ -178,7 +178,7 @@ class Tracker:
                 transform=transform,
                 sample=sample,
                 classes=classes,
-                classifier=metric(parent.data.tags["metric"]).needs_classes,
+                classifier=direction(parent.data.tags["metric"]).needs_classes,
             )
             self._client.set_tag(run_id, MODEL, uri)
         return uri
@@ -218,6 +218,18 @@ class Tracker:
             for tag in (ACTIVE, CONCLUDED):
                 self._client.set_tag(self.run_id, tag, time_of_answer)
             self._client.set_terminated(self.run_id)
+
+    def opened_elsewhere(self, data: str) -> int:
+        """Models of other searches of this pipeline that have seen the same test rows.
+
+        Args:
+            data: fingerprint of all rows.
+        """
+        condition = f"params.data = {quoted(data)} AND tags.`{outcome.OPENED}` LIKE '%'"
+        with reaching(self.uri):
+            runs = self._client.search_runs([self.experiment_id], condition)
+        others = (run for run in runs if run.info.run_id != self.run_id)
+        return sum(int(run.data.tags[outcome.OPENED]) for run in others)
 
     def interrupt(self) -> None:
         """Record that the search was cut off; it can go on later."""

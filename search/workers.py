@@ -96,8 +96,12 @@ class Recipe:
     trainer: str
     deadline: float
 
-    def executor(self) -> Executor:
-        """Load the pipeline and its data: what trains in this process from now on."""
+    def executor(self, tell: Callable[[int], None] = lambda epochs: None) -> Executor:
+        """Load the pipeline and its data: what trains in this process from now on.
+
+        Args:
+            tell: called with the epochs that a trial has trained, after each.
+        """
         from .backend import import_keras
         from .devices import limit_memory
 
@@ -110,7 +114,12 @@ class Recipe:
         pipeline = replace(load(self.source), target=self.target, metric=self.metric)
         task = Task(pipeline=pipeline, search_target=self.search_target, models=self.models)
         data = without_test(prepare(pipeline).data)
-        return local(task, data, self.trainer, lambda epochs, score: time.time() > self.deadline)
+
+        def on_epoch(epochs: int, score: float) -> bool:
+            tell(epochs)
+            return time.time() > self.deadline
+
+        return local(task, data, self.trainer, on_epoch)
 
 
 def ended(executor: Executor, trials: Iterable[Trial]) -> Iterator[FinishedTrial]:
@@ -136,7 +145,12 @@ class WorkerDied(Exception):
 
 
 class Worker(Protocol):
-    """A process that trains what it is sent, here or on another machine."""
+    """A process that trains what it is sent, here or on another machine.
+
+    `epochs` are those of the trial that it is at, as far as it tells.
+    """
+
+    epochs: int
 
     def send(self, trials: Sequence[Trial]) -> None: ...
 
@@ -266,7 +280,7 @@ class Pool:
                     "Give fewer --workers, or free memory; what finished is kept."
                 )
         for trial, future in slot.running.values():
-            future.set_result(failed(trial, reason))
+            future.set_result(failed(trial, reason, epochs=slot.worker.epochs))
         self._replace(slot)
 
     def _replace(self, slot: _Slot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,19 +36,19 @@ class Doing:
     models: Path = Path()
     broken: str = ""
 
-    def executor(self) -> _Executor:
+    def executor(self, tell: Callable[[int], None] = lambda epochs: None) -> _Executor:
         if self.broken == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.broken:
             raise ValueError(self.broken)
-        return _Executor(self.models)
+        return _Executor(self.models, tell)
 
 
 class _Executor:
     size = batch = 1
 
-    def __init__(self, models: Path) -> None:
-        self.models = models
+    def __init__(self, models: Path, tell: Callable[[int], None]) -> None:
+        self.models, self.tell = models, tell
 
     def submit(self, trial: Trial) -> Future[FinishedTrial]:
         future: Future[FinishedTrial] = Future()
@@ -66,7 +66,9 @@ class _Executor:
             os.kill(os.getpid(), signal.SIGKILL)
         if do == "crash":
             os.abort()
-        if do == "hang":
+        for epochs in range(do.count("epoch")):
+            self.tell(epochs + 1)
+        if "hang" in do:
             time.sleep(600)
         if do == "memory":
             return failed(trial, "MemoryError: Unable to allocate 9 GiB")

@@ -27,3 +27,23 @@ def test_the_next_process_delivers_what_a_killed_one_could_not(tmp_path):
     with path.open("ab") as file:
         file.write(b'{"number": 9')  # by half
     assert [event["number"] for event in Journal(path).read()] == [0, 1]
+
+
+def test_what_another_file_has_left_is_not_taken_for_ones_own(tmp_path):
+    path = tmp_path / "search.journal"
+    journal = Journal(path)
+    journal.append({"number": 0, "text": "longer than what is to be kept elsewhere" * 4})
+    with full(path):
+        journal.append({"number": 1})
+    path.write_text('{"number": 7}\n{"number": 8}\n')  # another search, under the same name
+    assert [event["number"] for event in Journal(path).read()] == [7, 8]
+
+
+def test_a_spool_that_does_not_fit_either_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    journal = Journal(tmp_path / "search.journal")
+    journal.append({"number": 0})
+    with full(tmp_path / "search.journal", room=4):
+        journal.append({"number": 1})
+    assert list((tmp_path / "tmp").rglob("*.*")) == []

@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import keras
 import numpy as np
@@ -512,3 +514,32 @@ def test_two_that_promote_at_once_leave_one_consistent_champion(search, uri, pip
     if history:
         previous = client.get_model_version_by_alias(pipeline, "previous")
         assert str(previous.version) == history[-1]
+
+
+def test_a_metric_of_ones_own_need_not_be_there_to_promote_again(uri, pipeline, search):
+    first = search(784, 0.96, metric="not_here:score")
+    promote(uri, pipeline)
+    second = search(300, 0.96, metric="not_here:score")
+    assert promote(uri, pipeline).version == "2"
+    assert first.run_id != second.run_id
+
+
+def test_a_model_whose_files_are_gone_is_not_promoted(uri, pipeline, search):
+    search(784, 0.96)
+    promote(uri, pipeline)
+    tracker = search(300, 0.97)
+    run = connect(uri).get_run(tracker.run_ids()[0])
+    logged = connect(uri).get_logged_model(run.data.tags["occam.model_uri"].rpartition("/")[2])
+    place = Path(url2pathname(urlparse(logged.artifact_location).path))
+    place.rename(place.with_name("elsewhere"))
+    with pytest.raises(InputError, match="The files of the model of trial 0 are gone"):
+        promote(uri, pipeline)
+    assert aliases(uri, pipeline)["champion"] == "1"
+    place.with_name("elsewhere").rename(place)
+    assert promote(uri, pipeline).version == "2"
+
+
+def test_the_test_rows_that_other_searches_have_used_are_counted(uri, pipeline, search):
+    search()
+    tracker = search()
+    assert tracker.opened_elsewhere("rows of another kind") == 0

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from occam.search.bounds import clopper_pearson
 from occam.search.metrics import METRICS, metric
 from occam.search.selection import (
     Ladder,
     TestResult,
     Verdict,
-    bootstrap_bound,
-    clopper_pearson,
     gate,
     judge,
     rows_to_show,
@@ -180,15 +180,31 @@ def test_a_candidate_that_saw_the_test_before_is_not_shown_it_again():
     assert TestResult.from_record(before.record()) == before
 
 
-def test_a_bootstrap_bound_is_on_the_pessimistic_side():
-    rng = np.random.default_rng(0)
-    labels = rng.normal(size=300)
-    predictions = labels + rng.normal(scale=0.4, size=300)
-    for name in ("r2", "mae", "rmse", "mse"):
-        measured = metric(name)
-        score = measured.measure(labels, predictions)
-        bound = bootstrap_bound(measured, labels, predictions, 0.05)
-        assert measured.error(bound) > measured.error(score)
+def test_what_was_seen_to_hold_is_the_answer_where_no_new_candidate_does():
+    old, *new = (trial(i, size, 0.95) for i, size in enumerate((500, 300, 350, 400)))
+    ladder = Ladder(rungs=(*new, old), candidates=tuple(new))
+    held = judge(0, predictions_with(950, 1000), np.zeros(1000), ACCURACY, 0.9, opened=1)
+    assert held.verdict is Verdict.CERTIFIED
+    results = gate(
+        ladder,
+        lambda candidate: predictions_with(880, 1000),
+        np.zeros(1000),
+        metric=ACCURACY,
+        target=0.9,
+        seen=[held],
+    )
+    assert [each.trial for each in results] == [1, 2, 3, 0]
+    assert results[-1] == held
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_predictions_that_are_no_numbers_hold_nothing(name):
+    labels = np.zeros(50) if name == "accuracy" else np.arange(50) % 2
+    predictions = np.full((50, 1), np.nan)
+    measured = metric(name)
+    result = judge(0, predictions, labels, measured, 0.5, opened=1)
+    assert result.verdict is Verdict.NOT_HELD
+    assert json.loads(json.dumps(result.record(), allow_nan=False))["score"] == result.score
 
 
 @pytest.mark.parametrize(

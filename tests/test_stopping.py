@@ -122,3 +122,14 @@ def test_a_slow_search_gives_its_runs_more_time():
     )
     assert patient.decide(run) is None
     assert strict.decide(run) is Stop.CANNOT_REACH
+
+
+@given(st.lists(st.floats(0.01, 3.0), min_size=1, max_size=40), st.floats(0.1, 2.0))
+def test_a_goal_is_the_same_squared_or_not(errors, target):
+    plain, squared = stops(target, name="rmse"), stops(target**2, name="mse")
+    if len(errors) >= GRACE:
+        alike = [errors[-1]] * 3  # where means of errors and of their squares are the same
+        future = plain.best_future([*errors[:-3], *alike])
+        assert squared.best_future([each**2 for each in [*errors[:-3], *alike]]) == pytest.approx(
+            future**2
+        )

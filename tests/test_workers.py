@@ -208,3 +208,11 @@ def test_a_gpu_is_shared_by_as_many_as_are_on_it():
     assert devices.share(2, ["0", "1"], None) == 1
     assert devices.share(1, ["0"], 4) == 0.25
     assert devices.share(4, [], None) == 0
+
+
+def test_the_epochs_of_a_trial_that_was_ended_are_counted(pool):
+    one = pool(1, timeout=2.0)
+    run(one, trial(0))
+    ended = run(one, trial(1, "epoch epoch epoch hang"))
+    assert ended[0].error == "it took longer than --trial-timeout 2 s"
+    assert ended[0].epochs == 3

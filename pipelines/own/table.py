@@ -72,6 +72,7 @@ def table(
             *_why(measured, metric),
         ),
         chronological=time is not None,
+        groups=cells[group].astype(str).to_numpy()[rows[2]] if group else None,
     )
 
 

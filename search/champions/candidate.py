@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError, OccamError
 from ..figures import figure
-from ..metrics import metric
+from ..metrics import direction
 from ..runs.child_runs import MODEL, TRIAL
 from ..runs.store import SEARCH, last_search, mlflow, summary
 from . import registry
@@ -47,12 +47,13 @@ class Candidate:
         return f"trial {self.trial}, {self.parameter_count:,} parameters, {test}"
 
     def check_logged(self) -> None:
-        """Raises InputError where MLflow has only the record of this trial, not its model."""
+        """Raises InputError where MLflow lacks the model of this trial, or its files."""
         if self.model_uri is None:
             raise InputError(
                 f"Trial {self.trial} has no logged model: only trials on the ladder have one, "
                 f"see `occam results {self.pipeline}`."
             )
+        registry.check_files(self.model_uri, f"trial {self.trial}")
 
     def tags(self) -> dict[str, str]:
         """What the registry keeps beside the version."""
@@ -107,7 +108,7 @@ def not_better(
         return f"the present version has no {', '.join(missing)} to be compared with."
     if champion["metric"] != candidate.metric:
         return f"the present version was measured by {champion['metric']}, not {candidate.metric}."
-    measured = metric(candidate.metric)
+    measured = direction(candidate.metric)
     new = candidate.test_score
     old, target = float(champion["test_score"]), float(champion["target"])
     count, old_count = candidate.parameter_count, int(champion["parameter_count"])
@@ -129,7 +130,7 @@ def not_better(
 
 def spare(candidate: Candidate, champion: Mapping[str, str]) -> float:
     """By how much the champion is better than the target: what a smaller model may lose."""
-    measured = metric(candidate.metric)
+    measured = direction(candidate.metric)
     return max(
         measured.error(candidate.target) - measured.error(float(champion["test_score"])), 0.0
     )

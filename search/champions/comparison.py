@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..bounds import clopper_pearson
 from ..figures import figure
 from ..metrics import Array, Metric, Rows
-from ..selection import CONFIDENCE, clopper_pearson
+from ..selection import CONFIDENCE
 from .held_out import HeldOut
 
 ALPHA = 1 - CONFIDENCE

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from ..errors import InputError
 from ..figures import figure
-from ..runs.store import mlflow, quoted
+from ..runs.store import FAILURES, mlflow, quoted
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 STACK = "occam.champions"  # versions that were champion before, oldest first: the way back
@@ -30,6 +31,28 @@ def version_at(client: mlflow.MlflowClient, name: str, alias: str) -> Any | None
         if error.error_code in ABSENT:
             return None
         raise
+
+
+def check_files(uri: str, what: str) -> None:
+    """Refuse a model whose files are gone: what would serve it could not load it.
+
+    Args:
+        uri: "models:/..." of the model.
+        what: it is the model of, for the message.
+    """
+    try:
+        files = mlflow.artifacts.list_artifacts(uri)
+    except FAILURES as error:
+        raise _gone(what, uri) from error
+    if not files:
+        raise _gone(what, uri)
+
+
+def _gone(what: str, uri: str) -> InputError:
+    return InputError(
+        f"The files of the model of {what} are gone from MLflow's store ({uri}): bring them back, "
+        "or take another model."
+    )
 
 
 def champion(client: mlflow.MlflowClient, name: str) -> dict[str, Any] | None:

@@ -39,6 +39,7 @@ class Process:
     """One spawned process; it ends by itself when this one is gone."""
 
     def __init__(self, recipe: Recipe, environment: Mapping[str, str]) -> None:
+        self.epochs = 0
         self.news, theirs = _spawn.Pipe()
         self._process = _spawn.Process(target=_serve, args=(theirs, recipe, environment))
         self._process.start()
@@ -53,7 +54,10 @@ class Process:
         alive = True
         try:
             while self.news.poll():
-                heard.append(_understood(self.news.recv()))
+                message = _understood(self.news.recv())
+                self.epochs = message if isinstance(message, int) else 0
+                if not isinstance(message, int):
+                    heard.append(message)
         except (EOFError, OSError):
             alive = False
         if heard or (alive and self._process.exitcode is None):  # it is heard out first
@@ -70,10 +74,10 @@ class Process:
         self.news.close()
 
 
-def _understood(message: Any) -> FinishedTrial | None:
+def _understood(message: Any) -> FinishedTrial | int | None:
     if isinstance(message, str):
         raise OccamError(f"Workers cannot start: {message}")
-    return message if isinstance(message, FinishedTrial) else None
+    return message if isinstance(message, FinishedTrial | int) else None
 
 
 def _how(code: int | None) -> str:
@@ -93,7 +97,7 @@ def _serve(parent: connection.Connection, recipe: Recipe, environment: Mapping[s
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(environment)
     try:
-        executor = recipe.executor()
+        executor = recipe.executor(tell=parent.send)
     except Exception as error:
         parent.send(in_one_line(error))
         return

@@ -65,6 +65,8 @@ class Actors:
 class Actor:
     """One actor as this process sees it: at most one call to it is under way."""
 
+    epochs = 0  # it says nothing while it trains
+
     def __init__(self, ray: Any, handle: Any, models: Path) -> None:
         self._ray, self._handle, self._models = ray, handle, models
         self.pending: Any = handle.prepare.remote()

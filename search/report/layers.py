@@ -12,8 +12,16 @@ SETTINGS = ("units", "filters", "kernel_size", "strides", "activation", "rate", 
 
 
 def layers(model: keras.Model) -> list[dict[str, Any]]:
-    """Name, type, output shape, settings and parameters; those of nested models one by one."""
-    return [_row(layer) for layer in _leaves(model)]
+    """Name, type, output shape, settings and parameters; those of nested models one by one.
+
+    A layer that is used twice is there once; weights of the model's own come last.
+    """
+    rows = [_row(layer) for layer in {id(each): each for each in _leaves(model)}.values()]
+    own = int(model.count_params()) - sum(row["parameters"] for row in rows)
+    if own > 0:
+        kind = type(model).__name__
+        rows.append({"name": "", "type": kind, "output": "", "settings": "", "parameters": own})
+    return rows
 
 
 def _leaves(model: Any) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.pictures import drawn_images, side
+from ..metrics import class_indices, label_indices
 
 if TYPE_CHECKING:
     from ..champions.held_out import HeldOut
@@ -40,6 +41,8 @@ def predictions(
 
 
 def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str, Any] | None:
+    if predicted.ndim > 1 and predicted.shape[-1] > 1 and predicted.dtype.kind == "f":  # of AUC
+        labels, predicted = label_indices(labels, predicted), class_indices(predicted)
     if predicted.dtype.kind == "f":  # probabilities of class 1
         labels, predicted = labels.reshape(-1), predicted.reshape(-1) > 0.5
     labels, predicted = labels.astype(int), predicted.astype(int)

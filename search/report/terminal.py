@@ -87,6 +87,8 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
             "More trials, a larger --margin or more data may help; the registry refuses it.",
         ]
     found = [spent, f"{what}: {test['verdict']} {summary['target']:g}."]
+    if before := words.seen_before(summary):
+        found.append(before)
     if selected["model_uri"] is None:  # MLflow does not have it
         return found
     following = f"`make promote PIPELINE={name}` to make it the champion."
@@ -95,7 +97,7 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
 
 def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
     """Why nothing was selected: how far the best came, and what chance could have done."""
-    from ..metrics import metric
+    from ..metrics import direction
 
     lines = [f"No model reached the search target: {summary['metric']} {_bar(summary)}."]
     rows, margin = summary["rows"]["validation"], summary["margin"]
@@ -105,13 +107,13 @@ def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
         f"The best was trial {best.number}: {figure(best.score)} with "
         f"{best.parameter_count:,} parameters."
     )
-    if margin and metric(summary["metric"]).reaches(best.score, summary["target"]):
-        asked = abs(summary["search_target"] - summary["target"]) / margin
-        beyond = abs(best.score - summary["target"]) / asked if asked else 0.0
+    if margin and direction(summary["metric"]).reaches(best.score, summary["target"]):
+        error = summary["standard_error"]
+        beyond = abs(best.score - summary["target"]) / error if error else 0.0
         return [
             *lines,
             f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not {margin:g}: "
-            f"on {rows:,} validation rows one is {figure(asked)}, and chance alone may lift a "
+            f"on {rows:,} validation rows one is {figure(error)}, and chance alone may lift a "
             "worse model so far.",
             "More validation rows, a lower --target or, at that risk, a lower --margin would help.",
         ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..figures import figure
-from ..metrics import metric
+from ..metrics import direction
 
 Values = Mapping[str, Any]
 
@@ -22,11 +22,24 @@ def claim(summary: Values) -> str:
     test = selected["test"]
     bound = "at least" if higher(summary) else "at most"
     right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
+    before = seen_before(summary)
     return (
         f"Trial {selected['trial']}: validation {figure(selected['validation'])}, "
-        f"**test {figure(test['score'])}** on {test['rows']:,} untouched rows{right}; {bound} "
-        f"{figure(test['lower_bound'])} with 95 % confidence. Verdict: **{test['verdict']}** "
-        f"({test['opened']} opened)."
+        f"**test {figure(test['score'])}** on {test['rows']:,}{'' if before else ' untouched'} "
+        f"rows{right}; {bound} {figure(test['lower_bound'])} with 95 % confidence. Verdict: "
+        f"**{test['verdict']}** ({test['opened']} opened).{f' {before}' if before else ''}"
+    )
+
+
+def seen_before(summary: Values) -> str:
+    """How far other searches have used the test rows up; empty where they have not."""
+    count = summary.get("opened_before", 0)
+    if not count:
+        return ""
+    models = "1 model" if count == 1 else f"{count:,} models"
+    return (
+        f"{models} of other searches saw these test rows before: the more there are, the likelier "
+        "one of them holds by luck."
     )
 
 
@@ -65,11 +78,8 @@ def times(other: int, count: int, name: str) -> str:
 
 
 def higher(summary: Values) -> bool:
-    """Whether more is better; a metric that cannot be loaded here goes by its target."""
-    try:
-        return metric(summary["metric"]).higher_is_better
-    except Exception:  # a function of the user's own, in a folder that is not here
-        return bool(summary["search_target"] >= summary["target"])
+    """Whether more is better."""
+    return direction(summary["metric"]).higher_is_better
 
 
 def spent(summary: Values) -> str:

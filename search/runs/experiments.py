@@ -26,7 +26,12 @@ def experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entit
         "mlflow.experiment.primaryMetric.name": "parameter_count",
         "mlflow.experiment.primaryMetric.greaterIsBetter": "false",
     }
-    identity = client.create_experiment(name, artifact_location=place, tags=tags)
+    try:
+        identity = client.create_experiment(name, artifact_location=place, tags=tags)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another search was a moment faster
+            raise
+        return client.get_experiment_by_name(name)
     return client.get_experiment(identity)
 
 

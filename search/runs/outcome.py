@@ -14,6 +14,8 @@ from .store import SUMMARY, mlflow
 
 Summary = Mapping[str, Any]
 
+OPENED = "occam.opened"  # the tag that counts the models of a search that saw the test split
+
 
 def keep(client: mlflow.MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
     """Keep files among the artifacts of a run."""
@@ -42,6 +44,7 @@ def record(
     for model in _opened(summary):
         _mark(client, model, selected=model is selected)
     tags = {
+        OPENED: str(len(_opened(summary))),
         "verdict": selected["test"]["verdict"] if selected else "none",
         "mlflow.note.content": description.markdown(summary, found),
     }

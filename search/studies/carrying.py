@@ -105,7 +105,8 @@ def _moved(finished: FinishedTrial, fresh: Path, folder: Path) -> FinishedTrial:
     """With its model in the new study's folder, under the name that it will have."""
     if finished.model_path is None:
         return finished
-    name = f"carried-{finished.number}.keras"
+    kind = ".weights.h5" if finished.model_path.endswith(".weights.h5") else ".keras"
+    name = f"carried-{finished.number}{kind}"
     models = fresh / "models"
     models.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(finished.model_path, models / name)

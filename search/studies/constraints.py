@@ -7,6 +7,7 @@ import math
 import optuna
 
 from ..shortfall import LEAST
+from ..stopping import was_cut_short
 from ..trials import RECORD, FinishedTrial, TrialState
 
 BUILD_FAILED = 1.0  # its distance to the target, in units of the metric, where none was measured
@@ -26,6 +27,9 @@ def tell(
         missing: distance to the search target; None: nothing is known.
         constrained: whether the sampler reads constraints; else the value says it all.
     """
+    if finished.score is None and was_cut_short(finished.reason):  # nothing is known of it
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return
     value = math.log10(max(finished.parameter_count, 1))
     violation = _violation(study, finished, missing)
     if not constrained:

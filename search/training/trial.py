@@ -31,7 +31,13 @@ def run_trial(
     task: Task, trial: Trial, data: Data, on_epoch: OnEpoch | None = None
 ) -> FinishedTrial:
     """Train a trial; a failure is a value too."""
-    started = time.perf_counter()
+    started, trained = time.perf_counter(), 0
+
+    def count(epochs: int, score: float) -> bool:
+        nonlocal trained
+        trained = epochs
+        return on_epoch is not None and on_epoch(epochs, score)
+
     try:
         run = fit(
             task.pipeline,
@@ -41,14 +47,14 @@ def run_trial(
             epochs=trial.epochs,
             seed=trial.seed,
             stops=stops_of(task, trial),
-            on_epoch=on_epoch,
+            on_epoch=count,
             initial_epoch=trial.initial_epoch,
             initial_weights=trial.initial_weights,
             parent=trial.parent,
         )
         finished = conclude(task, trial, run)
     except Exception as error:
-        finished = failed(trial, in_one_line(error))
+        finished = failed(trial, in_one_line(error), epochs=trained)
     release()
     return replace(finished, seconds=time.perf_counter() - started)
 
@@ -70,18 +76,21 @@ def conclude(task: Task, trial: Trial, run: Run) -> FinishedTrial:
     if trial.weights_path is not None:
         _save(run, Path(trial.weights_path))
     ended = _ended(trial, run, stops)
-    if not _reached(run, stops):
+    if not _reached(run, stops, trial):
         return ended
     path = task.models / f"trial-{trial.number}.keras"
     return replace(ended, reached=True, model_path=_save_model(run, path))
 
 
-def _reached(run: Run, stops: Stops) -> bool:
-    """A run that stopped itself says so; one that went its whole way is judged by how it ended."""
+def _reached(run: Run, stops: Stops, trial: Trial) -> bool:
+    """A run that stopped itself says so; one that went its whole way is judged by how it ended.
+
+    One epoch is enough where the pipeline trains no more, not where the budget ended then.
+    """
     if run.stop is not None:
         return run.stop is Stop.REACHED
     scores = run.history["score"]
-    if len(scores) > 1:
+    if len(scores) > 1 or trial.cut_short:
         return stops.reached(scores)
     return stops.metric.reaches(final_score(scores), stops.search_target)
 
@@ -90,7 +99,7 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
     if run.stop is Stop.NOT_FINITE:
         return failed(trial, f"{run.stop.value}, in epoch {run.epochs}", epochs=run.epochs)
     scores, stop = run.history["score"], run.stop
-    if stop is None and trial.cut_short:
+    if stop is None and trial.cut_short and not _reached(run, stops, trial):
         stop = Stop.OUT_OF_EPOCHS
     early = stop not in (None, Stop.REACHED)
     return finish(

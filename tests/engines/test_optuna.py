@@ -13,6 +13,7 @@ from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.samplers import names
+from occam.search.stopping import Stop
 from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, rejected
 
 INPUTS = np.zeros((4, 6), dtype="float32")
@@ -211,3 +212,14 @@ def test_values_are_remembered_with_the_search(tmp_path):
     engine(tmp_path).remember("note", {"opened": [1, 2]})
     assert engine(tmp_path).recall("note") == {"opened": [1, 2]}
     assert engine(tmp_path).recall("nothing", 3) == 3
+
+
+def test_a_trial_for_which_there_was_no_time_says_nothing_of_its_configuration(tmp_path):
+    searching = engine(tmp_path)
+    first, second = searching.ask(2)
+    searching.tell(outcome(first))
+    searching.tell(rejected(second, Stop.OUT_OF_TIME.value))
+    late = searching._study.trials[second.number]
+    assert late.state is optuna.trial.TrialState.FAIL
+    assert late.constraints == {}
+    assert [each.state.value for each in searching.finished] == ["COMPLETE", "REJECTED"]

@@ -60,3 +60,33 @@ def test_layers_are_listed_with_their_parameters():
         ("Dropout", "3", 0),
     ]
     assert rows[0]["settings"] == "units 3, activation relu"
+
+
+def test_one_hot_labels_of_an_auc_are_counted_by_the_row():
+    labels = np.eye(3)[[0, 1, 2, 2]]
+    outputs = np.eye(3)[[0, 1, 2, 1]] * 0.8 + 0.05
+    rows = HeldOut.of("s", labels, outputs, metric("auc"))
+    found = predictions(rows, np.zeros((1, 4)), metric("auc"), ("cat", "dog", "cow"))
+    assert found["counts"] == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+
+
+def test_the_parameters_of_the_layers_add_up():
+    import keras
+
+    shared = keras.layers.Dense(4)
+    inner = keras.Sequential([keras.Input((4,)), shared])
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, inner(shared(inputs)))
+    assert sum(row["parameters"] for row in layers(model)) == model.count_params() == 20
+
+    class Scaled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.scale = keras.layers.Dense(2), self.add_weight(shape=(3,))
+
+        def call(self, inputs):
+            return self.dense(inputs) * self.scale[0]
+
+    scaled = Scaled()
+    scaled(np.zeros((1, 4)))
+    assert [row["parameters"] for row in layers(scaled)] == [10, 3]

@@ -12,7 +12,7 @@ from occam.search.engines import optuna as optuna_engine
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.studies import carrying
-from occam.search.studies.carrying import Depends, carry_over, depends
+from occam.search.studies.carrying import Depends, _moved, carry_over, depends
 from occam.search.trials import FinishedTrial, Trial, TrialState, finish, rejected
 
 MODULES = {"optuna": optuna_engine, "keras-tuner": keras_tuner_engine}
@@ -187,3 +187,14 @@ def test_two_studies_set_aside_in_one_second_keep_apart(tmp_path):
         (tmp_path / "study").mkdir()
         places.add(carrying.set_aside(tmp_path / "study"))
     assert len(places) == 3
+
+
+def test_a_model_that_is_weights_alone_keeps_its_kind(folder):
+    models = folder / "models"
+    models.mkdir(parents=True)
+    path = models / "trial-0.weights.h5"
+    path.write_text("weights")
+    trial = maker("optuna", WIDE)(folder.with_name("other")).ask(1)[0]
+    done = finish(trial, TrialState.COMPLETE, reached=True, score=1.0, model_path=str(path))
+    moved = _moved(done, folder.with_name("fresh"), folder)
+    assert moved.model_path == str(models / "carried-0.weights.h5")

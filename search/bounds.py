@@ -1,0 +1,106 @@
+"""One-sided confidence bounds of a test score, on its pessimistic side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .metrics import Array, Influence, Metric
+
+DRAWS = 2000  # resamplings of a bootstrap
+
+
+def clopper_pearson(correct: float, rows: float, alpha: float) -> float:
+    """Lower bound of a proportion (Clopper and Pearson, Biometrika 26, 1934).
+
+    BetaInv(alpha; k, n - k + 1), and 0 where none is correct. Neither number need be whole: a
+    share may be worth as many rows as its standard error says.
+    """
+    from scipy.stats import beta
+
+    return float(beta.ppf(alpha, correct, rows - correct + 1)) if correct > 0 else 0.0
+
+
+def bound(
+    metric: Metric,
+    labels: Array,
+    predictions: Array,
+    alpha: float,
+    *,
+    target: float,
+    groups: Array | None = None,
+) -> float:
+    """Of any metric that counts no rows: by resampling, and for a share no better than one's.
+
+    A resampling of few rows that are all right says nothing of the next one. So a share, such as
+    balanced accuracy, is given no better bound than Clopper and Pearson's on as many rows as its
+    standard error at the target stands for; one of which that is not known, none at all then.
+
+    Args:
+        groups: of each row, where rows of a group are alike; whole groups are resampled then.
+    """
+    if metric.influence is not None and groups is None:
+        return _studentized(metric, metric.influence, labels, predictions, alpha)
+    draws = list(_draws(metric, labels, predictions, groups))
+    percentile = float(np.quantile(draws, alpha if metric.higher_is_better else 1 - alpha))
+    if not metric.is_share:
+        return percentile
+    if metric.error_is_guessed and min(draws) == max(draws):
+        return metric.worst
+    score, error = metric.measure(labels, predictions), metric.standard_error(target, labels)
+    rows = target * (1 - target) / error**2 if error > 0 else len(labels)
+    if groups is not None and min(draws) == max(draws):
+        rows = min(rows, len(np.unique(groups)))
+    return min(percentile, clopper_pearson(score * rows, rows, alpha))
+
+
+def _draws(
+    metric: Metric, labels: Array, predictions: Array, groups: Array | None
+) -> Iterator[float]:
+    """The score of each resampling; one that cannot be scored, as of one class only, the worst."""
+    rng = np.random.default_rng(0)
+    labels, predictions = metric.compact(labels, predictions)
+    members = None if groups is None else _members(groups)
+    for _ in range(DRAWS):
+        if members is None:
+            rows = rng.integers(0, len(labels), len(labels))
+        else:
+            rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        score = metric.measure(labels[rows], predictions[rows])
+        yield score if math.isfinite(score) else metric.worst
+
+
+def _members(groups: Array) -> list[Array]:
+    """The rows of each group."""
+    order = np.argsort(groups, kind="stable")
+    _, starts = np.unique(groups[order], return_index=True)
+    return np.split(order, starts[1:])
+
+
+def _studentized(
+    metric: Metric, influence: Influence, labels: Array, predictions: Array, alpha: float
+) -> float:
+    """Bootstrap-t (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 12).
+
+    The percentiles of a mean of skewed errors promise too much on few rows.
+
+    Args:
+        influence: of each row on the score, which says how far chance moves it.
+    """
+    rng = np.random.default_rng(0)
+    labels, predictions = metric.compact(labels, predictions)
+
+    def measured(labels: Array, predictions: Array) -> tuple[float, float]:
+        each = influence(labels, predictions)
+        return metric.measure(labels, predictions), float(np.std(each)) / math.sqrt(len(each))
+
+    score, error = measured(labels, predictions)
+    ratios = []
+    for _ in range(DRAWS):
+        rows = rng.integers(0, len(labels), len(labels))
+        drawn, spread = measured(labels[rows], predictions[rows])
+        ratios.append((drawn - score) / spread if spread > 0 else 0.0)
+    ratio = np.quantile(ratios, 1 - alpha if metric.higher_is_better else alpha)
+    return score - float(ratio) * error

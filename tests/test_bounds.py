@@ -1,0 +1,95 @@
+"""Bounds cover the truth as often as they say, on few rows and skewed ones too."""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from occam.search import bounds
+from occam.search.bounds import bound, clopper_pearson
+from occam.search.metrics import metric
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def fewer_draws(monkeypatch):
+    monkeypatch.setattr(bounds, "DRAWS", 300)
+
+
+def right(rows: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes of as many rows each, and predictions of which a share is right."""
+    labels = np.arange(rows) % 2
+    return labels, np.where(RNG.random(rows) < share, labels, 1 - labels).astype(float)
+
+
+@pytest.mark.parametrize("name", ["r2", "mae", "rmse", "mse"])
+def test_a_bound_of_an_error_is_on_the_pessimistic_side(name):
+    labels = RNG.normal(size=300)
+    predictions = labels + RNG.normal(scale=0.4, size=300)
+    measured = metric(name)
+    score = measured.measure(labels, predictions)
+    found = bound(measured, labels, predictions, 0.05, target=score)
+    assert measured.error(found) > measured.error(score)
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "auc"])
+def test_few_rows_that_are_all_right_certify_no_more_than_as_many_right_answers_do(name):
+    labels, predictions = right(20, 1.0)
+    found = bound(metric(name), labels, predictions, 0.05, target=0.95)
+    assert found <= clopper_pearson(20, 20, 0.05)
+
+
+@pytest.mark.parametrize(("rows", "share", "target"), [(30, 0.94, 0.95), (60, 0.945, 0.95)])
+def test_what_is_below_the_target_is_rarely_certified(rows, share, target):
+    measured = metric("balanced_accuracy")
+    found = [bound(measured, *right(rows, share), 0.05, target=target) for _ in range(100)]
+    assert np.mean(np.array(found) >= target) <= 0.08
+
+
+def test_skewed_errors_are_covered():
+    truth, covered = math.exp(0.5), []
+    for _ in range(120):
+        errors = RNG.lognormal(size=50)
+        found = bound(metric("mae"), np.zeros(50), errors, 0.05, target=truth)
+        covered.append(found >= truth)
+    assert np.mean(covered) >= 0.87  # percentiles of a bootstrap cover 0.83
+
+
+def test_rows_of_a_group_count_as_often_as_they_agree():
+    groups = np.repeat(np.arange(40), 10)
+    labels = np.zeros(400, dtype=int)
+    alike = (RNG.random(40) < 0.1)[groups].astype(float)
+    apart = RNG.permutation(alike)
+
+    def found(predictions, groups=None):
+        return bound(metric("accuracy"), labels, predictions, 0.05, target=0.9, groups=groups)
+
+    of_rows = found(alike)
+    assert found(alike, groups) < of_rows - 0.02
+    assert found(apart, groups) == pytest.approx(of_rows, abs=0.02)
+    assert found(labels, groups) == pytest.approx(clopper_pearson(40, 40, 0.05))
+
+
+def recall(labels, predictions):
+    return np.float32(np.mean(np.asarray(predictions).reshape(-1)[labels == 1] > 0.5))
+
+
+def test_a_metric_of_ones_own_is_certified_where_it_says_what_moves_it(monkeypatch):
+    own = ModuleType("own_metrics")
+    own.recall = recall
+    monkeypatch.setitem(sys.modules, "own_metrics", own)
+    labels = np.array([1] * 10 + [0] * 990)
+    guessed = metric("own_metrics:recall")
+    assert type(guessed.measure(labels, labels)) is float
+    assert bound(guessed, labels, labels, 0.05, target=0.9) == 0.0
+    own.recall.standard_error = lambda target, labels: math.sqrt(
+        target * (1 - target) / np.sum(labels == 1)
+    )
+    said = metric("own_metrics:recall")
+    assert not said.error_is_guessed
+    found = bound(said, labels, labels, 0.05, target=0.9)
+    assert found == pytest.approx(clopper_pearson(10, 10, 0.05))
