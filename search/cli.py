@@ -113,9 +113,13 @@ def _init(options: argparse.Namespace) -> int:
     from .pipeline import template
 
     path: Path = options.file
+    refused = InputError(f"{path} cannot be written: give the name of a new file, as my_task.py.")
     if path.suffix != ".py" or path.exists() or not path.resolve().parent.is_dir():
-        raise InputError(f"{path} cannot be written: give the name of a new file, as my_task.py.")
-    path.write_text(template(), encoding="utf-8")
+        raise refused
+    try:
+        path.write_text(template(), encoding="utf-8")
+    except OSError as error:
+        raise refused from error
     print(f"Wrote {path}: `occam search {path}` searches it as it is; change it to your task.")
     return HOLDS
 

@@ -184,9 +184,9 @@ def task_name(given: str) -> str:
     path = Path(given)
     if path.suffix == ".py":
         return _short_name(given)
-    if path.suffix in (".csv", ".npz"):
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".npz"):
         return _own_name(path.stem)
-    return _own_name(path.name) if "/" in given else given
+    return _own_name(path.name) if "/" in given or path.is_dir() else given
 
 
 def names() -> list[str]:

@@ -67,6 +67,7 @@ def test_a_file_of_the_users_own_is_loaded_with_its_neighbours(folder):
         ("../my customers.csv", "my-customers"),
         ("digits.npz", "my-digits"),
         ("photos/", "photos"),
+        ("customers.TSV", "customers"),
         ("v1.2", "v1.2"),
     ],
 )

@@ -18,6 +18,7 @@ from occam.spaces.recurrent import recurrent
 from .labels import FEW, OF_NUMBERS
 from .photos import ending, image_space
 from .splits import given, said, split_called, stratified
+from .values import spread
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
@@ -61,8 +62,7 @@ def _units(train: np.ndarray, images: bool) -> dict[str, Any]:
         return {"mean": 0.0, "scale": float(np.abs(train).max()) or 1.0}
     train = train.astype("float64")
     axes = tuple(range(train.ndim - 1))
-    scale = train.std(axis=axes)
-    return {"mean": train.mean(axis=axes), "scale": np.where(scale > 0, scale, 1)}
+    return {"mean": train.mean(axis=axes), "scale": spread(train, axes)}
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -156,7 +156,11 @@ def _is_classes(path: Path, y: np.ndarray, metric: str | None) -> bool:
     whole = bool((y == np.round(y)).all())
     classes = whole and len(np.unique(y)) <= FEW if metric is None else metric not in OF_NUMBERS
     if classes and (not whole or y.min() < 0 or y.max() >= len(np.unique(y))):
-        raise InputError(f"{path}: classes in y must be the whole numbers 0, 1, 2, ...")
+        known = ", ".join(f"{each:g}" for each in np.unique(y)[:5])
+        raise InputError(
+            f"{path}: classes in y must be the whole numbers 0, 1, 2, ..., received {known}: "
+            "`np.unique(y, return_inverse=True)[1]` numbers them; --metric r2 takes y for numbers."
+        )
     return classes
 
 

@@ -11,14 +11,15 @@ import pandas as pd
 from occam.search.errors import InputError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .values import dates, has_day_first, has_decimal_comma, numbers, present
+from .values import dates, has_day_first, has_decimal_comma, numbers, present, spread
 
 LARGEST = 1e30  # number whose squares and sums can be computed
 MOSTLY = 0.95  # share of cells that make a column numbers or dates
 MOST_VALUES = 20  # of a category; rarer ones count as none of them
+WORD = r"\w+"
 WORDS = 4  # a cell of text has so many on average
 MOST_WORDS = 50  # of a column of text, as many numbers
-IDENTITY = re.compile(r"(^|[\W_])(id|uuid|guid|index)$|[a-z](Id|ID)$|^column_0$|^unnamed", re.I)
+IDENTITY = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|index)$|^column_0$|^unnamed)|[a-z](Id|ID)$")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Number:
         if np.abs(known).max() > LARGEST:
             raise InputError(f"Column {cells.name!r} holds numbers larger than {LARGEST:g}.")
         median, mean = float(np.median(known)), float(known.mean())
-        return cls(median, mean, known.std() or 1.0, missing, comma)
+        return cls(median, mean, float(spread(known)), missing, comma)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         found = numbers(cells, decimal_comma=self.decimal_comma)
@@ -99,15 +100,19 @@ class Moment:
 
 @dataclass(frozen=True)
 class Words:
-    """How much each of the most frequent words says of a text."""
+    """How much each of the most frequent words says of a text; nothing where there are none."""
 
     vectorizer: Any
 
     @classmethod
     def fit(cls, cells: pd.Series) -> Words:
-        return cls(TfidfVectorizer(max_features=MOST_WORDS, token_pattern=r"\w+").fit(cells))
+        if not cells.str.contains(WORD, regex=True).any():
+            return cls(None)
+        return cls(TfidfVectorizer(max_features=MOST_WORDS, token_pattern=WORD).fit(cells))
 
     def encode(self, cells: pd.Series) -> np.ndarray:
+        if self.vectorizer is None:
+            return np.zeros((len(cells), 0))
         return self.vectorizer.transform(cells).toarray()
 
 
@@ -161,6 +166,12 @@ def _infinite(cells: pd.Series, place: int) -> str:
     )
 
 
+def _texts(cells: pd.Series) -> pd.Series:
+    """As a file is read here, whoever has read it: pandas takes NA for missing and keeps blanks."""
+    texts = cells.fillna("").astype(str).str.strip()
+    return texts.where(present(texts), "")
+
+
 class Encoder:
     """All columns side by side as numbers; those that say most of the labels come first."""
 
@@ -171,7 +182,7 @@ class Encoder:
 
     def fit(self, table: pd.DataFrame) -> Encoder:
         for name, kind in self.kinds.items():
-            self.encoders[name] = KINDS[kind].fit(table[name])
+            self.encoders[name] = KINDS[kind].fit(_texts(table[name]))
         return self
 
     def transform(self, table: pd.DataFrame) -> np.ndarray:
@@ -179,10 +190,7 @@ class Encoder:
         missing = [name for name in self.encoders if name not in table]
         if missing:
             raise InputError(f"The table lacks the columns {', '.join(missing)}.")
-        parts = [
-            encoder.encode(table[name].fillna("").astype(str))
-            for name, encoder in self.encoders.items()
-        ]
+        parts = [encoder.encode(_texts(table[name])) for name, encoder in self.encoders.items()]
         with np.errstate(over="ignore"):  # what is too large is infinite: `predict` says its rows
             numbers = np.column_stack(parts).astype("float32")
         return numbers if self.order is None else numbers[:, self.order]

@@ -85,7 +85,16 @@ def _splits(folder: Path) -> dict[Path, str]:
     inside = class_folders(folder) if folder.is_dir() else []
     called = {each: split_called(each.name) for each in inside if image_files(each)}
     splits = {each: split for each, split in called.items() if split}
-    return splits if len(splits) == len(called) else {}
+    if len(splits) == len(called):
+        return splits
+    nested = [any(image_files(inner) for inner in class_folders(each)) for each in splits]
+    if "train" in splits.values() and all(nested):
+        odd = next(each for each in called if each not in splits)
+        raise InputError(
+            f"{folder} has folders of splits and {odd.name!r} beside them: move that away, or give "
+            "a folder that has one folder a class."
+        )
+    return {}
 
 
 def image_space(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from occam.search.data.tables import MISSING
@@ -10,7 +12,15 @@ DATE = (
     r"^\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
     r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 )
-DAY_FIRST = r"^\s*(?:1[3-9]|2\d|3[01])[-/.]"
+DAY_FIRST = r"^\s*(?:(?:1[3-9]|2\d|3[01])[-/.]|\d{1,2}\.\d{1,2}\.)"
+YEAR_FIRST = r"^\s*\d{4}[-/.]"
+
+
+def spread(numbers: np.ndarray, axes: tuple[int, ...] | None = None) -> np.ndarray:
+    """Their deviation; 1 where they are one number, whatever rounding makes of that."""
+    deviation = numbers.std(axis=axes)
+    differ = deviation > 1e-9 * np.abs(numbers.mean(axis=axes))
+    return np.where(differ, deviation, 1.0)
 
 
 def present(cells: pd.Series) -> pd.Series:
@@ -72,13 +82,18 @@ def dates(cells: pd.Series, *, day_first: bool | None = None) -> pd.Series:
     """
     if day_first is None:
         day_first = has_day_first(cells)
-    return pd.to_datetime(
-        _likely(cells), errors="coerce", format="mixed", dayfirst=day_first, utc=True
-    )
+    likely = _likely(cells)
+    year_first = likely.str.contains(YEAR_FIRST, regex=True, na=False)
+    options: Any = {"errors": "coerce", "format": "mixed", "utc": True}
+    found = pd.to_datetime(likely.where(~year_first, None), dayfirst=day_first, **options)
+    return found.where(~year_first, pd.to_datetime(likely.where(year_first, None), **options))
 
 
 def has_day_first(cells: pd.Series) -> bool:
-    """Whether the day comes before the month: one of many cells mostly shows it."""
+    """Whether the day comes before the month, where the year is last.
+
+    One of many cells mostly shows it; with full stops it always does.
+    """
     return bool(_likely(cells).str.contains(DAY_FIRST, regex=True, na=False).any())
 
 

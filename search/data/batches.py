@@ -25,14 +25,19 @@ def comes_in_batches(data: Any) -> bool:
 
 
 def in_arrays(data: Data, *, ordered: bool) -> Data:
-    """The same splits, those that come in batches read into arrays.
+    """The same splits, those that come in batches read into arrays, and labels in lists.
 
     Args:
         ordered: the order of the rows means something.
     """
 
     def read(split: Any) -> Any:
-        return gathered(split, ordered=ordered) if comes_in_batches(split) else split
+        if comes_in_batches(split):
+            return gathered(split, ordered=ordered)
+        plain = isinstance(split, tuple | list) and len(split) == 2 and isinstance(split[1], list)
+        if plain and not any(hasattr(label, "shape") for label in split[1]):
+            return split[0], np.asarray(split[1])
+        return split
 
     train, validation, test = map(read, (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)

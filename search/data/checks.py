@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..pipeline import Data
 
 SPLITS = ("train", "validation", "test")
+COLUMN = ", column "
 SHOWN = 3  # rows or values named in a message
 # Keras's losses for classes, in lower case and without underscores.
 CLASSES = {"sparsecategoricalcrossentropy"}
@@ -38,6 +39,7 @@ def check_data(data: Data, metric: Metric) -> None:
         for part, values in leaves.items():
             _check_finite(f"{name} {part}", values)
             _check_type(f"{name} {part}", values)
+        _check_kind(name, leaves["labels"], metric)
         if name == "train" or metric.name in ("auc", "r2"):  # undefined without contrast
             _check_contrast(name, leaves["labels"], metric)
         splits[name] = leaves
@@ -73,6 +75,18 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
         _check_columns(labels, output_shape)
 
 
+def check_classes(classes: Sequence[str], output_shape: Any) -> None:
+    """Refuse names of classes that are not as many as a model can tell apart."""
+    if not classes or not isinstance(output_shape, tuple) or isinstance(output_shape[0], tuple):
+        return
+    outputs = output_shape[-1]
+    if outputs is not None and len(classes) != max(outputs, 2):
+        raise InputError(
+            f"{len(classes)} names of classes are given, and the model tells {max(outputs, 2)} "
+            f"apart: name each of these, in the order of the labels; received {_listed(classes)}."
+        )
+
+
 def _pair(name: str, split: Any) -> tuple[Any, Any]:
     if not isinstance(split, tuple | list) or len(split) != 2:
         received = type(split).__name__
@@ -99,7 +113,7 @@ def _leaves(name: str, values: Any) -> Iterator[tuple[str, Array]]:
             yield from _leaves(f"{name} {key!r}", each)
     elif isinstance(values, pd.DataFrame):
         for column in values.columns:
-            yield f"{name}, column {column!r}", _column(values[column])
+            yield f"{name}{COLUMN}{column!r}", _column(values[column])
     elif not isinstance(values, list | tuple):
         yield name, _array(name, values)
     elif all(hasattr(each, "shape") for each in values):
@@ -163,6 +177,21 @@ def _numbers_as_objects(values: Array) -> bool:
     return values.dtype == object and all(isinstance(each, kinds) for each in values.flat)
 
 
+def _check_kind(name: str, labels: Array, metric: Metric) -> None:
+    """Numbers would be cut off to classes, and found right or wrong by that."""
+    if not metric.of_classes or labels.dtype.kind not in "iuf":
+        return
+    if labels.ndim > 1 and labels.shape[-1] > 1:  # one-hot, or sequences
+        return
+    wrong = (labels != np.round(labels)) | (labels < 0)
+    if wrong.any():
+        raise InputError(
+            f"{metric.name} needs labels of classes, 0, 1, 2, ..., the {name} labels have "
+            f"{_examples(labels[wrong])} in {_rows(wrong)}: number the classes, or measure numbers "
+            "by r2, mae, mse or rmse."
+        )
+
+
 def _check_contrast(name: str, labels: Array, metric: Metric) -> None:
     """A single class, or a constant, can be learned by no model and by every model."""
     if np.all(labels == labels[:1]):
@@ -176,6 +205,12 @@ def _check_contrast(name: str, labels: Array, metric: Metric) -> None:
 def _check_alike(name: str, train: Mapping[str, Array], other: Mapping[str, Array]) -> None:
     if odd := sorted(train.keys() ^ other.keys()):
         raise InputError(f"Only one of the train and the {name} split has {_listed(odd)}.")
+    columns, theirs = ([part for part in each if COLUMN in part] for each in (train, other))
+    if columns != theirs:
+        raise InputError(
+            f"The columns of the {name} inputs come in another order than those of the train "
+            f"inputs: give them as {name}[train.columns]."
+        )
     for part, values in train.items():
         expected, received = _row(values), _row(other[part])
         if received != expected:

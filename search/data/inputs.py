@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -152,12 +153,21 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
     shape = spec.shape[1:]
     if -1 in shape:
         return array
-    if array.ndim == 0 or array.size != len(array) * np.prod(shape, dtype=int):
+    if array.ndim == 0 or not _same_rows(array.shape[1:], shape):
         raise InputError(
             f"{source} has rows of shape {array.shape[1:]}; the champion takes rows of shape "
             f"{tuple(shape)}."
         )
     return array.reshape(len(array), *shape)
+
+
+def _same_rows(given: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether they are of one shape but for axes of one, or the given ones flat.
+
+    Others may have as many numbers, as images whose channels come first, and mean something else.
+    """
+    flat = len(given) < 2 and np.prod(given, dtype=int) == np.prod(wanted, dtype=int)
+    return flat or [each for each in given if each != 1] == [each for each in wanted if each != 1]
 
 
 def _images(folder: Path, schema: Any) -> RawRows:

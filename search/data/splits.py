@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def check_lengths(rows: Split) -> None:
     """Raise InputError unless each row of inputs has its label."""
     inputs, labels = rows
+    if hasattr(inputs, "toarray"):
+        raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
 
@@ -27,16 +29,21 @@ def set_aside(rows: Split, share: float) -> tuple[Split, Split]:
     from sklearn.model_selection import train_test_split
 
     inputs, labels = rows
-    known, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
+    answers = np.asarray(labels)
+    if answers.dtype == object:  # texts, and what is missing among them
+        answers = answers.reshape(len(answers), -1).astype(str)
+    known, counts = np.unique(answers, axis=0, return_counts=True)
     classes = len(known) > 1 and counts.min() * share >= 1
     try:
         kept, aside = train_test_split(
             np.arange(len(labels)),
             test_size=share,
             random_state=0,
-            stratify=np.asarray(labels) if classes else None,
+            stratify=answers if classes else None,
         )
     except ValueError as error:
+        if answers.dtype.kind == "f" and np.isnan(answers).any():
+            raise InputError("The labels have missing values: drop those rows.") from error
         raise InputError(
             f"The data cannot be split: too few rows are left to set some aside ({len(labels)})."
         ) from error

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import fingerprint
 from ..champions import registry
 from ..champions.candidate import candidate
 from ..counting import first_rows
-from ..data.preparation import prepare
-from ..errors import InputError, OccamError
+from ..data.preparation import Prepared, prepare
+from ..errors import InputError, OccamError, first_line
 from ..metrics import metric
 from ..models.evaluation import CHUNK, arrays
 from ..pipeline import load, names
@@ -29,7 +30,6 @@ from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
 
 if TYPE_CHECKING:
     from ..champions.candidate import Candidate
-    from ..pipeline import Data
     from ..runs.serving import ServedModel
     from .exported import Exported
 
@@ -64,10 +64,10 @@ def export(
         chosen = candidate(client, uri, pipeline, version.run_id if version else run_id)
         search = client.get_run(chosen.search)
         place = _download(chosen)
-    data = prepare(load(_source(search.data.params, pipeline))).data
+    prepared = prepare(load(_source(search.data.params, pipeline)))
     with tempfile.TemporaryDirectory() as made:
         parts = Path(made)
-        found = _Exporter(chosen, place, data).export(formats, parts)
+        found = _Exporter(chosen, place, prepared).export(formats, parts)
         (parts / exported.SUMMARY).write_text(exported.as_json(found), encoding="utf-8")
         _move(parts, folder)
     with reaching(uri):
@@ -78,20 +78,33 @@ def export(
 class _Exporter:
     """A model with the rows that it is compared on."""
 
-    def __init__(self, chosen: Candidate, place: Path, data: Data) -> None:
+    def __init__(self, chosen: Candidate, place: Path, prepared: Prepared) -> None:
         self.chosen, self.files = chosen, {name: place / file for name, file in FILES.items()}
         with quietly():
             self.served: ServedModel = unpacked(self.files)
-        inputs, labels = data.validation
-        self.labels = np.asarray(labels)[:ROWS]
+        self.labels = np.asarray(prepared.data.validation[1])[:ROWS]
+        self.changed = chosen.data not in ("", fingerprint.of_data(prepared.data))
         _, own = pickle.loads(self.files["preprocessing"].read_bytes())
         self.source = Source(
             model=self.served.model,
             file=self.files["model"],
-            rows=first_rows(arrays(inputs), ROWS),
-            calibration=arrays(first_rows(data.train[0], ROWS)),
+            rows=self._inputs(prepared, "validation"),
+            calibration=self._inputs(prepared, "train"),
             custom_objects=own,
         )
+
+    def _inputs(self, prepared: Prepared, split: str) -> Any:
+        """Some rows as this model takes them: its own preprocessing is not today's data's."""
+        if not self.served.transform:
+            return arrays(first_rows(getattr(prepared.data, split)[0], ROWS))
+        try:
+            rows = first_rows(getattr(prepared.raw, split)[0], ROWS)
+            return arrays(self.served.transform(rows))
+        except Exception as error:  # whatever the pipeline's own preprocessing raises
+            raise InputError(
+                f"The data of {self.chosen.pipeline!r} have changed since its search, the model "
+                f"cannot use them: {first_line(error)}. Bring back the data of the search."
+            ) from error
 
     def export(self, formats: Sequence[str], folder: Path) -> Exported:
         problems = {name: obstacle(name, self.source) for name in formats or FORMATS}
@@ -117,6 +130,7 @@ class _Exporter:
             keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
             formats=written,
             left_out=[problem for problem in problems.values() if problem],
+            changed=self.changed,
         )
 
     def _write(self, name: str, folder: Path) -> Measured:

@@ -34,6 +34,7 @@ class Exported:
         link: what the outputs are: probabilities, what softmax or sigmoid makes them of, or none.
         keras: the reference.
         left_out: why other formats were not made, a line each.
+        changed: the rows of the comparison are not those of the search.
     """
 
     candidate: Candidate
@@ -45,6 +46,7 @@ class Exported:
     keras: Measured
     formats: list[Measured]
     left_out: list[str]
+    changed: bool = False
 
 
 def inputs(rows: Any) -> list[dict[str, Any]]:
@@ -131,6 +133,8 @@ def _lines(found: Exported) -> list[str]:
     lines = [f"Takes {taken}: {made}."]
     if found.link in LINKS:
         lines.append(f"Gives {LINKS[found.link]} is the probability.")
+    if found.changed:
+        lines.append("The data have changed since the search: scores are of those of today.")
     if any("tflite" in each.format for each in found.formats):
         lines.append("A .tflite file takes one row a call.")
     return [*lines, *(f"Left out: {each}" for each in found.left_out)]

@@ -8,7 +8,7 @@ import keras
 
 from .. import fingerprint
 from ..counting import count, first_rows
-from ..data.checks import check_labels
+from ..data.checks import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..training.users_fit import fit_space, keeps_step, trains_itself
 from .building import as_hypermodel, as_hyperparameters, build
@@ -45,7 +45,9 @@ def rehearse(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
     _check_loss(model.loss)
-    check_labels(labels, model.loss, _output_shape(model, inputs), measured)
+    shape = _output_shape(model, inputs)
+    check_labels(labels, model.loss, shape, measured)
+    check_classes(pipeline.classes, shape)
     _check_fit(model, pipeline, prepared)
     extra = fit_space(pipeline, prepared.data)
     register(hp, extra)

@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.data.checks import check_data, check_labels
+from occam.search.data.checks import check_classes, check_data, check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import METRICS, metric
 from occam.search.pipeline import Data
@@ -304,3 +304,28 @@ def test_losses_that_keras_does_not_have_and_models_of_several_outputs_are_let_t
     accepted([7, 8], None, (None, 1), measured)
     accepted([7, 8], SPARSE, [(None, 3), (None, 1)], measured)
     accepted([7, 8], SPARSE, {"a": (None, 3)}, measured)
+
+
+@pytest.mark.parametrize("labels", [[0.5, 1.5], [-1.0, 1.0]])
+def test_numbers_are_not_measured_as_classes(labels):
+    inputs, numbers = np.zeros((4, 2)), np.array(labels * 2)
+    split = (inputs, numbers)
+    data = Data(split, split, split)
+    with pytest.raises(InputError, match="accuracy needs labels of classes, 0, 1, 2"):
+        check_data(data, metric("accuracy"))
+    check_data(data, metric("mae"))
+
+
+def test_columns_in_another_order_are_refused():
+    labels = np.array([0, 1, 0, 1])
+    train = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [4.0, 3, 2, 1]})
+    other = (train[["b", "a"]], labels)
+    with pytest.raises(InputError, match="validation inputs come in another order"):
+        check_data(Data((train, labels), other, (train, labels)), metric("accuracy"))
+
+
+@pytest.mark.parametrize(("names", "outputs"), [(("only",), 2), (("a", "b", "c"), 1)])
+def test_names_are_as_many_as_classes(names, outputs):
+    with pytest.raises(InputError, match="names of classes are given, and the model tells 2 apart"):
+        check_classes(names, (None, outputs))
+    check_classes(("a", "b"), (None, outputs))

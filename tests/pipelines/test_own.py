@@ -15,6 +15,7 @@ from occam.pipelines.own.splits import chronological, given, grouped, said, spli
 from occam.pipelines.own.values import dates, numbers
 from occam.search.cli import main
 from occam.search.data.checks import check_labels
+from occam.search.data.folders import image_files
 from occam.search.data.preparation import prepare
 from occam.search.errors import InputError
 from occam.search.metrics import meaning, metric
@@ -460,3 +461,73 @@ def test_the_file_that_init_writes_is_a_task_that_can_be_searched(workplace, cap
     assert main(["search", "my_task.py", "--trials", "2", "--target", "0.6"]) == 0
     assert main(["promote", "my_task.py"]) == 0
     assert main(["results", "./my_task.py"]) == 0
+
+
+def test_a_date_that_begins_with_its_year_means_what_it_says_beside_others():
+    written = ["2020-01-02", "2020/01/03", "21/01/2020", "2020-01-04T10:00Z", "5.1.2020"]
+    days = dates(cells(written)).dt.strftime("%m-%d").tolist()
+    assert days == ["01-02", "01-03", "01-21", "01-04", "01-05"]
+    assert dates(cells(["1.10.2020", "10.1.2020"])).dt.month.tolist() == [10, 1]
+
+
+def test_rows_read_by_pandas_are_encoded_as_those_read_here(tmp_path):
+    path = tmp_path / "regions.csv"
+    rows = [f"{region},{RNG.normal():.3f},{region == 'NA'}" for region in ("NA", "EU", "US") * 40]
+    path.write_text("region,x,label\n" + "\n".join(rows))
+    pipeline = load(own(csv=str(path), label="label"))
+    prepared = prepare(pipeline)
+    ours = prepared.data.transform(prepared.raw.train[0])
+    theirs = pd.read_csv(path)[["region", "x"]].loc[prepared.raw.train[0].index]
+    np.testing.assert_array_equal(prepared.data.transform(theirs), ours)
+    theirs["region"] = theirs["region"] + " "
+    np.testing.assert_array_equal(prepared.data.transform(theirs), ours)
+
+
+def test_a_column_of_one_number_is_not_blown_up_by_rounding():
+    same = pd.DataFrame({"x": ["0.1"] * 300, "y": list(map(str, range(300)))})
+    encoder = Encoder({"x": "number", "y": "number"}).fit(same)
+    other = pd.DataFrame({"x": ["0.3"], "y": ["1"]})
+    assert np.abs(encoder.transform(other)).max() < 10
+
+
+def test_a_text_without_words_says_nothing():
+    table = pd.DataFrame({"remark": ["", "!!", ""], "x": ["1", "2", "3"]})
+    encoder = Encoder({"remark": "text", "x": "number"}).fit(table)
+    assert encoder.transform(table).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("paid", "number"), ("humid", "number"), ("userId", "identity"), ("user_id", "identity")],
+)
+def test_a_word_that_ends_in_id_is_no_identity(name, kind):
+    assert kind_of(cells(list(RNG.permutation(90) * 7), name)) == kind
+
+
+def test_folders_of_splits_beside_others_are_no_classes(tmp_path):
+    for split in ("train", "test", "unlabelled"):
+        for label in ("cat", "dog"):
+            place = tmp_path / split / label
+            place.mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(place / "1.png")
+    with pytest.raises(InputError, match="folders of splits and 'unlabelled' beside them"):
+        load(own(images=str(tmp_path)))
+
+
+def test_a_folder_that_is_a_link_is_read_and_one_to_itself_is_not(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "elsewhere" / "1.png")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat").symlink_to(tmp_path / "elsewhere")
+    (photos / "loop").symlink_to(photos)
+    assert image_files(photos) == [photos / "cat" / "1.png"]
+
+
+def test_rows_of_a_group_are_known_to_the_gate(tmp_path):
+    path = tmp_path / "groups.csv"
+    rows = [f"{RNG.normal():.3f},{row // 10},{row % 2}" for row in range(300)]
+    path.write_text("x,who,label\n" + "\n".join(rows))
+    pipeline = load(own(csv=str(path), label="label", group="who"))
+    test = pipeline.data().test[0]
+    assert [int(each) for each in pipeline.groups] == [int(each) // 10 for each in test.index]
