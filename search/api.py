@@ -88,7 +88,7 @@ def run(
             epochs=epochs,
             batch_size=batch_size,
             loss=loss,
-            classes=tuple(classes or getattr(data, "class_names", ())),  # of image folders
+            classes=tuple(classes if len(classes) else getattr(data, "class_names", ())),
             name=name or _name(space),
         )
     return _searched(pipeline, target, backend, options)
@@ -111,10 +111,14 @@ def _searched(
     from .job import conduct
     from .plan import Settings
     from .result import Result
+    from .runs.store import users_store_kept
 
     console = Console(quiet=bool(options.get("quiet")))
-    settings = Settings(pipeline=pipeline, target=target, backend=backend, **options)
-    return Result(*conduct(settings, console))
+    options = {"target": target, **options}
+    plain = {name: each.item() if hasattr(each, "item") else each for name, each in options.items()}
+    settings = Settings(pipeline=pipeline, backend=backend, **plain)
+    with users_store_kept():
+        return Result(*conduct(settings, console))
 
 
 def _silence_tqdm() -> None:

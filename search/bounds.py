@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .metrics import Array, Influence, Metric
 
@@ -43,7 +44,8 @@ def bound(
     """
     if metric.influence is not None and groups is None:
         return _studentized(metric, metric.influence, labels, predictions, alpha)
-    draws = list(_draws(metric, labels, predictions, groups))
+    with threadpool_limits(1):  # threads that share so little work wait for each other
+        draws = list(_draws(metric, labels, predictions, groups))
     percentile = float(np.quantile(draws, alpha if metric.higher_is_better else 1 - alpha))
     if not metric.is_share:
         return percentile

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from .counting import PLAIN
+from .models.own_objects import own_objects
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -44,7 +45,8 @@ def of_space(space: Space, hp: keras_tuner.HyperParameters, model: keras.Model) 
     The code is that of the function or class itself, comments and layout left out.
     """
     read = [f"{type(each).__name__} {each.get_config()}" for each in hp.space]
-    return of_values(code=_code(space), read=read, model=of_model(model))
+    code = code_of(space if inspect.isroutine(space) else type(space))
+    return of_values(code=code, read=read, model=of_model(model))
 
 
 def of_model(model: keras.Model) -> str:
@@ -61,17 +63,36 @@ def of_model(model: keras.Model) -> str:
     )
 
 
+def own_code(model: keras.Model) -> dict[str, str]:
+    """The code of the user's own functions and classes that a compiled model is made of, by name.
+
+    Not of what these call in turn.
+    """
+    loss = keras.tree.flatten(getattr(model, "loss", None))
+    parts = [model, *loss, *model._flatten_layers(include_self=False)]
+    kinds = [each if inspect.isfunction(each) else type(each) for each in parts]
+    known = ("keras", "builtins")
+    own = {each.__qualname__: each for each in kinds if each.__module__.split(".")[0] not in known}
+    return {name: code_of(each) for name, each in (own | own_objects(_serialized(model))).items()}
+
+
+def _serialized(model: keras.Model) -> Any:
+    try:
+        return keras.saving.serialize_keras_object(model)
+    except Exception:  # it keeps no record of its arguments, or something in it does not
+        return None
+
+
 def of_values(**values: Any) -> str:
     """Fingerprint of plain values."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _code(space: Any) -> str:
-    """Empty where Python does not know it: of what was typed at its prompt, say."""
+def code_of(anything: Any) -> str:
+    """Of a function or a class; empty where Python does not know it, as of a partial function's."""
     try:
-        source = inspect.getsource(space if inspect.isroutine(space) else type(space))
-        return ast.unparse(ast.parse(textwrap.dedent(source)))
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(anything))))
     except (OSError, TypeError, SyntaxError, ValueError):
         return ""
 

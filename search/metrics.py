@@ -76,9 +76,9 @@ class Metric:
 
 def metric(name: str) -> Metric:
     """The metric of this name, or the function that "package.module:function" stands for."""
-    if ":" in name:
+    if isinstance(name, str) and ":" in name:
         return _own(name)
-    if name not in METRICS:
+    if not isinstance(name, str) or name not in METRICS:
         raise InputError(
             f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}, or your own "
             "function as package.module:function."

@@ -72,8 +72,7 @@ def split(
     """
     from .data import batches, splits  # NumPy takes its time
 
-    rest: Split = batches.gathered(inputs) if labels is None else (inputs, labels)
-    splits.check_lengths(rest)
+    rest = batches.gathered(inputs) if labels is None else splits.checked(inputs, labels)
     share = 0.2
     if test is None:
         rest, test = splits.set_aside(rest, share)
@@ -136,6 +135,11 @@ def load(name: str) -> Pipeline:
         module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
     except InputError:
         raise
+    except SystemExit as error:
+        raise InputError(
+            f"Pipeline {name!r} ends the program while it is loaded: put that below "
+            '`if __name__ == "__main__":`.'
+        ) from error
     except Exception as error:
         problem = in_one_line(error)
         raise InputError(f"Pipeline {name!r} cannot be loaded: {problem}.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .metrics import Array, Metric, meaning, metric
 from .models.rehearsal import rehearse
 from .options import MOST_ERRORS
 from .pipeline import Pipeline, load
+from .references import resolved
 from .selection import rows_to_show, search_target
 from .studies.carrying import Depends
 
@@ -100,6 +102,8 @@ def plan(settings: Settings) -> Plan:
     pipeline = given if isinstance(given, Pipeline) else load(given)
     _check_whole("epochs of a Pipeline", pipeline.epochs)
     _check_whole("batch_size of a Pipeline", pipeline.batch_size)
+    _check_number("target of a Pipeline", pipeline.target)
+    pipeline = replace(pipeline, classes=tuple(map(str, pipeline.classes)))
     if settings.metric is not None:
         pipeline = replace(pipeline, metric=settings.metric)
     measured = metric(pipeline.metric)
@@ -108,11 +112,11 @@ def plan(settings: Settings) -> Plan:
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
-    space, extra = rehearse(pipeline, prepared, measured)
+    rehearsed = rehearse(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
     trainer, why = _trainer(settings, places, pipeline, prepared)
-    depends = _depends(settings, pipeline, data, trainer)
+    depends = _depends(settings, pipeline, data, trainer, rehearsed.code)
     labels = np.asarray(prepared.data.validation[1])
     return Plan(
         pipeline=pipeline,
@@ -121,13 +125,17 @@ def plan(settings: Settings) -> Plan:
         search_target=search_target(measured, pipeline.target, labels, settings.margin),
         standard_error=measured.standard_error(pipeline.target, labels),
         name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
-        depends=Depends(space=space, rest=depends),
-        fit_space=extra,
+        depends=Depends(space=rehearsed.fingerprint, rest=depends),
+        fit_space=rehearsed.fit_space,
         data_fingerprint=data,
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
         places=places,
-        notes=(*pipeline.notes, meaning(measured, labels, pipeline.classes), *notes, *why),
+        notes=(
+            *pipeline.notes,
+            meaning(measured, labels, pipeline.classes),
+            *(*rehearsed.notes, *notes, *why),
+        ),
         baselines=tuple(found),
     )
 
@@ -155,15 +163,19 @@ def _check_numbers(settings: Settings) -> None:
             _check_whole(name, getattr(settings, name))
     _check_whole("seed", settings.seed, range(2**32), "from 0 to 2^32 - 1")
     for name in ("target", "timeout", "trial_timeout", "margin"):
-        value = getattr(settings, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise InputError(f"{name} must be a number, received {value!r}.")
+        if getattr(settings, name) is not None:
+            _check_number(name, getattr(settings, name))
     for name in ("timeout", "trial_timeout"):
         value = getattr(settings, name)
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{name} must be above 0, received {value!r}.")
     if not 0 <= settings.margin <= MOST_ERRORS:
         raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number, received {value!r}.")
 
 
 def _check_whole(
@@ -236,7 +248,12 @@ def _no_population(pipeline: Pipeline, rows: int) -> str:
     return ""
 
 
-def _depends(settings: Settings, pipeline: Pipeline, data: str, trainer: str) -> str:
+def _depends(
+    settings: Settings, pipeline: Pipeline, data: str, trainer: str, code: Mapping[str, str]
+) -> str:
+    name = pipeline.metric
+    if ":" in name:
+        code = {**code, name: fingerprint.code_of(resolved(name, "Metric"))}
     return fingerprint.of_values(
         data=data,
         target=pipeline.target,
@@ -249,6 +266,7 @@ def _depends(settings: Settings, pipeline: Pipeline, data: str, trainer: str) ->
         sampler=settings.sampler,
         trainer=trainer,
         backend=settings.backend,
+        **({"code": code} if code else {}),
     )
 
 

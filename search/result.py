@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import io
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import report
@@ -30,7 +32,7 @@ class Result:
         self, summary: report.Summary, trials: Sequence[FinishedTrial], plan: Plan
     ) -> None:
         self.summary = summary
-        self._trials, self._plan = list(trials), plan
+        self._trials, self._plan, self._folder = list(trials), plan, Path.cwd()
 
     @property
     def holds(self) -> bool:
@@ -55,6 +57,7 @@ class Result:
         if selected is None:
             raise InputError(f"There is no model: {headline(self.summary)}.")
         trial = next(each for each in self._trials if each.number == selected["trial"])
+        trial = replace(trial, model_path=str(self._folder / str(trial.model_path)))
         return restore(self._plan.pipeline, trial, self._plan.prepared.data.train[0])
 
     def trials(self) -> pd.DataFrame:

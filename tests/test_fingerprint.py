@@ -9,7 +9,7 @@ import keras
 import keras_tuner
 import pytest
 from occam.search.counting import unallocated
-from occam.search.fingerprint import _code, of_model, of_space
+from occam.search.fingerprint import code_of, of_model, of_space, own_code
 
 L = keras.layers
 
@@ -78,5 +78,31 @@ def test_code_that_the_default_build_does_not_reach_makes_a_difference():
     hp = keras_tuner.HyperParameters()
     made = space(hp)
     found = [of_space(each, hp, made) for each in (space, same, other)]
-    assert _code(same) == _code(space).replace("space", "same")
+    assert code_of(same) == code_of(space).replace("space", "same")
     assert found[0] != found[2]
+
+
+def test_the_code_of_ones_own_functions_and_classes_is_known():
+    @keras.saving.register_keras_serializable("fingerprints")
+    def swishy(x):
+        return x * keras.ops.sigmoid(x)
+
+    class Twice(L.Layer):
+        def call(self, x):
+            return 2 * x
+
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    def loss(truth, predicted):
+        return keras.ops.mean(predicted)
+
+    made = keras.Sequential([keras.Input((3,)), L.Dense(2, swishy), Twice()])
+    made.compile("sgd", loss)
+    code = own_code(made)
+    assert "2 * x" in next(code[name] for name in code if name.endswith("Twice"))
+    assert "mean(predicted)" in next(code[name] for name in code if name.endswith("loss"))
+    assert "sigmoid" in code["fingerprints>swishy"]
+    assert any("return x" in each for each in own_code(Own()).values())
+    assert own_code(model()) == {}

@@ -93,7 +93,7 @@ def test_there_are_as_many_kinds_of_users_as_promised():
 @pytest.mark.parametrize("name", FIT)
 def test_what_only_fit_reads_is_found_before_the_search(name):
     pipeline = loaded(Path(__file__).with_name("users") / f"{name}.py")
-    found = fit_space(pipeline, prepare(pipeline).data)
+    found, _ = fit_space(pipeline, prepare(pipeline).data)
     assert {each.name for each in found} == FIT[name]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..bounds import clopper_pearson
 from ..figures import figure
@@ -92,7 +93,8 @@ def mcnemar(champion: Array, challenger: Array) -> Comparison:
 
 def bootstrap(champion: Rows, challenger: Rows, metric: Metric) -> Comparison:
     """Paired percentile bootstrap of the difference in the metric, over the same rows of both."""
-    draws = np.array(list(_differences(champion, challenger, metric)))
+    with threadpool_limits(1):  # threads that share so little work wait for each other
+        draws = np.array(list(_differences(champion, challenger, metric)))
     draws = draws[np.isfinite(draws)]
     everything = np.arange(len(champion[0]))
     return Comparison(

@@ -43,6 +43,13 @@ def in_arrays(data: Data, *, ordered: bool) -> Data:
     return replace(data, train=train, validation=validation, test=test)
 
 
+def _each(batches: Any) -> Iterable[Any]:
+    """Once each: Keras's datasets of a known length may begin anew for ever when iterated."""
+    if hasattr(batches, "__len__") and hasattr(batches, "__getitem__"):
+        return (batches[number] for number in range(len(batches)))
+    return batches  # type: ignore[no-any-return]
+
+
 def gathered(batches: Iterable[Any], *, ordered: bool = False) -> Split:
     """All rows of some batches: (inputs, labels), of which the inputs may be nested.
 
@@ -56,7 +63,7 @@ def gathered(batches: Iterable[Any], *, ordered: bool = False) -> Split:
 
     _check_ends(batches)
     try:
-        pairs = [keras.tree.map_structure(_array, _pair(batch)) for batch in batches]
+        pairs = [keras.tree.map_structure(_array, _pair(batch)) for batch in _each(batches)]
     except InputError:
         raise
     except Exception as error:

@@ -153,7 +153,7 @@ def _shaped(array: Any, spec: Any, source: Path) -> Any:
     shape = spec.shape[1:]
     if -1 in shape:
         return array
-    if array.ndim == 0 or not _same_rows(array.shape[1:], shape):
+    if array.ndim == 0 or (len(array) and not _same_rows(array.shape[1:], shape)):
         raise InputError(
             f"{source} has rows of shape {array.shape[1:]}; the champion takes rows of shape "
             f"{tuple(shape)}."

@@ -72,7 +72,7 @@ def _step(pipeline: Pipeline, name: str, step: Callable[[], Any]) -> Data:
         data = step()
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = in_one_line(error)
         raise InputError(
             f"The {name} step of pipeline {pipeline.name!r} failed: {problem}."

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from ..pipeline import Split
 
 
-def check_lengths(rows: Split) -> None:
-    """Raise InputError unless each row of inputs has its label."""
-    inputs, labels = rows
+def checked(inputs: Any, labels: Any) -> Split:
+    """Rows with their labels; those of a list in an array.
+
+    Raises InputError unless each row of inputs has its label.
+    """
     if hasattr(inputs, "toarray"):
         raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
+    if isinstance(labels, dict) or _is_nest(labels):
+        raise InputError("There are labels of several outputs: a metric is measured on one.")
+    labels = np.asarray(labels) if isinstance(labels, list) else labels
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
+    return inputs, labels
 
 
 def set_aside(rows: Split, share: float) -> tuple[Split, Split]:
@@ -60,7 +66,7 @@ def _leaf(values: Any) -> Any:
 
 def _is_nest(values: Any) -> bool:
     """A list of arrays, not one of rows."""
-    return isinstance(values, list) and bool(values) and hasattr(values[0], "shape")
+    return isinstance(values, list) and bool(values) and getattr(values[0], "shape", ()) != ()
 
 
 def _take(values: Any, rows: Any) -> Any:

@@ -84,13 +84,13 @@ class _Exporter:
             self.served: ServedModel = unpacked(self.files)
         self.labels = np.asarray(prepared.data.validation[1])[:ROWS]
         self.changed = chosen.data not in ("", fingerprint.of_data(prepared.data))
-        _, own = pickle.loads(self.files["preprocessing"].read_bytes())
+        _, self.own = pickle.loads(self.files["preprocessing"].read_bytes())
         self.source = Source(
             model=self.served.model,
             file=self.files["model"],
             rows=self._inputs(prepared, "validation"),
             calibration=self._inputs(prepared, "train"),
-            custom_objects=own,
+            custom_objects=self.own,
         )
 
     def _inputs(self, prepared: Prepared, split: str) -> Any:
@@ -125,6 +125,7 @@ class _Exporter:
             rows=len(self.labels),
             inputs=exported.inputs(self.source.rows),
             transformed=self._preprocessing(folder),
+            own=sorted(self.own),
             link=self.served.link,
             classes=list(self.served.classes),
             keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
@@ -164,11 +165,10 @@ class _Exporter:
         )
 
     def _preprocessing(self, folder: Path) -> str | None:
-        """The pipeline's own function of raw rows goes with the files, where there is one."""
-        if not self.served.transform:
-            return None
-        shutil.copy(self.files["preprocessing"], folder)
-        return FILES["preprocessing"]
+        """The pipeline's own function of raw rows and its own layers go with the files."""
+        if self.served.transform or self.own:
+            shutil.copy(self.files["preprocessing"], folder)
+        return FILES["preprocessing"] if self.served.transform else None
 
 
 def _source(parameters: Mapping[str, str], pipeline: str) -> str:

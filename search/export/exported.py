@@ -31,6 +31,7 @@ class Exported:
         inputs: name, shape without the rows, and type of each input.
         transformed: the file of the function that makes such inputs of raw rows; None where the
             inputs are the raw rows.
+        own: classes and functions of the pipeline's own that the model is made of.
         link: what the outputs are: probabilities, what softmax or sigmoid makes them of, or none.
         keras: the reference.
         left_out: why other formats were not made, a line each.
@@ -41,6 +42,7 @@ class Exported:
     rows: int
     inputs: list[dict[str, Any]]
     transformed: str | None
+    own: list[str]
     link: str
     classes: list[str]
     keras: Measured
@@ -71,6 +73,7 @@ def as_json(found: Exported) -> str:
             **{name: getattr(candidate, name) for name in names},
             "inputs": found.inputs,
             "preprocessing": found.transformed,
+            "custom_objects": found.own,
             "outputs": {"kind": found.link, "classes": found.classes},
             "compared_on": {"split": "validation", "rows": found.rows},
             "keras": asdict(found.keras),
@@ -131,6 +134,11 @@ def _lines(found: Exported) -> list[str]:
     if found.transformed:
         made = f"{found.transformed} holds the function that makes it of raw rows"
     lines = [f"Takes {taken}: {made}."]
+    if found.own:
+        lines.append(
+            f"Keras loads it with custom_objects, the second value in preprocessing.pkl: "
+            f"{', '.join(found.own)}."
+        )
     if found.link in LINKS:
         lines.append(f"Gives {LINKS[found.link]} is the probability.")
     if found.changed:

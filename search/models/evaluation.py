@@ -114,7 +114,8 @@ def _single(outputs: Any) -> Array:
             f"The model has {len(leaves)} outputs, and a metric is measured on one: "
             "return a model with one output from the space."
         )
-    return np.asarray(leaves[0])
+    found = np.asarray(leaves[0])
+    return found.astype("float32") if found.dtype.kind == "V" else found  # bfloat16, for instance
 
 
 def _probabilities(model: keras.Model, outputs: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -21,14 +22,32 @@ if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
 SHOWN = 8  # rows
+OWN = {  # what the `fit` of a HyperModel may give to `model.fit` itself
+    "callbacks": "The space's `fit` has callbacks of its own: no trial is stopped early; give "
+    "`callbacks=[*callbacks, ...]` with those that it is given.",
+    "epochs": "The space's `fit` has epochs of its own: those of the pipeline do not count.",
+}
 
 
-def rehearse(
-    pipeline: Pipeline, prepared: Prepared, measured: Metric
-) -> tuple[str, tuple[Any, ...]]:
+@dataclass(frozen=True, kw_only=True)
+class Rehearsed:
+    """What the default model of a space has shown.
+
+    Args:
+        fingerprint: of the space.
+        code: of the user's own functions and classes that the model is made of; mostly empty.
+        fit_space: hyperparameters that a HyperModel's own `fit` reads.
+        notes: what that `fit` means for the search.
+    """
+
+    fingerprint: str
+    code: dict[str, str]
+    fit_space: tuple[Any, ...]
+    notes: tuple[str, ...]
+
+
+def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehearsed:
     """Show that the space builds a model which fits the inputs, the labels and its loss.
-
-    Returns the space's fingerprint and the hyperparameters of its own `fit`.
 
     Raises InputError where it does not.
     """
@@ -49,9 +68,14 @@ def rehearse(
     check_labels(labels, model.loss, shape, measured)
     check_classes(pipeline.classes, shape)
     _check_fit(model, pipeline, prepared)
-    extra = fit_space(pipeline, prepared.data)
+    extra, own = fit_space(pipeline, prepared.data)
     register(hp, extra)
-    return fingerprint.of_space(pipeline.space, hp, model), extra
+    return Rehearsed(
+        fingerprint=fingerprint.of_space(pipeline.space, hp, model),
+        code=fingerprint.own_code(model),
+        fit_space=extra,
+        notes=tuple(OWN[name] for name in own),
+    )
 
 
 def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> None:

@@ -167,7 +167,9 @@ def residuals(metric: str) -> Spec:
         y=alt.Y("predicted:Q").scale(zero=False),
         tooltip=["true:Q", "predicted:Q", "residual:Q"],
     )
-    line = base.mark_line(strokeDash=[6, 4]).encode(x="true:Q", y="true:Q")
+    line = base.mark_line(strokeDash=[6, 4]).encode(
+        x="true:Q", y=alt.Y("true:Q", title="predicted")
+    )
     return _spec(alt.layer(line, points, title=f"test rows ({metric})"), TALL)
 
 

@@ -202,7 +202,11 @@ function parallelTables() {
   const points = lines.flatMap((trial) => data.axes.map((axis, index) => ({
     trial: trial.trial, outcome: trial.outcome, tip: trial.tip, index, axis: axis.title, place: placed(axis, trial),
   })));
-  const text = (axis, end) => (axis.choices ? axis.choices.at(end) : Number(axis[end ? "high" : "low"].toPrecision(3)));
+  const text = (axis, end) => {
+    if (axis.choices) return axis.choices.at(end);
+    const number = axis[end ? "high" : "low"];
+    return Number.isInteger(number) ? number.toLocaleString("en") : Number(number.toPrecision(3));
+  };
   const axes = data.axes.map((axis) => ({ axis: axis.title, low: String(text(axis, 0)), high: String(text(axis, -1)), bottom: 0, top: 1 }));
   return { parallel: points, axes };
 }
@@ -234,13 +238,14 @@ function theme() {
   const outcomes = dark.matches
     ? ["#58a6ff", "#8b949e", "#e3b341", "#ff7b72", "#6e7681"]
     : ["#0969da", "#8c959f", "#9a6700", "#cf222e", "#d0d7de"];
+  const shades = dark.matches ? ["#161b22", "#1f6feb"] : ["#f6f8fa", "#0969da"];
   return {
     background: "transparent", font: "system-ui, sans-serif", axis, view: { stroke: null },
     legend: { labelColor: colour("--text"), titleColor: colour("--text"), symbolOpacity: 1 },
     title: { color: colour("--text"), fontWeight: "normal" },
     line: { color: colour("--accent") }, point: { color: colour("--accent") }, bar: { color: colour("--accent") },
     rule: { color: colour("--quiet") }, text: { color: colour("--quiet") },
-    range: { category: outcomes, heatmap: { scheme: "blues" }, ramp: dark.matches ? ["#161b22", "#1f6feb"] : ["#f6f8fa", "#0969da"] },
+    range: { category: outcomes, heatmap: shades, ramp: shades },
   };
 }
 
@@ -265,6 +270,12 @@ function charts() {
     }
   }, { rootMargin: "300px" });
   places.forEach((place) => watch.observe(place));
+  const idle = window.requestIdleCallback || ((then) => setTimeout(then, 200));
+  const others = () => { // so that all are there when the page is printed
+    const place = places.find((each) => !each.dataset.drawn);
+    if (place) draw(place).then(() => idle(others));
+  };
+  window.addEventListener("load", () => idle(others));
   dark.addEventListener("change", () => places.filter((place) => place.dataset.drawn).forEach(draw));
 }
 

@@ -32,6 +32,7 @@ def page(summary: Summary, record: Record) -> str:
     """
     import jinja2
 
+    summary = {**summary, "metric": summary["metric"].rpartition(":")[2]}  # of MODULE:FUNCTION
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = figure
     template = environment.from_string(_text("page.html"))

@@ -7,7 +7,6 @@ from typing import Any
 
 from .summary import tested
 from .tables import slices, tables
-from .words import spent
 
 Values = Mapping[str, Any]
 Section = dict[str, Any]
@@ -43,7 +42,7 @@ def _size_score(summary: Values) -> Section:
         "title": "Size against score",
         "charts": ["size_score"],
         "caption": (
-            "Every trial that was trained: point at one for its main hyperparameters, click for "
+            "Every trial that has a score: point at one for its main hyperparameters, click for "
             "its run. The line joins the models that reached, the ring marks the selected one; "
             "scores far below the targets are drawn at the edge."
         ),
@@ -149,7 +148,7 @@ def _budget(summary: Values, record: Values) -> Section | None:
         "id": "budget",
         "title": "Where the budget went",
         "charts": ["budget"],
-        "caption": f"{spent(summary)} A rejected model was counted and never trained.",
+        "caption": "A rejected model was counted and never trained.",
         "table": {"columns": ("outcome", "trials", "epochs", "seconds"), "rows": rows},
     }
 

@@ -108,7 +108,8 @@ def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
         f"{best.parameter_count:,} parameters."
     )
     if margin and direction(summary["metric"]).reaches(best.score, summary["target"]):
-        error = summary["standard_error"]
+        asked = abs(summary["search_target"] - summary["target"]) / margin
+        error = summary.get("standard_error", asked)  # which an older search has not
         beyond = abs(best.score - summary["target"]) / error if error else 0.0
         return [
             *lines,

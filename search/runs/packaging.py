@@ -25,6 +25,7 @@ import pandas as pd
 from ..counting import undrawn
 from ..errors import InputError, first_line
 from ..models.evaluation import on_processor
+from ..models.own_objects import own_objects
 from .provenance import distribution, version
 from .store import mlflow, quietly
 
@@ -114,7 +115,7 @@ def _files(
     files = {name: folder / file for name, file in FILES.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
-    own = _custom_objects({**config, "compile_config": None})  # it is served without a loss
+    own = own_objects({**config, "compile_config": None})  # it is served without a loss
     files["preprocessing"].write_bytes(_pickled((transform, own)))
     return files
 
@@ -127,20 +128,6 @@ def _link(config: Mapping[str, Any]) -> str:
     if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
         return "probabilities"
     return "sigmoid" if "Binary" in str(loss.get("class_name")) else "softmax"
-
-
-def _custom_objects(config: Any) -> dict[str, Any]:
-    """Classes of the pipeline's own that the model is made of: they travel with it."""
-    if isinstance(config, list):
-        config = dict(enumerate(config))
-    if not isinstance(config, dict):
-        return {}
-    found = {name: each for part in config.values() for name, each in _custom_objects(part).items()}
-    name, module = config.get("registered_name"), str(config.get("module"))
-    if name and module.partition(".")[0] not in ("keras", "None"):
-        own = getattr(sys.modules.get(module), str(config.get("class_name")), None)
-        found[name] = keras.saving.get_registered_object(name) or own
-    return found
 
 
 def _pickled(values: Any) -> bytes:
@@ -187,10 +174,22 @@ def _by_value(modules: Iterator[ModuleType]) -> Iterator[None]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
+@contextmanager
+def _nothing_registered() -> Iterator[None]:
+    """As in a process that has seen none of the user's code."""
+    registered = keras.saving.get_custom_objects()
+    known = dict(registered)
+    registered.clear()
+    try:
+        yield
+    finally:
+        registered.update(known)
+
+
 def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
     """The table that the packed model makes of the sample: what cannot be served fails here."""
     try:
-        with on_processor():
+        with on_processor(), _nothing_registered():
             return unpacked(files).predict(None, sample)
     except (ValueError, TypeError) as error:
         raise InputError(

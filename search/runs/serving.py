@@ -69,16 +69,15 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         known = _finite([probabilities])
         if chosen.ndim > 1:  # one class a step of a sequence
             steps = pd.Series(chosen.reshape(len(chosen), -1).tolist())
-            return pd.DataFrame({"prediction": _where(known, steps)})
+            return _whole(pd.DataFrame({"prediction": steps}), known)
         columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(names)}
-        return pd.DataFrame({"prediction": _where(known, pd.Series(chosen)), **columns})
+        return _whole(pd.DataFrame({"prediction": chosen, **columns}), known)
 
     def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
         flat = outputs.reshape(len(outputs), -1)
-        flat = _blanked(flat, _finite([flat]))
-        if flat.shape[1] == 1:
-            return pd.DataFrame({"prediction": flat[:, 0]})
-        return pd.DataFrame({f"prediction_{i}": flat[:, i] for i in range(flat.shape[1])})
+        names = [f"prediction_{i}" for i in range(flat.shape[1])]
+        table = pd.DataFrame(flat, columns=["prediction"] if len(names) == 1 else names)
+        return _whole(table, _finite([flat]))
 
 
 def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
@@ -119,9 +118,9 @@ def _blanked(outputs: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> np.n
     return np.where(known.reshape(-1, *[1] * (outputs.ndim - 1)), outputs, np.nan)
 
 
-def _where(known: np.ndarray[Any, Any], values: pd.Series[Any]) -> pd.Series[Any]:
-    """None in the other rows; whole numbers stay whole beside it."""
-    return values if known.all() else values.astype(object).where(known, None)
+def _whole(table: pd.DataFrame, known: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Nothing but None in the other rows, as JSON has no NaN; whole numbers stay whole."""
+    return table if known.all() else table.astype(object).where(pd.Series(known), None, axis=0)
 
 
 def _probabilities(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:

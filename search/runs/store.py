@@ -83,6 +83,18 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
 
 
 @contextmanager
+def users_store_kept() -> Iterator[None]:
+    """The store that somebody's own run is written to is MLflow's current one again afterwards."""
+    before = mlflow.get_tracking_uri()
+    chosen = mlflow.active_run() is not None or tracking_utils.is_tracking_uri_set()
+    try:
+        yield
+    finally:
+        if chosen:
+            mlflow.set_tracking_uri(before)
+
+
+@contextmanager
 def registering(uri: str) -> Iterator[None]:
     """One process at a time of this machine, in the registry of this store."""
     database = sqlite_file(uri)

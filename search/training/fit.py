@@ -18,7 +18,7 @@ import numpy as np
 from ..counting import first_rows
 from ..models.building import as_hypermodel, as_hyperparameters, build
 from ..models.evaluation import arrays, rows, score
-from ..stopping import Stop
+from ..stopping import Stop, final_score
 from .schedules import going_on
 from .users_fit import train_as_user_says, trains_itself
 
@@ -99,10 +99,16 @@ def fit(
             returned = _train(model, plan)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
+    scores, stop = watch.scores, watch.stop
+    if trains_itself(hypermodel):  # which may have put back weights of an earlier epoch
+        final = score(model, validation, stops.metric)
+        if stops.metric.better(final_score(scores), final):
+            scores = [*scores[:-2], *[final] * len(scores[-2:])]
+            stop = None if stop is Stop.REACHED and not stops.reached(scores) else stop
     return Run(
-        history={**watch.history, "score": watch.scores},
-        epochs=len(watch.scores),
-        stop=watch.stop,
+        history={**watch.history, "score": scores},
+        epochs=len(scores),
+        stop=stop,
         model=lambda: model,
         note=note,
     )

@@ -37,15 +37,16 @@ def keeps_step(model: keras.Model) -> bool:
     return not replaced and all(getattr(kind, n) is getattr(keras.Model, n) for n in KERAS_OWN)
 
 
-def fit_space(pipeline: Pipeline, data: Data) -> tuple[Any, ...]:
+def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     """The hyperparameters that a HyperModel's own `fit` reads beyond those of its `build`.
 
     They have to be known before the first trial is proposed: `fit` is called once, on a few rows,
-    and what it does after an error is not known.
+    and what it does after an error is not known. Told too is what it does not let itself be told,
+    of the epochs and the callbacks that end a trial.
     """
     hypermodel = as_hypermodel(pipeline.space)
     if not trains_itself(hypermodel):
-        return ()
+        return (), ()
     hp = as_hyperparameters({})
     model = build(pipeline, hp)
     if keras.backend.backend() == "tensorflow":
@@ -61,7 +62,8 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[Any, ...]:
     }
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         train_as_user_says(hypermodel, hp, model, train, arguments)
-    return tuple(hp.space[known:])
+    own = tuple(name for name in ("callbacks", "epochs") if name not in arguments)
+    return tuple(hp.space[known:]), own
 
 
 def train_as_user_says(
@@ -71,7 +73,10 @@ def train_as_user_says(
     train: Split,
     arguments: dict[str, Any],
 ) -> Any:
-    """Call the user's own `fit`, without those arguments that it gives to `model.fit` itself."""
+    """Call the user's own `fit`, without those arguments that it gives to `model.fit` itself.
+
+    These are taken from `arguments`.
+    """
     accepted = _accepted(hypermodel.fit, arguments)
     if "epochs" in accepted and "initial_epoch" not in accepted:
         accepted["epochs"] -= arguments.get("initial_epoch", 0)
@@ -82,6 +87,7 @@ def train_as_user_says(
             twice = re.search(r"multiple values for keyword argument '(\w+)'", str(error))
             if twice is None or accepted.pop(twice[1], None) is None:
                 raise
+            arguments.pop(twice[1])
 
 
 def _accepted(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -94,4 +94,5 @@ def _numbers(values: Any) -> Any:
     values = np.asarray(values)
     if values.dtype.kind not in "fiub":
         raise Unsupported(f"inputs of type {values.dtype}")
-    return values.astype("float32" if values.dtype.kind == "f" else "int32")
+    whole = values.dtype.kind != "f" and np.abs(values.astype("float64")).max(initial=0) < 2**31
+    return values.astype("int32" if whole else "float32")

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 Config = Mapping[str, Any]
 Static = Mapping[str, Any]
 
+NO_PENALTY = (0.0, 0.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
@@ -149,7 +151,7 @@ def weighted(
 def penalty(regularizer: Any) -> tuple[float, float]:
     """(L1, L2) of a Keras regularizer."""
     if regularizer is None:
-        return 0.0, 0.0
+        return NO_PENALTY
     name = regularizer.get("class_name") if isinstance(regularizer, Mapping) else str(regularizer)
     if name not in ("L1", "L2", "L1L2") or regularizer["module"] != "keras.regularizers":
         raise Unsupported(f"regularizer {name}")

@@ -114,7 +114,8 @@ def _embedding(config: Config) -> Described:
 
 
 def _apply_embedding(call: Call, inputs: list[Any]) -> Any:
-    return jnp.moveaxis(call.weights["embeddings"][inputs[0].astype(jnp.int32)], -1, 0)
+    words = jnp.moveaxis(inputs[0], 0, -2).astype(jnp.int32)  # the last axis of a row behind others
+    return jnp.moveaxis(call.weights["embeddings"][words], -1, 0)
 
 
 def _concatenation(config: Config) -> Described:

@@ -38,13 +38,19 @@ def describe(loss: Any) -> str:
 
 
 def check_end(loss: str, activation: str | None) -> None:
-    """Refuse logits that are none: on TensorFlow Keras takes what is in front of the activation.
+    """Refuse an end on which Keras's own backends do not agree.
+
+    On TensorFlow it takes what is in front of any softmax or sigmoid for logits, whatever the
+    crossentropy.
 
     Args:
         activation: of the model's last layer.
     """
     if loss.endswith(FROM_LOGITS) and activation in ENDS:
         raise Unsupported(f"a {activation} at their end and a loss from logits")
+    usual = LOGITS_OF.get(loss, activation)
+    if activation in ENDS - {usual} or (loss.startswith("sparse") and activation != usual):
+        raise Unsupported(f"a {activation} at their end and the loss {loss}")
 
 
 def check_labels(loss: str, labels: tuple[int, ...], outputs: tuple[int, ...]) -> None:

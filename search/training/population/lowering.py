@@ -78,6 +78,8 @@ def _lowered(model: Any, batch_size: int) -> Member:
     functional = _functional(model)
     with warnings.catch_warnings(action="ignore"):  # of saving: nothing is saved
         nodes, described, shapes, layers = _graph(functional)
+    if not any(each.trainable for part in described for each in part.weights):
+        raise Unsupported("nothing to train")
     loss = losses.describe(model.loss)
     losses.check_end(loss, dict(nodes[-1].static).get("activation"))
     return Member(
@@ -173,7 +175,7 @@ def _check_inputs(call: Any, kind: Kind) -> None:
 def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
     _features(tensor)  # refuses those that are not known
     described = kind.describe(layer.get_config())
-    check_weights(layer, described.weights)
+    check_weights(layer, described)
     for each in described.weights:
         initial.check(described.initializers[each.name])
     return described

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import keras
 
 from .errors import Unsupported
-from .kinds import Kind, Weight
+from .kinds import NO_PENALTY, Described, Kind, penalty
 from .recurrent import KINDS
 
 NEUTRAL = frozenset({"name", "dtype", "trainable", "data_format", "zero_output_for_mask"})
@@ -41,14 +41,17 @@ def checked_kind(layer: Any) -> Kind:
     return KINDS[type(layer)]
 
 
-def check_weights(layer: Any, described: Sequence[Weight]) -> None:
-    """Refuse a layer with other weights than described, or with some that are frozen."""
+def check_weights(layer: Any, described: Described) -> None:
+    """Refuse a layer with other weights than described, or that were changed once it was built."""
     name, weights = type(layer).__name__, layer.weights
-    if len(described) != len(weights):
+    if len(described.weights) != len(weights):
         raise Unsupported(f"{name} with weights that are not known here")
-    for each, weight in zip(described, weights, strict=True):
-        if each.trainable != weight.trainable:
+    for each, weight in zip(described.weights, weights, strict=True):
+        if each.trainable != weight.trainable or weight.constraint is not None:
             raise Unsupported(f"{name} with a {each.name} that is frozen, or not as usual")
+        own = weight.regularizer and keras.regularizers.serialize(weight.regularizer)
+        if penalty(own) != described.penalties.get(each.name, NO_PENALTY):
+            raise Unsupported(f"{name} with a {each.name} whose penalty was changed")
 
 
 def _check_options(layer: Any, kind: Kind) -> None:
@@ -73,7 +76,9 @@ def _check_activations(layer: Any, config: Mapping[str, Any]) -> None:
     """A function of the user's own has only its name in a configuration, as Keras's have."""
     for name in ACTIVATIONS & config.keys():
         if getattr(layer, name) is not keras.activations.get(config[name]):
-            raise Unsupported(f"an activation of its own, {config[name]}")
+            found = config[name]
+            called = found.get("class_name") if isinstance(found, Mapping) else found
+            raise Unsupported(f"an activation of its own, {called}")
 
 
 @cache

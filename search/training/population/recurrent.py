@@ -150,6 +150,8 @@ def _describe_both(config: Config) -> Described:
     parts = {"forward_": config["layer"]["config"], "backward_": config["backward_layer"]["config"]}
     described = {prefix: _describe(cell)(part) for prefix, part in parts.items()}
     forward, backward = described.values()
+    if forward.static["backwards"]:
+        raise Unsupported("Bidirectional whose first layer goes backwards")
     same = {key: value for key, value in forward.static.items() if key != "backwards"}
     if {**backward.static, "backwards": None} != {**same, "backwards": None}:
         raise Unsupported("Bidirectional of two different layers")

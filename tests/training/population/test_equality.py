@@ -25,7 +25,7 @@ from architectures import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from occam.search.training.population import blocks
-from occam.search.training.population.dataset import Dataset
+from occam.search.training.population.dataset import Dataset, _numbers
 from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.layout import Layout, padded_widths
 from occam.search.training.population.lowering import lower
@@ -527,6 +527,10 @@ class MeanSquaredError(keras.losses.MeanSquaredError):
         (lambda: L.LSTM(3, bias_initializer=HeNormal()), "initializer HeNormal"),
         (lambda: L.LSTM(3, recurrent_activation="softmax"), "gates that are a softmax"),
         (lambda: L.Bidirectional(L.RNN(L.LSTMCell(3))), "layer RNN"),
+        (
+            lambda: L.Bidirectional(L.LSTM(3, go_backwards=True), backward_layer=L.LSTM(3)),
+            "whose first layer goes backwards",
+        ),
         (lambda: L.BatchNormalization(epsilon=0.0), "without epsilon"),
         (lambda: L.LayerNormalization(epsilon=0.0), "without epsilon"),
         (lambda: L.Conv1DTranspose(3, 2, dilation_rate=2), "that is dilated"),
@@ -616,6 +620,18 @@ def froze_a_bias(model: keras.Model) -> None:
     model.layers[0].bias.trainable = False
 
 
+def has_a_constraint(model: keras.Model) -> None:
+    model.layers[0].kernel.constraint = keras.constraints.NonNeg()
+
+
+def has_a_penalty(model: keras.Model) -> None:
+    model.layers[0].kernel.regularizer = keras.regularizers.L2(0.1)
+
+
+def says_a_penalty(model: keras.Model) -> None:
+    model.layers[0].kernel_regularizer = keras.regularizers.L2(0.1)  # which Keras does not apply
+
+
 def has_its_own(name: str, of: Callable[[keras.Model], Any]) -> Callable[[keras.Model], None]:
     return lambda model: setattr(of(model), name, lambda *given, **named: 0.0)
 
@@ -624,6 +640,9 @@ def has_its_own(name: str, of: Callable[[keras.Model], Any]) -> Callable[[keras.
     ("change", "words"),
     [
         (froze_a_bias, "a bias that is frozen"),
+        (has_a_constraint, "a kernel that is frozen, or not as usual"),
+        (has_a_penalty, "a kernel whose penalty was changed"),
+        (says_a_penalty, "a kernel whose penalty was changed"),
         (has_its_own("compute_loss", lambda model: model), "a compute_loss of its own"),
         (has_its_own("train_step", lambda model: model), "a train_step of its own"),
         (has_its_own("call", lambda model: model.layers[0]), "a call of its own"),
@@ -643,3 +662,49 @@ def test_inputs_in_half_precision_are_refused() -> None:
     model.compile(optimizer="sgd", loss="mse")
     with pytest.raises(Unsupported, match="inputs of type float16"):
         lower(model, BATCH)
+
+
+@pytest.mark.slow
+def test_words_in_rows_and_columns_are_embedded_where_they_are() -> None:
+    keras.utils.set_random_seed(1)
+    x = np.random.default_rng(0).integers(0, 9, (ROWS, 5, 4))
+    y = np.random.default_rng(2).integers(0, CLASSES, ROWS)
+    models = [
+        compiled(
+            lambda width: [L.Embedding(9, width), L.Conv2D(width, 2), L.Flatten()],
+            width,
+            (5, 4),
+            optimizer=keras.optimizers.SGD(0.1),
+        )
+        for width in (3, 5)
+    ]
+    assert difference(models, x, y) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("loss", "end"),
+    [
+        ("sparse_categorical_crossentropy", "sigmoid"),
+        ("sparse_categorical_crossentropy", "relu"),
+        ("categorical_crossentropy", "sigmoid"),
+        ("binary_crossentropy", "softmax"),
+    ],
+)
+def test_ends_that_keras_takes_for_others_are_refused(loss: str, end: str) -> None:
+    model = keras.Sequential([keras.Input(ROW), L.Dense(3, end)])
+    model.compile("sgd", loss)
+    with pytest.raises(Unsupported, match=f"a {end} at their end and the loss {loss}"):
+        lower(model, BATCH)
+
+
+def test_a_model_without_anything_to_train_is_refused() -> None:
+    model = keras.Sequential([keras.Input(ROW), L.Softmax()])
+    model.compile("sgd", "mse")
+    with pytest.raises(Unsupported, match="nothing to train"):
+        lower(model, BATCH)
+
+
+def test_whole_numbers_of_any_size_keep_their_size() -> None:
+    large = np.array([5_000_000_000, -7])
+    assert _numbers(large).tolist() == [5e9, -7]
+    assert _numbers(np.array([3, -7])).dtype == np.int32

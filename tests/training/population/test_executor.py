@@ -11,7 +11,7 @@ from occam.search.data.preparation import prepare, without_test
 from occam.search.metrics import metric
 from occam.search.models.building import restore
 from occam.search.models.evaluation import score
-from occam.search.pipeline import Pipeline, load
+from occam.search.pipeline import Pipeline, load, split
 from occam.search.training.population import programs
 from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.executor import Population
@@ -149,7 +149,7 @@ def test_a_population_that_failed_is_said_once_and_not_tried_again(tmp_path, mon
         assert all(each.score is not None for each in ended.values())
         counts.append(len(tried))
     assert counts[0] == counts[1]
-    assert said == ["A population failed, fit takes over: ZeroDivisionError: division by zero"]
+    assert said == ["A population failed, fit takes over: ZeroDivisionError: division by zero."]
 
 
 @pytest.mark.slow
@@ -218,3 +218,31 @@ def test_a_second_try_loses_nothing_of_its_batch(tmp_path):
                 numbers[id(again)] = 9
                 waiting.append(again)
     assert sorted(ended) == [0, 1, 2, 3, 9]
+
+
+@pytest.mark.slow
+def test_rounding_of_large_inputs_is_no_failure(tmp_path):
+    rng = np.random.default_rng(0)
+    x = (rng.random((1500, 784)) * 255).astype("float32")
+    y = ((x - 127.5) @ (rng.normal(size=784) * (np.arange(784) < 60)) > 0).astype(int)
+
+    def space(hp):
+        model = keras.Sequential([keras.Input((784,))])
+        model.add(keras.layers.Dense(hp.Int("units", 1, 256), "relu"))
+        model.add(keras.layers.Dense(2, "softmax"))
+        model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+        return model
+
+    pipeline = Pipeline(data=lambda: split(x, y), space=space, target=0.55, epochs=20)
+    data = without_test(prepare(pipeline).data)
+    task = Task(pipeline=pipeline, search_target=0.55, models=tmp_path)
+    trials = [
+        replace(trial(n, units, epochs=20), hyperparameters={"units": units})
+        for n, units in enumerate((160, 128, 96, 64))
+    ]
+    ended = train(Population(task, data), *trials)
+    assert {each.error for each in ended.values()} == {None}
+    for each in ended.values():
+        if each.reached:
+            model = restore(pipeline, each, data.validation[0])
+            assert score(model, data.validation, metric("accuracy")) >= 0.55
