@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, OccamError, redacted
-from .interrupts import Interrupts
+from .interrupts import Interrupts, ignore
 from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
 OWN_DATA = ("csv", "images", "npz")
 TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what should not happen
+
+
+def entry() -> int:
+    """What the command `occam` runs: once its exit code is known, no signal changes it."""
+    sys.path.append("")  # modules of the working directory, as `python -m` finds them
+    code = main()
+    ignore()
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +73,7 @@ def _search(options: argparse.Namespace) -> int:
         options.pipeline = _source(options)
         options.sampler = _sampler(options.engine, options.sampler)
         backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
-        _check_json(options.json)
+        _check_json(options)
         use_backend(backend, gpus=options.gpus)
         import_keras()
 
@@ -250,16 +258,22 @@ def _console(quiet: bool = False) -> Console:
     return Printer(quiet=quiet, soft_wrap=False)
 
 
-def _check_json(path: Path | None) -> None:
-    if path is None:
+def _check_json(options: argparse.Namespace) -> None:
+    """Refuse a place that cannot be written, or where something is that the search reads."""
+    if options.json is None:
         return
+    path = options.json.resolve()  # of a link, what it points at
     there = path.exists()
+    read = (options.pipeline, *(getattr(options, name) for name in OWN_DATA))
+    if there and any(path == Path(each).resolve() for each in read if each):
+        raise InputError(f"--json {options.json} is what is to be searched: give another file.")
     try:
         path.open("ab").close()
         if not there:
             path.unlink()
     except OSError as error:
-        raise InputError(f"--json {path} cannot be written: {error.strerror or error}.") from error
+        problem = error.strerror or error
+        raise InputError(f"--json {options.json} cannot be written: {problem}.") from error
 
 
 def _uri(options: argparse.Namespace) -> str:
@@ -285,4 +299,4 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

@@ -21,6 +21,13 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+def ignore() -> None:
+    """Let no signal change the exit code any more: all that there was to do is done."""
+    for number in (signal.SIGINT, signal.SIGTERM, HANGUP):
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+
+
 class Interrupts:
     """Raises Interrupted at a signal, and again at `check` where that was swallowed.
 

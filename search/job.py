@@ -91,6 +91,7 @@ class _Job:
         self.folder = STUDIES / planned.name
         self.engine = open_engine(settings, planned, self.folder, console, earlier)
         self.gate = Gate(planned, self.engine, self.folder / "test")
+        self.beside: report.Record = {"standard_error": planned.standard_error}
         self.before: float = self.engine.recall("seconds", 0.0)  # of earlier runs
         self.shared = getattr(self.engine, "shared", None)
         with leaving(self.engine), alone(self.engine, "opening"):
@@ -137,7 +138,7 @@ class _Job:
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
-            summary["opened_before"] = self.tracker.opened_elsewhere(self.plan.data_fingerprint)
+            self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.data_fingerprint)
             model = self._selected(ladder, summary)
             self.tracker.finish(summary, *self._review(trials, summary, model))
             self._draw(model)
@@ -162,7 +163,8 @@ class _Job:
 
     def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
         if not self.settings.quiet:
-            report.show(summary, self.console, best=_best(trials, self.plan))
+            best = _best(trials, self.plan)
+            report.show(summary, self.console, best=best, record=self.beside)
 
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.
@@ -294,7 +296,15 @@ class _Job:
         selected = summary["selected"]
         rows = self.gate.answers(selected["trial"]) if selected else None
         try:
-            return reported(self.plan, self.tracker, trials, summary, model=model, held_out=rows)
+            return reported(
+                self.plan,
+                self.tracker,
+                trials,
+                summary,
+                model=model,
+                held_out=rows,
+                beside=self.beside,
+            )
         except Exception as error:
             problem = in_one_line(error)
             self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
@@ -329,7 +339,6 @@ class _Job:
             "metric": self.plan.metric.name,
             "target": self.plan.pipeline.target,
             "search_target": self.plan.search_target,
-            "standard_error": self.plan.standard_error,
             **{key: getattr(self.settings, key) for key in REPORTED},
             "trainer": self.plan.trainer,
             "name": self.plan.name,

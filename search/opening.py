@@ -16,14 +16,16 @@ from filelock import FileLock, Timeout
 from .errors import InputError
 from .models.evaluation import rows
 from .studies import STUDIES, STUDY
-from .studies.carrying import carry_over, depends, set_aside
+from .studies.carrying import carry_over, depends, resume, set_aside
 from .studies.earlier import METRIC, teach
 from .studies.warm_start import read as read_warm_start
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .devices import Places
     from .plan import Plan, Settings
+    from .studies.carrying import Depends
     from .studies.earlier import Earlier
 
 IDENTITY = "identity"  # of a study: its trials' numbers mean nothing beside another's
@@ -35,18 +37,46 @@ _OTHER = (
 
 
 def check(settings: Settings, planned: Plan, uri: str) -> list[Earlier]:
-    """Refuse a store, a storage or a start that cannot be used, before anything is written.
+    """Refuse what cannot be used or gone on with, before anything is written.
 
     Returns what `--warm-start` knows.
     """
+    from .runs.experiments import usable
     from .runs.store import connect, sqlite_file
 
+    if not settings.fresh:
+        _check_same(settings, planned, depends(STUDIES / planned.name))
     warm = settings.warm_start
     earlier = read_warm_start(warm, planned.metric) if warm else []
+    if settings.executor == "ray":
+        _check_cluster(planned.places)
+    local = sqlite_file(uri) is not None
     if settings.storage is not None:
         _check_storage(settings.storage, settings.engine)
-    connect(uri, create=sqlite_file(uri) is not None)
+    usable(connect(uri, create=local), uri, planned.pipeline.name)
     return earlier
+
+
+def _check_same(settings: Settings, planned: Plan, before: Depends | None) -> None:
+    """Refuse to go on with what was begun with other data, or as another search."""
+    now = planned.depends
+    if before is None or before == now:
+        return
+    if before.rest != now.rest:
+        raise InputError(_OTHER.format(planned.name))
+    if settings.storage:
+        raise InputError(
+            f"The space of search {planned.name!r} has changed, and trials are carried over "
+            "only without --storage: give this one another --name."
+        )
+
+
+def _check_cluster(places: Places) -> None:
+    from .devices import share
+    from .executors.ray_actors import check_cluster
+
+    gpu = share(places.workers, places.gpus, places.trials_per_gpu)
+    check_cluster(places.workers, gpu=gpu)
 
 
 def _check_storage(url: str, engine: str) -> None:
@@ -81,15 +111,10 @@ def open_engine(
 
     if settings.fresh:
         _set_aside(settings, planned.name, folder)
+    resume(folder)
     now, before = planned.depends, depends(folder)
-    if before is not None and before.rest != now.rest:
-        raise InputError(_OTHER.format(planned.name))
+    _check_same(settings, planned, before)
     if before is not None and before.space != now.space:
-        if settings.storage:
-            raise InputError(
-                f"The space of search {planned.name!r} has changed, and trials are carried over "
-                "only without --storage: give this one another --name."
-            )
         finished, kept = module.records(folder / STUDY, planned.name)
         console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
     engine = make(folder)

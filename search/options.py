@@ -42,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse that says a usage error in one line."""
 
     def error(self, message: str) -> Any:
-        self.exit(WRONG_INPUT, f"occam: {message}; see `{self.prog} --help`.\n")
+        self.exit(WRONG_INPUT, f"occam: {' '.join(message.split())}; see `{self.prog} --help`.\n")
 
 
 def _add_search(commands: Any) -> None:
@@ -262,4 +262,6 @@ def _number(text: str) -> float:
 def _given(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty: give a value, or leave it out")
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} has characters that cannot be printed")
     return text

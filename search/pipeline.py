@@ -190,7 +190,8 @@ def task_name(given: str) -> str:
         return _short_name(given)
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".npz"):
         return _own_name(path.stem)
-    return _own_name(path.name) if "/" in given or path.is_dir() else given
+    folder = "/" in given or (path.is_dir() and given not in names())
+    return _own_name(path.name) if folder else given
 
 
 def names() -> list[str]:

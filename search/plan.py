@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,12 +21,12 @@ from .errors import InputError
 from .metrics import Array, Metric, meaning, metric
 from .models.rehearsal import rehearse
 from .options import MOST_ERRORS
-from .pipeline import Pipeline, load
+from .pipeline import Pipeline, load, task_name
 from .references import resolved
 from .selection import rows_to_show, search_target
 from .studies.carrying import Depends
 
-LONGEST_NAME = 100  # characters: a file system takes 255 bytes
+LONGEST_NAME = 200  # bytes: a file system takes 255, and a study set aside adds the time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ def plan(settings: Settings) -> Plan:
     places = _places(settings)
     given = settings.pipeline
     pipeline = given if isinstance(given, Pipeline) else load(given)
+    _check_registered(pipeline.name)
     _check_whole("epochs of a Pipeline", pipeline.epochs)
     _check_whole("batch_size of a Pipeline", pipeline.batch_size)
     _check_number("target of a Pipeline", pipeline.target)
@@ -179,11 +181,23 @@ def _check_number(name: str, value: Any) -> None:
 
 
 def _check_whole(
-    name: str, value: Any, allowed: range = range(1, 2**63), which: str = "above 0"
+    name: str,
+    value: Any,
+    allowed: range = range(1, 10**18),
+    which: str = "from 1 to 10^18 - 1",
 ) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and value in allowed):
         raise InputError(f"{name} must be a whole number {which}, received {value!r}.")
+
+
+def _check_registered(name: str) -> None:
+    """The name of a pipeline is that of its experiment and of its registered model."""
+    if not name.strip() or re.search(r"[/:]", name) or ("'" in name and '"' in name):
+        raise InputError(
+            f"name of a Pipeline {name!r} cannot be a registered model's: give one without "
+            "slash, colon and two kinds of quotes."
+        )
 
 
 def _places(settings: Settings) -> Places:
@@ -275,11 +289,9 @@ def _sanitised(name: str) -> str:
     clean = re.sub(r"[^\w.-]", "-", name).strip(".-")
     if not clean:
         raise InputError(f"--name {name!r} has no letter or digit: give one that has.")
-    if len(clean) > LONGEST_NAME:
-        raise InputError(
-            f"--name is {len(clean)} characters long: give one of at most {LONGEST_NAME}."
-        )
-    return clean
+    if (long := len(os.fsencode(clean))) > LONGEST_NAME:
+        raise InputError(f"--name takes {long} bytes: give one of at most {LONGEST_NAME}.")
+    return task_name(clean) if "." in clean else clean  # as other commands look it up
 
 
 def _warning(measured: Metric, target: float, labels: Any, margin: float) -> str:

@@ -99,6 +99,11 @@ def _check_alias(alias: str) -> None:
             f"Alias {alias!r} cannot be used: give letters, digits, dashes and underscores, "
             "other than `latest` and `v1`, `v2`, ..."
         )
+    if alias == PREVIOUS:
+        raise InputError(
+            f"Alias {alias!r} is the way back from the champion: `occam rollback` goes it. "
+            "Give another alias."
+        )
 
 
 def _would(decision: Decision, objection: str) -> str:

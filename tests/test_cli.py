@@ -18,6 +18,7 @@ from occam.search import cli
 from occam.search.champions.held_out import HeldOut
 from occam.search.cli import main
 from occam.search.errors import redacted
+from occam.search.runs.store import connect, default_uri
 from occam.search.studies.storage import reading_only
 from tasks import blobs
 from werkzeug.test import Client
@@ -32,6 +33,14 @@ KEYS = {
 TWO_OUTPUTS = """    inputs = keras.Input((4,))
     output = model(inputs)
     model = keras.Model(inputs, [output, output])
+"""
+
+
+BROKEN = """import optuna
+
+class Broken(optuna.samplers.RandomSampler):
+    def __init__(self):
+        raise ValueError("no luck")
 """
 
 
@@ -78,7 +87,19 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (["digits", "--json", "."], "--json . cannot be written: Is a directory"),
         (["digits", "--name", "///"], "has no letter or digit"),
-        (["digits", "--name", "n" * 300], "300 characters long: give one of at most 100"),
+        (["digits", "--name", "n" * 300], "--name takes 300 bytes: give one of at most 200"),
+        (["digits", "--name", "ü" * 101], "--name takes 202 bytes: give one of at most 200"),
+        (["digits", "--name", "a\nb"], "'a\\nb' has characters that cannot be printed"),
+        (["digits", "--trials", "9" * 19], "trials must be a whole number from 1 to 10^18 - 1"),
+        (["digits", "a\nb"], "unrecognized arguments: a b"),
+        (["digits", "--storage", "sqlite://"], "the memory of one process"),
+        (["digits", "--storage", "sqlite:///:memory:"], "the memory of one process"),
+        (["digits", "--warm-start", "sqlite:///none.db"], "sqlite:///none.db does not exist"),
+        (["digits", "--sampler", "samplers_of_mine:Broken"], "cannot be made: ValueError: no luck"),
+        (["digits", "--tracking-uri", "sqlite://"], "'sqlite://' names no file"),
+        (["digits", "--tracking-uri", "sqlite:///:memory:"], "names no file"),
+        (["digits", "--tracking-uri", "sqlite:///."], "is no file"),
+        (["digits", "--tracking-uri", "mssql://x"], "needs a driver that is not installed"),
         (["digits", "--name", ""], "argument --name: it is empty"),
         (["digits", "--sampler", ":x"], "Sampler ':x' cannot be imported"),
         (["digits", "--warm-start", "/no/such"], "--warm-start /no/such does not exist"),
@@ -100,8 +121,11 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ([], "the following arguments are required: PIPELINE"),
     ],
 )
-def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, message):
+def test_wrong_options_are_refused_in_one_line(workplace, monkeypatch, capsys, arguments, message):
+    monkeypatch.syspath_prepend(workplace)
+    Path("samplers_of_mine.py").write_text(BROKEN)
     assert message in refused(capsys, "search", *arguments)
+    assert not Path("none.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +158,8 @@ def test_wrong_options_are_refused_in_one_line(workplace, capsys, arguments, mes
             [("epochs=12", "batch_size=0")],
             "batch_size of a Pipeline must be a whole number",
         ),
-        ([("epochs=12", "epochs=0")], "epochs of a Pipeline must be a whole number above 0"),
+        ([("epochs=12", "epochs=0")], "epochs of a Pipeline must be a whole number from 1"),
+        ([("epochs=12", 'name="a/b"')], "'a/b' cannot be a registered model's"),
         ([("    return model", "    raise ValueError('no shape')")], "no shape"),
         ([("return model", "return None")], "received NoneType"),
     ],
@@ -156,6 +181,50 @@ def test_nothing_to_show_promote_or_predict_with_is_said_in_one_line(workplace, 
         ["predict", "digits", "x.csv"],
     ):
         refused(capsys, *command)
+
+
+def test_a_result_is_written_over_nothing_that_is_read(workplace, capsys):
+    task = blobs(workplace)
+    text = Path(task).read_text()
+    said = refused(capsys, "search", task, "--json", task)
+    assert "is what is to be searched" in said
+    assert Path(task).read_text() == text
+    Path("link.json").symlink_to("later.json")
+    refused(capsys, "search", task, "--json", "link.json", "--target", "95")
+    assert Path("link.json").is_symlink()
+    assert not Path("later.json").exists()
+
+
+def test_an_experiment_that_was_deleted_is_told_before_anything_is_written(workplace, capsys):
+    Path("mlruns").mkdir()
+    client = connect(default_uri(), create=True)
+    client.delete_experiment(client.create_experiment("blobs"))
+    said = refused(capsys, "search", blobs(workplace))
+    assert "was deleted in MLflow: bring it back" in said
+
+
+def test_no_signal_changes_the_exit_code_of_a_command_that_is_done():
+    done = (
+        "import os, signal, sys; from occam.search import cli; "
+        "cli.main = lambda: 3; code = cli.entry(); "
+        "[os.kill(os.getpid(), each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]; "
+        "sys.exit(code)"
+    )
+    assert subprocess.run([sys.executable, "-c", done], timeout=60).returncode == 3
+
+
+@pytest.mark.slow
+def test_modules_of_the_working_directory_are_found(workplace):
+    package = Path("tasks_here")
+    package.mkdir()
+    Path(blobs(workplace)).rename(package / "mine.py")
+    Path("samplers_here.py").write_text(
+        "from optuna.samplers import RandomSampler\n\nclass Own(RandomSampler):\n    pass\n"
+    )
+    command = [Path(sys.executable).with_name("occam"), "search", "tasks_here.mine"]
+    options = ["--sampler", "samplers_here:Own", "--trials", "2", "--workers", "2", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) in ((0, ""), (3, ""))
 
 
 def test_help_and_list_answer(workplace, capsys):
@@ -406,6 +475,8 @@ def test_the_report_is_written_again_also_of_a_search_that_kept_no_record(
     assert one["trials"]["rows"] == two["trials"]["rows"]
     assert one["tables"]["curves"] == two["tables"]["curves"]
     assert occam("report", "--output", "nowhere/report.html") == 2
+    assert occam("report", "--output", "/dev/full") == 2
+    assert "--output /dev/full cannot be written" in capsys.readouterr().err
 
 
 def embedded(page: Path) -> dict[str, Any]:
@@ -433,6 +504,8 @@ def test_optunas_dashboard_reads_a_study_and_changes_nothing(searched, monkeypat
     detail = client.get("/api/studies/0?after=0").get_json()
     assert detail["trials"]
     assert journal.read_bytes() == before
+    assert occam("dashboard", "--storage", "no-url") == 2
+    assert "--storage no-url cannot be used" in capsys.readouterr().err
     assert occam("dashboard", "nothing") == 2
     assert f"it has {first['name']}" in capsys.readouterr().err
 

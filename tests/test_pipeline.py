@@ -75,6 +75,13 @@ def test_a_file_that_was_searched_says_the_name_of_its_task(given, name):
     assert task_name(given) == name
 
 
+def test_a_folder_beside_does_not_hide_a_pipeline_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for each in ("digits", "my photos"):
+        Path(each).mkdir()
+    assert (task_name("digits"), task_name("my photos")) == ("digits", "my-photos")
+
+
 def test_a_module_is_loaded_by_its_dotted_name():
     assert load("occam.pipelines.digits").name == "digits"
 

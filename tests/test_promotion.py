@@ -86,9 +86,11 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
         verdict: str = "holds",
         selects: bool = True,
         wrong: int | None = None,
+        data: str | None = None,
     ) -> Tracker:
         tracker = Tracker(uri, pipeline=pipeline, search="any", study=uuid.uuid4().hex)
-        tracker.start({"metric": metric, "target": target}, data=None)
+        known = {} if data is None else {"data": data}
+        tracker.start({"metric": metric, "target": target, **known}, data=None)
         trial = replace(TRIAL, parameter_count=count, model_path=str(keras_file))
         for each in (trial, replace(trial, number=1)):
             tracker.log(each)
@@ -540,6 +542,37 @@ def test_a_model_whose_files_are_gone_is_not_promoted(uri, pipeline, search):
 
 
 def test_the_test_rows_that_other_searches_have_used_are_counted(uri, pipeline, search):
-    search()
-    tracker = search()
+    search(data="these")
+    search(data="others")
+    tracker = search(data="these")
+    assert tracker.opened_elsewhere("these") == 1
     assert tracker.opened_elsewhere("rows of another kind") == 0
+
+
+def test_what_stands_in_the_registry_is_what_is_true_of_the_champion(uri, pipeline, search):
+    search(verdict="certified")
+    promote(uri, pipeline)
+    assert "The smallest model known to hold" in described(uri, pipeline)
+    never_opened = search().run_id_of(1)
+    with pytest.raises(InputError, match="has no logged model"):
+        promote(uri, pipeline, run_id=never_opened, force=True)
+    search(300, 0.9, verdict="not held")
+    promote(uri, pipeline, force=True)
+    assert described(uri, pipeline).startswith("What was made champion for **accuracy 0.95**")
+
+
+def described(uri: str, pipeline: str) -> str:
+    return str(connect(uri).get_registered_model(pipeline).description)
+
+
+def test_the_way_back_is_no_alias_to_promote_to(uri, pipeline, search):
+    search()
+    with pytest.raises(InputError, match="`occam rollback` goes it"):
+        promote(uri, pipeline, alias="previous")
+
+
+def test_why_the_champion_would_be_the_challenger_too_is_said(uri, pipeline, search):
+    search()
+    promote(uri, pipeline)
+    said = promote(uri, pipeline, alias="challenger", dry_run=True).text
+    assert "It is the champion." in said

@@ -42,6 +42,8 @@ class Decision:
         reasons = [self.candidate.describe()]
         if self.champion is None:
             return [sentence(reasons[0]), "There was no champion to compare it with."]
+        if self.champion.run_id == self.candidate.run_id:
+            return [sentence(reasons[0]), "It is the champion."]
         count = self.champion.tags.get("parameter_count")
         if count:
             name = f"the champion, version {self.champion.version}"

@@ -94,14 +94,19 @@ def remember(client: mlflow.MlflowClient, name: str, versions: list[str]) -> Non
 def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
     """Say on the registered model's page what it is for, how good it is and how to use it."""
     tags = client.get_model_version(name, version).tags
+    before = client.get_registered_model(name).tags
     facts = {tag: tags[tag] for tag in FACTS if tag in tags}
     for tag, value in facts.items():
         client.set_registered_model_tag(name, tag, value)
+    for tag in set(FACTS) & before.keys() - facts.keys():
+        client.delete_registered_model_tag(name, tag)
     goal = f"{facts.get('metric', 'its metric')} {facts.get('target', '')}".strip()
     score = f", test {figure(float(facts['test_score']))}" if "test_score" in facts else ""
+    held = facts.get("verdict") in ("certified", "holds")
+    what = "The smallest model known to hold" if held else "What was made champion for"
     client.update_registered_model(
         name,
-        f"The smallest model known to hold **{goal}** on `{name}` is version {version}: "
+        f"{what} **{goal}** on `{name}` is version {version}: "
         f"**{int(facts.get('parameter_count', 0)):,} parameters**{score}, "
         f"{facts.get('verdict', 'unproven')}.\n\n"
         f"`models:/{name}@champion` is in use, `@previous` was before, `@challenger` may follow. "

@@ -186,7 +186,7 @@ def _check_kind(name: str, labels: Array, metric: Metric) -> None:
     wrong = (labels != np.round(labels)) | (labels < 0)
     if wrong.any():
         raise InputError(
-            f"{metric.name} needs labels of classes, 0, 1, 2, ..., the {name} labels have "
+            f"{metric.name} needs labels of classes, whole numbers from 0: the {name} labels have "
             f"{_examples(labels[wrong])} in {_rows(wrong)}: number the classes, or measure numbers "
             "by r2, mae, mse or rmse."
         )

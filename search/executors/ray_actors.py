@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,21 @@ PASSED_ON = ("KERAS_", "OCCAM_", "TF_", "XLA_", "JAX_")  # our environment that 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # by 0 a local cluster binds to 127.0.0.1
 
 
+def check_cluster(workers: int, *, gpu: float = 0.0) -> None:
+    """Refuse a cluster that is not there, or that lacks what so many actors need.
+
+    A cluster of this machine alone is made for them, where Ray is installed.
+    """
+    ray = _imported()
+    if not _given():
+        return
+    _connect(ray, workers)
+    try:
+        _check(ray.cluster_resources(), workers, gpu)
+    finally:
+        ray.shutdown()
+
+
 class Actors:
     """Starts an actor for each slot, with one core and its part of a GPU.
 
@@ -35,8 +51,8 @@ class Actors:
     """
 
     def __init__(self, recipe: Recipe, workers: int, *, gpu: float = 0.0) -> None:
-        self._ray = _connected(workers)
-        self._own = "RAY_ADDRESS" not in os.environ
+        self._ray = _imported()
+        _connect(self._ray, workers)
         try:
             _check(self._ray.cluster_resources(), workers, gpu)
         except InputError:
@@ -45,7 +61,7 @@ class Actors:
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
         }
-        environment |= threads(workers) if self._own else {}
+        environment |= {} if _given() else threads(workers)
         environment |= memory(USABLE * gpu) if gpu else {}
         options = {"num_cpus": 1, "num_gpus": gpu, "max_restarts": 0}
         self._make = self._ray.remote(**options)(_Actor)
@@ -121,6 +137,7 @@ class _Actor:
         os.environ.update(environment)
         if Path(folder).is_dir():  # relative paths of a pipeline are meant from there
             os.chdir(folder)
+            sys.path.append(folder)  # as `entry` of the command line has it
         self._folder = tempfile.TemporaryDirectory(prefix="occam-")
         self._recipe = replace(recipe, models=Path(self._folder.name))
 
@@ -142,28 +159,35 @@ def _with_model(finished: FinishedTrial) -> tuple[FinishedTrial, bytes | None]:
     return finished, model
 
 
-def _connected(workers: int) -> Any:
-    """Ray, in touch with the cluster of RAY_ADDRESS, or with one of this machine alone."""
-    own = "RAY_ADDRESS" not in os.environ
-    for variable, value in (QUIET | (LOOPBACK if own else {})).items():  # read as Ray is imported
+def _given() -> bool:
+    """Whether a cluster is named; else one of this machine alone is made."""
+    return "RAY_ADDRESS" in os.environ
+
+
+def _imported() -> Any:
+    for variable, value in (QUIET | ({} if _given() else LOOPBACK)).items():  # read as it is
         os.environ.setdefault(variable, value)
     try:
         import ray
     except ImportError as error:
         raise InputError("--executor ray needs Ray: pip install 'occam[ray]'.") from error
+    return ray
+
+
+def _connect(ray: Any, workers: int) -> None:
+    """Be in touch with the cluster of RAY_ADDRESS, or with one of this machine alone."""
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
-        if own:
-            ray.init(address="local", num_cpus=workers, include_dashboard=False, **common)
-        else:
+        if _given():
             ray.init(**common)
+        else:
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **common)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = os.environ.get("RAY_ADDRESS", "this machine")
         raise InputError(
             f"Ray cannot be reached at {where}: {str(error).splitlines()[0].rstrip('.')}. "
             "Check RAY_ADDRESS, or unset it for a cluster of this machine."
         ) from error
-    return ray
 
 
 def _check(resources: Mapping[str, float], workers: int, gpu: float) -> None:

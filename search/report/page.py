@@ -45,7 +45,7 @@ def page(summary: Summary, record: Record) -> str:
         selected=selected,
         higher=higher(summary),
         verdict_class="good" if held else "bad",
-        claim=claim(summary).replace("**", ""),
+        claim=claim(summary, record).replace("**", ""),
         sizes=[sentence(line) for line in sizes(summary, record)],
         sections=sections(summary, record),
         style=_raw(_text("page.css")),

@@ -30,12 +30,14 @@ def reported(
     *,
     model: Any,
     held_out: Path | None,
+    beside: Record,
 ) -> tuple[Record, dict[str, bytes]]:
     """The record of the report, and the files that are kept of it.
 
     Args:
         model: the selected one, trained; None where there is none.
         held_out: what it predicts on the test rows, as the gate has kept it.
+        beside: `standard_error` and `opened_before`, which go into the record.
     """
     found = record(
         summary,
@@ -46,6 +48,7 @@ def reported(
         layers=layers(model) if model is not None else [],
         predictions=_predicted(plan, held_out),
         provenance=provenance.record(provenance.facts(summary["backend"]), plan.data_fingerprint),
+        **beside,
     )
     return found, files(summary, found)
 

@@ -53,9 +53,14 @@ def comparison(uri: str, names: Sequence[str], kind: str | None, console: Consol
 
 def write(uri: str, name: str | None, output: Path) -> None:
     """Write the report of a search to a file."""
+    refused = InputError(f"--output {output} cannot be written: give the name of a file.")
     if output.is_dir() or not output.resolve().parent.is_dir():
-        raise InputError(f"--output {output} cannot be written: give the name of a file.")
+        raise refused
     client = connect(uri)
     with reaching(uri):
         found, record = read(client, find(client, name))
-    output.write_text(page(found, record), encoding="utf-8")
+    text = page(found, record)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise refused from error

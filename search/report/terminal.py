@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def show(
 
     Args:
         best: the trial with the best score, told where none reached the search target.
-        record: what the report shows beside the summary: it adds a plot and comparisons.
+        record: what is known beside the summary; that of a report adds a plot and comparisons.
     """
     from rich.table import Table
 
@@ -51,12 +52,12 @@ def show(
                 _test_cell(summary, rung),
             )
         console.print(table)
-    for line in [*_drawn(summary, record), *conclusion(summary, best)]:
+    for line in [*_drawn(summary, record), *conclusion(summary, best, record)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _drawn(summary: Summary, record: Record | None) -> list[str]:
-    if record is None:
+    if not record or "trials" not in record:
         return []
     at = {name: place for place, name in enumerate(record["trials"]["columns"])}
     rows = record["trials"]["rows"]
@@ -68,12 +69,15 @@ def _drawn(summary: Summary, record: Record | None) -> list[str]:
     return [*plot([summary], points), *sizes]
 
 
-def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]:
+def conclusion(
+    summary: Summary, best: FinishedTrial | None = None, record: Record | None = None
+) -> list[str]:
     """The answer in words: what won and what to type next, or why nothing did."""
+    record = record or {}
     spent = words.spent(summary)
     selected = summary["selected"]
     if selected is None:
-        return [spent, *_nothing(summary, best)]
+        return [spent, *_nothing(summary, best, record)]
     name, test = summary["pipeline"], selected["test"]
     what = (
         f"Trial {selected['trial']} with {selected['parameter_count']:,} parameters: "
@@ -87,15 +91,15 @@ def conclusion(summary: Summary, best: FinishedTrial | None = None) -> list[str]
             "More trials, a larger --margin or more data may help; the registry refuses it.",
         ]
     found = [spent, f"{what}: {test['verdict']} {summary['target']:g}."]
-    if before := words.seen_before(summary):
+    if before := words.seen_before(record):
         found.append(before)
     if selected["model_uri"] is None:  # MLflow does not have it
         return found
-    following = f"`make promote PIPELINE={name}` to make it the champion."
+    following = f"`make promote PIPELINE={shlex.quote(name)}` to make it the champion."
     return [*found, f"Next: `make ui` to review, {following}"]
 
 
-def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
+def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> list[str]:
     """Why nothing was selected: how far the best came, and what chance could have done."""
     from ..metrics import direction
 
@@ -109,7 +113,7 @@ def _nothing(summary: Summary, best: FinishedTrial | None) -> list[str]:
     )
     if margin and direction(summary["metric"]).reaches(best.score, summary["target"]):
         asked = abs(summary["search_target"] - summary["target"]) / margin
-        error = summary.get("standard_error", asked)  # which an older search has not
+        error = record.get("standard_error", asked)  # which an older search has not
         beyond = abs(best.score - summary["target"]) / error if error else 0.0
         return [
             *lines,

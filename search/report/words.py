@@ -11,7 +11,7 @@ from ..metrics import direction
 Values = Mapping[str, Any]
 
 
-def claim(summary: Values) -> str:
+def claim(summary: Values, record: Values) -> str:
     """What the test split says of the selected model; what was missing where there is none."""
     selected = summary["selected"]
     if selected is None:
@@ -22,7 +22,7 @@ def claim(summary: Values) -> str:
     test = selected["test"]
     bound = "at least" if higher(summary) else "at most"
     right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
-    before = seen_before(summary)
+    before = seen_before(record)
     return (
         f"Trial {selected['trial']}: validation {figure(selected['validation'])}, "
         f"**test {figure(test['score'])}** on {test['rows']:,}{'' if before else ' untouched'} "
@@ -31,9 +31,9 @@ def claim(summary: Values) -> str:
     )
 
 
-def seen_before(summary: Values) -> str:
+def seen_before(record: Values) -> str:
     """How far other searches have used the test rows up; empty where they have not."""
-    count = summary.get("opened_before", 0)
+    count = record.get("opened_before", 0)
     if not count:
         return ""
     models = "1 model" if count == 1 else f"{count:,} models"

@@ -57,7 +57,7 @@ def markdown(summary: Summary, record: Summary | None = None) -> str:
         record: of the report, which is linked and whose first chart is shown where there is one.
     """
     link = f"[**The full report**]({_artifact(summary, REPORT)}). " if record else ""
-    sections = [f"## {headline(summary)}", f"{link}{words.claim(summary)}"]
+    sections = [f"## {headline(summary)}", f"{link}{words.claim(summary, record or {})}"]
     if record:
         lines = [f"- {line}" for line in words.sizes(summary, record)]
         sections += ["\n".join(lines), _picture(summary)] if lines else [_picture(summary)]

@@ -9,17 +9,9 @@ from .store import mlflow, sqlite_file
 
 def experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entities.Experiment:
     """The experiment of a pipeline, made where there is none; it opens as model training."""
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage != "active":
-        raise InputError(
-            f"Experiment {name!r} was deleted in MLflow: bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
-        )
-    database = sqlite_file(uri)
-    if found is not None:
-        if database is not None:
-            _check_place(found)
+    if (found := usable(client, uri, name)) is not None:
         return found
+    database = sqlite_file(uri)
     place = (database.resolve().parent / "artifacts").as_uri() if database else None
     tags = {
         "mlflow.experimentKind": "custom_model_development",
@@ -33,6 +25,24 @@ def experiment(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entit
             raise
         return client.get_experiment_by_name(name)
     return client.get_experiment(identity)
+
+
+def usable(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entities.Experiment | None:
+    """The experiment of a pipeline; None where there is none yet.
+
+    Raises InputError where it was deleted, or where its files are gone.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return None
+    if found.lifecycle_stage != "active":
+        raise InputError(
+            f"Experiment {name!r} was deleted in MLflow: bring it back with "
+            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
+        )
+    if sqlite_file(uri) is not None:
+        _check_place(found)
+    return found
 
 
 def _check_place(experiment: mlflow.entities.Experiment) -> None:

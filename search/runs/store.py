@@ -32,7 +32,7 @@ for variable, value in QUIET.items():
 
 import mlflow as mlflow  # noqa: E402  # reads these settings while it is imported
 import sqlalchemy  # noqa: E402  # after mlflow, which brings it
-from filelock import FileLock  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 from mlflow.tracking._tracking_service import utils as tracking_utils  # noqa: E402
 
 if os.environ["MLFLOW_LOGGING_LEVEL"] == QUIET["MLFLOW_LOGGING_LEVEL"]:  # else the user's own
@@ -46,6 +46,7 @@ ACTIVE = "occam.active"  # the tag that says when a search was last at work
 CONCLUDED = "occam.concluded"  # the tag that says when it last came to its answer
 SUMMARY = "search.json"
 SECONDS_TO_ANSWER = 3
+SECONDS_TO_MAKE = 120  # for another process to have made the tables
 
 
 def default_uri() -> str:
@@ -74,6 +75,11 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
+    except ImportError as error:
+        raise InputError(
+            f"MLflow's store {redacted(uri)!r} needs a driver that is not installed: "
+            f"{first_line(error)}. Install it, or give another store with --tracking-uri."
+        ) from error
     except (*FAILURES, sqlite3.Error) as error:
         raise InputError(
             f"MLflow's store {redacted(uri)!r} cannot be used: {first_line(error)}. "
@@ -143,10 +149,22 @@ def quietly() -> Iterator[None]:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The database file of a SQLite store; None for any other store."""
-    if not uri.startswith("sqlite:"):
+    """The database file of a SQLite store; None for any other store.
+
+    Raises InputError where an address of SQLite names no file.
+    """
+    if not uri.startswith(("sqlite:", "sqlite+")):
         return None
-    return Path(sqlalchemy.engine.make_url(uri).database or "mlflow.db")
+    try:
+        named = sqlalchemy.engine.make_url(uri).database
+    except sqlalchemy.exc.ArgumentError:
+        named = None
+    if named in (None, "", ":memory:"):
+        raise InputError(
+            f"MLflow's store {uri!r} names no file that could keep anything: give one as "
+            "sqlite:///mlruns/mlflow.db with --tracking-uri."
+        )
+    return Path(str(named))
 
 
 def newest_search(
@@ -238,7 +256,7 @@ def _make(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     if database.exists():
         return
-    with FileLock(database.with_name(f".{database.name}.lock")):
+    with _making(database):
         if database.exists():
             return
         part = database.with_name(f".part-{database.name}")
@@ -248,8 +266,29 @@ def _make(database: Path) -> None:
         part.replace(database)
 
 
+@contextmanager
+def _making(database: Path) -> Iterator[None]:
+    lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=SECONDS_TO_MAKE)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"Another process has been making {database} for {SECONDS_TO_MAKE} s: end it, or give "
+            "another store with --tracking-uri."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _check(database: Path, seconds: float = 20) -> None:
     """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
+    if database.exists() and not database.is_file():
+        raise InputError(
+            f"MLflow's store {database} is no file: give another with --tracking-uri, as "
+            "sqlite:///mlruns/mlflow.db."
+        )
     if not database.is_file():
         raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
     with closing(sqlite3.connect(database, timeout=seconds)) as connection:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
-from ..errors import InputError
+from ..errors import InputError, in_one_line
 from ..references import resolved
 
 Factory = Callable[[int], samplers.BaseSampler]  # from a seed
@@ -38,9 +38,16 @@ def names() -> list[str]:
 
 
 def check(name: str) -> None:
-    """Refuse a name that no sampler has, and one that needs what is not installed."""
-    if name != LEVEL_SET:
-        sampler_factory(name)
+    """Refuse a name that no sampler has, and one that cannot be made here."""
+    if name == LEVEL_SET:
+        return
+    make = sampler_factory(name)
+    if ":" not in name:
+        return
+    try:
+        make(0)
+    except Exception as error:  # whatever a class of the user's own raises
+        raise InputError(f"Sampler {name!r} cannot be made: {in_one_line(error)}.") from error
 
 
 def sampler_factory(name: str) -> Factory:

@@ -34,15 +34,16 @@ class Depends:
 
 
 def depends(folder: Path) -> Depends | None:
-    """What the search in a folder was made with, where that is known.
+    """What the search in a folder was made with, where that is known."""
+    path = folder / FILE
+    return Depends(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
-    A change that a killed process has not brought to its end is brought there first.
-    """
+
+def resume(folder: Path) -> None:
+    """Bring a change to its end that a killed process has not brought there."""
     ready = _next_to(folder) / FILE
     if not folder.exists() and ready.exists():
         ready.parent.rename(folder)
-    path = folder / FILE
-    return Depends(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def set_aside(folder: Path) -> Path:

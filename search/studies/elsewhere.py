@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,9 @@ def read(source: str, metric: Metric) -> list[Earlier]:
 
 def _storage(place: str) -> optuna.storages.BaseStorage:
     """The storage at a place; opening a file that is not there would make it."""
-    if "://" in place:
+    if "://" in place and not place.startswith(("sqlite:", "sqlite+")):
         return optuna.storages.get_storage(place)
-    path = Path(place)
+    path = Path(re.sub(r"^sqlite(\+\w+)?:///", "", place))
     if not path.is_file():
         raise InputError(
             f"--warm-start {place} does not exist: give a KerasTuner project directory, or an "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,11 @@ def _refuse_if_busy(leases: Leases, name: str) -> None:
 
 
 def _database(url: str) -> StudyDatabase:
+    if re.fullmatch(r"sqlite(\+\w+)?://(/|/:memory:)?", url):
+        raise InputError(
+            f"--storage {url} is the memory of one process, where nothing is kept or shared: name "
+            "a file, as sqlite:////tmp/study.db, or a server."
+        )
     try:
         arguments: dict[str, Any] = {"pool_pre_ping": True}
         if url.startswith("sqlite"):
@@ -100,7 +106,7 @@ def _database(url: str) -> StudyDatabase:
         problem = redacted(in_one_line(error))[:300]
         raise InputError(
             f"--storage {redacted(url)} cannot be used: {problem.rstrip('.')}. "
-            "Give the URL of a database that is there, as postgresql://user:password@host/name."
+            "Give the URL of a database that is there, as postgresql+psycopg://user@host/name."
         ) from error
 
 

@@ -26,9 +26,9 @@ def dashboard(name: str | None, *, storage: str | None, port: int) -> None:
         raise InputError(
             "Optuna's dashboard is not installed: pip install 'occam[dashboard]'."
         ) from error
-    from ..studies.storage import reading_only
+    from ..studies.storage import reading_only, storage_of
 
-    app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage)
+    app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage_of(str(storage)))
     address = f"http://{HOST}:{port}/dashboard{'/studies/0' if journal else ''}"
     with make_server(HOST, port, app, _Server, _Quiet) as server:
         print(f"Optuna's dashboard is at {address}\nStop with Ctrl-C.", flush=True)

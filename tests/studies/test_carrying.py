@@ -12,7 +12,7 @@ from occam.search.engines import optuna as optuna_engine
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.studies import carrying
-from occam.search.studies.carrying import Depends, _moved, carry_over, depends
+from occam.search.studies.carrying import Depends, _moved, carry_over, depends, resume
 from occam.search.trials import FinishedTrial, Trial, TrialState, finish, rejected
 
 MODULES = {"optuna": optuna_engine, "keras-tuner": keras_tuner_engine}
@@ -177,6 +177,7 @@ def test_a_change_that_was_interrupted_is_taken_up(folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         carry_over(folder, finished, kept, maker("optuna", NARROW), NEW)
     assert not folder.exists()
+    resume(folder)
     assert depends(folder) == NEW
     assert maker("optuna", NARROW)(folder).finished
 
