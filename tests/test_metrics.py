@@ -122,6 +122,27 @@ def test_the_standard_error_of_balanced_accuracy_is_what_a_simulation_finds():
     assert np.std(scores) == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.parametrize(("recall", "false"), [(0.8, 0.0), (0.4, 0.0), (0.95, 0.006), (0.9, 0.012)])
+def test_an_f1_is_moved_by_chance_no_more_than_its_standard_error_says(recall, false):
+    labels = np.repeat([1, 0], [50, 450])
+    found = RNG.random((1500, 500)) < np.where(labels == 1, recall, false)
+    scores = [metric("f1").measure(labels, each.astype(float)) for each in found]
+    largest = metric("f1").standard_error(float(np.mean(scores)), labels)
+    assert np.std(scores) <= 1.06 * largest
+    if not false:
+        assert np.std(scores) >= 0.94 * largest
+
+
+@pytest.mark.parametrize("counts", [(36,) * 10, (20, 80, 200)])
+def test_the_mean_f1_of_several_classes_is_moved_as_a_balanced_accuracy_is(counts):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    other = (labels + RNG.integers(1, len(counts), (800, len(labels)))) % len(counts)
+    predicted = np.where(RNG.random(other.shape) < 0.9, labels, other)
+    scores = [metric("f1").measure(labels, each) for each in predicted]
+    largest = metric("f1").standard_error(float(np.mean(scores)), labels)
+    assert 0.75 * largest <= np.std(scores) <= 1.06 * largest
+
+
 def test_a_function_of_ones_own_is_a_metric_of_shares():
     own = metric("sklearn.metrics:accuracy_score")
     assert own.measure(np.array([0, 1]), np.array([0, 0])) == 0.5
