@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from occam.search.errors import InputError
+from occam.search.errors import InputError, MissingData
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.separable import separable
 from sklearn.model_selection import train_test_split
@@ -55,9 +55,7 @@ def read() -> tuple[Split, Split]:
     for name in ("cifar10.npz", "cifar10-subset.npz"):
         try:
             return arrays(name)
-        except InputError as error:
-            if "Missing" not in str(error):
-                raise
+        except MissingData as error:
             missing = error
     if os.environ.get("OCCAM_DATA"):
         raise missing

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from occam.search.errors import InputError
+from occam.search.errors import InputError, MissingData
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.convnet import convnet
 from sklearn.model_selection import train_test_split
@@ -50,8 +50,8 @@ def read() -> tuple[Split, Split]:
     """The official train and test rows; downloaded by Keras only where OCCAM_DATA is not set."""
     try:
         return split("train"), split("t10k")
-    except InputError as missing:
-        if os.environ.get("OCCAM_DATA") or "Missing" not in str(missing):
+    except MissingData as missing:
+        if os.environ.get("OCCAM_DATA"):
             raise
         try:
             return keras.datasets.fashion_mnist.load_data()

@@ -2,6 +2,8 @@
 
 OccamError              the message is for the person at the terminal: one line, no traceback
 ├── InputError          what was given cannot be used: exit 2, before anything is trained or written
+│   └── MissingData     a data file is not there
+├── Refused             the registry does not take a model; the message says why and what to do
 └── Unreachable         MLflow's store does not answer; what was trained waits for it
 """
 
@@ -20,8 +22,16 @@ class Unreachable(OccamError):
     """MLflow's store failed while it was being written or read."""
 
 
+class Refused(OccamError):
+    """The registry does not take a model."""
+
+
 class InputError(OccamError, ValueError):
     """What the user gave cannot be used."""
+
+
+class MissingData(InputError):
+    """A data file that a pipeline reads is not there."""
 
 
 def in_one_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import InputError, in_one_line
+from .errors import InputError, MissingData, in_one_line
 
 if TYPE_CHECKING:
     import keras
@@ -227,11 +227,11 @@ def template() -> str:
 
 
 def data_file(relative: str) -> Path:
-    """A file under `OCCAM_DATA` (default `~/.keras/datasets`); InputError where it is missing."""
+    """A file under `OCCAM_DATA` (default `~/.keras/datasets`); MissingData where there is none."""
     folder = Path(os.environ.get("OCCAM_DATA") or "~/.keras/datasets").expanduser()
     path = folder / relative
     if not path.exists():
-        raise InputError(
+        raise MissingData(
             f"Missing data file {relative}: put it at {path}, "
             "or set OCCAM_DATA to the folder that holds it."
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from .failures import cause
 from .figures import figure
 from .trials import FinishedTrial, TrialState
 
@@ -20,7 +21,7 @@ PERIOD = 20.0  # seconds between two signs of life where there is no bar
 
 
 class SearchProgress:
-    """Trials done, best so far, epochs; as a context manager around a search.
+    """Trials done, best so far, epochs, each reason to fail once; as a context manager.
 
     Args:
         quiet: show nothing at all.
@@ -31,6 +32,7 @@ class SearchProgress:
         self._best: FinishedTrial | None = None
         self._trained = self._rejected = self._epochs = 0
         self._spoken = time.monotonic()
+        self._told: set[str] = set()  # why trials have failed
         self._bar = Progress(
             TextColumn("trials"),
             BarColumn(bar_width=24),
@@ -72,6 +74,9 @@ class SearchProgress:
         previous = self._best
         self.recall(finished)
         self._refresh()
+        if finished.error and (why := cause(finished.error)) not in self._told:
+            self._told.add(why)
+            self.say(f"trial {finished.number} failed: {finished.error}")
         if self._quiet or self._console.is_terminal:
             return
         if self._best is not previous:
@@ -115,4 +120,4 @@ class SearchProgress:
 
     def _say(self, line: str) -> None:
         self._spoken = time.monotonic()
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

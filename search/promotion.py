@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from .champions import registry
-from .champions.candidate import Refused, candidate
+from .champions.candidate import candidate
 from .champions.decision import Decision, decide
 from .champions.registry import CHALLENGER, CHAMPION, PREVIOUS
-from .errors import InputError, OccamError
+from .errors import InputError, OccamError, Refused
 from .runs.store import connect, mlflow, reaching, registering
 
 SECONDS_UNTIL_READY = 60

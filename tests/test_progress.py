@@ -9,7 +9,7 @@ from doing import trial
 from occam.search import progress
 from occam.search.loop import Budget
 from occam.search.progress import SearchProgress
-from occam.search.trials import TrialState, finish, rejected
+from occam.search.trials import TrialState, failed, finish, rejected
 from rich.console import Console
 
 
@@ -48,6 +48,20 @@ def test_a_terminal_has_a_bar():
     assert "best 1,200 parameters at 0.9700" in bar
     assert "12 epochs, 1 rejected" in bar
     assert "done," not in bar
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_why_trials_fail_is_said_once_a_reason(terminal):
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=100)
+    with SearchProgress(console, Budget(trials=9)) as search:
+        for number in (1, 2):
+            search.finish(failed(trial(number), f"ValueError: no shape [{number}, 3]"))
+        search.finish(failed(trial(3), "the worker process died"))
+    said = [line.strip() for line in screen.getvalue().splitlines() if "failed" in line]
+    assert len(said) == 2
+    assert said[0].endswith("trial 1 failed: ValueError: no shape [1, 3]")
+    assert said[1].endswith("trial 3 failed: the worker process died")
 
 
 @pytest.mark.parametrize("terminal", [False, True])

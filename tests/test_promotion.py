@@ -18,10 +18,10 @@ from urllib.request import url2pathname
 import keras
 import numpy as np
 import pytest
-from occam.search.champions.candidate import Candidate, Refused, not_better
+from occam.search.champions.candidate import Candidate, not_better
 from occam.search.champions.held_out import FILE, HeldOut
 from occam.search.champions.history import champions, show
-from occam.search.errors import InputError, OccamError
+from occam.search.errors import InputError, OccamError, Refused
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
 from occam.search.runs.store import connect, mlflow, quietly

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InputError, OccamError
+from ..errors import InputError, Refused
 from ..figures import figure
 from ..metrics import direction
 from ..runs.child_runs import MODEL, TRIAL
@@ -16,10 +16,6 @@ from . import registry
 from .comparison import Comparison
 
 COMPARED = ("metric", "target", "test_score", "parameter_count")
-
-
-class Refused(OccamError):
-    """The registry does not take this model; the message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from ..runs.reading import find, kept, read
 from ..runs.store import connect, reaching, summary
 from .compare import compared, show_compared
 from .formats import formatted, ladder
-from .page import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +52,8 @@ def comparison(uri: str, names: Sequence[str], kind: str | None, console: Consol
 
 def write(uri: str, name: str | None, output: Path) -> None:
     """Write the report of a search to a file."""
+    from .page import page  # imports Altair
+
     refused = InputError(f"--output {output} cannot be written: give the name of a file.")
     if output.is_dir() or not output.resolve().parent.is_dir():
         raise refused

@@ -85,8 +85,9 @@ def higher(summary: Values) -> bool:
 def spent(summary: Values) -> str:
     """Trials by state, epochs and seconds."""
     counts = summary["trials"]
+    trials = "trial" if counts["complete"] == 1 else "trials"
     return (
-        f"{counts['complete']:,} trials complete, {counts['pruned']:,} stopped early, "
+        f"{counts['complete']:,} {trials} complete, {counts['pruned']:,} stopped early, "
         f"{counts['rejected']:,} rejected untrained, {counts['fail']:,} failed; "
         f"{summary['epochs_trained']:,} epochs in {summary['seconds']:.0f} s."
     )
