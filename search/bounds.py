@@ -40,7 +40,9 @@ def bound(
     standard error at the target stands for; one of which that is not known, none at all then.
 
     Args:
-        groups: of each row, where rows of a group are alike; whole groups are resampled then.
+        groups: of each row, where rows of a group are alike; whole groups are resampled then, and a
+            share is given no better bound than on one row a group: how much alike the rows are
+            cannot be told from the few that are wrong.
     """
     if metric.influence is not None and groups is None:
         return _studentized(metric, metric.influence, labels, predictions, alpha)
@@ -53,7 +55,7 @@ def bound(
         return metric.worst
     score, error = metric.measure(labels, predictions), metric.standard_error(target, labels)
     rows = target * (1 - target) / error**2 if error > 0 else len(labels)
-    if groups is not None and min(draws) == max(draws):
+    if groups is not None:
         rows = min(rows, len(np.unique(groups)))
     return min(percentile, clopper_pearson(score * rows, rows, alpha))
 

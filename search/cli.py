@@ -262,15 +262,15 @@ def _check_json(options: argparse.Namespace) -> None:
     """Refuse a place that cannot be written, or where something is that the search reads."""
     if options.json is None:
         return
-    path = options.json.resolve()  # of a link, what it points at
-    there = path.exists()
-    read = (options.pipeline, *(getattr(options, name) for name in OWN_DATA))
-    if there and any(path == Path(each).resolve() for each in read if each):
+    there, end = options.json.exists(), options.json.resolve()  # of a link, what it points at
+    task = options.pipeline if options.pipeline.endswith(".py") else None
+    read = (task, *(getattr(options, name) for name in OWN_DATA))
+    if there and any(end == Path(each).resolve() for each in read if each):
         raise InputError(f"--json {options.json} is what is to be searched: give another file.")
     try:
-        path.open("ab").close()
+        options.json.open("ab").close()
         if not there:
-            path.unlink()
+            end.unlink()
     except OSError as error:
         problem = error.strerror or error
         raise InputError(f"--json {options.json} cannot be written: {problem}.") from error

@@ -50,6 +50,7 @@ class Lines:
         """
         told = not self.waiting
         self.waiting += lines
+        before = self._size()
         try:
             _append(self._path, self.waiting, safe=safe)
         except OSError as error:
@@ -57,11 +58,18 @@ class Lines:
             if told:
                 logger.warning(FULL, self._path, error.strerror or error, self._spool)
             return 0
+        except BaseException:  # an interrupt: what has gone through is not written again
+            if self._size() > before:
+                self.waiting = []
+            raise
         if not told:
             self._spool.unlink(missing_ok=True)
             logger.warning("%s can be written again: nothing is missing.", self._path)
         written, self.waiting = len(self.waiting), []
         return written
+
+    def _size(self) -> int:
+        return self._path.stat().st_size if self._path.exists() else 0
 
     def _keep(self) -> None:
         """Where it can be, elsewhere on the disk; in memory in any case."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from .studies.earlier import Earlier
 
 IDENTITY = "identity"  # of a study: its trials' numbers mean nothing beside another's
+BAR = "search target"  # by which all trials of a study were judged
 _OTHER = (
     "Search {!r} was made with other data, or with another target, metric, seed, margin, engine, "
-    "sampler, trainer, backend, batch size or number of epochs: give this one another --name, or "
-    "start it anew with --fresh."
+    "sampler, trainer, backend, batch size, number of epochs or code of own layers, losses or "
+    "metrics: give this one another --name, or start it anew with --fresh."
 )
 
 
@@ -155,6 +157,10 @@ def _prepare(
     rest = planned.depends.rest
     if engine.recall("fingerprint", rest) != rest:  # a database, with no folder here
         raise InputError(_OTHER.format(planned.name))
+    if not math.isclose(engine.recall(BAR, planned.search_target), planned.search_target):
+        raise InputError(_OTHER.format(planned.name))
+    if engine.recall(BAR) is None:
+        engine.remember(BAR, planned.search_target)
     if engine.recall("fingerprint") is None:
         engine.remember("fingerprint", rest)
         engine.remember(METRIC, planned.metric.name)

@@ -114,6 +114,7 @@ def plan(settings: Settings) -> Plan:
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
+    pipeline = replace(pipeline, groups=_groups(pipeline, prepared))
     rehearsed = rehearse(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)
@@ -189,6 +190,17 @@ def _check_whole(
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not (whole and value in allowed):
         raise InputError(f"{name} must be a whole number {which}, received {value!r}.")
+
+
+def _groups(pipeline: Pipeline, prepared: Prepared) -> Array | None:
+    if pipeline.groups is None:
+        return None
+    groups, rows = np.asarray(pipeline.groups).reshape(-1), len(prepared.data.test[1])
+    if len(groups) != rows:
+        raise InputError(
+            f"groups of a Pipeline are those of the test rows, {rows:,}, received {len(groups):,}."
+        )
+    return groups
 
 
 def _check_registered(name: str) -> None:
@@ -267,7 +279,10 @@ def _depends(
 ) -> str:
     name = pipeline.metric
     if ":" in name:
-        code = {**code, name: fingerprint.code_of(resolved(name, "Metric"))}
+        own = resolved(name, "Metric")
+        code = {**code, name: fingerprint.code_of(own)}
+        if (error := getattr(own, "standard_error", None)) is not None:
+            code[f"{name} standard_error"] = fingerprint.code_of(error)
     return fingerprint.of_values(
         data=data,
         target=pipeline.target,

@@ -195,6 +195,29 @@ def test_a_result_is_written_over_nothing_that_is_read(workplace, capsys):
     assert not Path("later.json").exists()
 
 
+def test_a_result_may_go_to_a_pipe_or_be_called_as_a_pipeline(workplace, capsys):
+    given = cli.parser().parse_args(["search", "digits", "--json", "digits"])
+    Path("digits").touch()
+    cli._check_json(given)
+    code = "from occam.search import cli; cli._check_json(cli.parser().parse_args({}))"
+    options = ["search", "digits", "--json", "/dev/stdout"]
+    command = [sys.executable, "-c", code.format(options)]
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+def test_what_judges_the_trials_of_a_study_stays(workplace, monkeypatch, capsys):
+    task = blobs(workplace)
+    occam("search", task, "--name", "mine", "--trials", "1", "--quiet")
+    monkeypatch.setattr("occam.search.plan.search_target", lambda *_: 0.91)
+    assert occam("search", task, "--name", "mine", "--trials", "2") == 2
+    assert "was made with other data, or with another target" in capsys.readouterr().err
+
+
+def test_groups_that_are_not_those_of_the_test_rows_are_refused(workplace, capsys):
+    said = refused(capsys, "search", blobs(workplace, ("epochs=12", "groups=[1, 2, 3]")))
+    assert "groups of a Pipeline are those of the test rows, 100, received 3" in said
+
+
 def test_an_experiment_that_was_deleted_is_told_before_anything_is_written(workplace, capsys):
     Path("mlruns").mkdir()
     client = connect(default_uri(), create=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from filling import full
 from occam.search.journal import Journal
 
@@ -37,6 +38,22 @@ def test_what_another_file_has_left_is_not_taken_for_ones_own(tmp_path):
         journal.append({"number": 1})
     path.write_text('{"number": 7}\n{"number": 8}\n')  # another search, under the same name
     assert [event["number"] for event in Journal(path).read()] == [7, 8]
+
+
+def test_an_interrupt_after_a_line_was_written_does_not_write_it_twice(tmp_path, monkeypatch):
+    path = tmp_path / "search.journal"
+    journal = Journal(path)
+    journal.append({"number": 0})
+
+    def interrupted(file: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append({"number": 1})
+    journal.append({"number": 2})
+    assert [event["number"] for event in Journal(path).read()] == [0, 1, 2]
 
 
 def test_a_spool_that_does_not_fit_either_leaves_nothing(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..figures import figure
-from ..runs.store import FAILURES, mlflow, quoted
+from ..runs.store import mlflow, quoted
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 STACK = "occam.champions"  # versions that were champion before, oldest first: the way back
@@ -42,7 +42,9 @@ def check_files(uri: str, what: str) -> None:
     """
     try:
         files = mlflow.artifacts.list_artifacts(uri)
-    except FAILURES as error:
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
         raise _gone(what, uri) from error
     if not files:
         raise _gone(what, uri)

@@ -44,7 +44,7 @@ def record(
     for model in _opened(summary):
         _mark(client, model, selected=model is selected)
     tags = {
-        OPENED: str(len(_opened(summary))),
+        OPENED: str(max((each["test"]["opened"] for each in _opened(summary)), default=0)),
         "verdict": selected["test"]["verdict"] if selected else "none",
         "mlflow.note.content": description.markdown(summary, found),
     }
