@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 PASSED_ON = ("KERAS_", "OCCAM_", "TF_", "XLA_", "JAX_")  # our environment that actors need
+SECONDS_TO_ANSWER = 5
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # by 0 a local cluster binds to 127.0.0.1
 
 
@@ -179,6 +182,7 @@ def _connect(ray: Any, workers: int) -> None:
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if _given():
+            _check_answers(os.environ["RAY_ADDRESS"])
             ray.init(**common)
         else:
             ray.init(address="local", num_cpus=workers, include_dashboard=False, **common)
@@ -188,6 +192,12 @@ def _connect(ray: Any, workers: int) -> None:
             f"Ray cannot be reached at {where}: {str(error).splitlines()[0].rstrip('.')}. "
             "Check RAY_ADDRESS, or unset it for a cluster of this machine."
         ) from error
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError where nothing listens: Ray itself would try it for minutes, line by line."""
+    if place := re.fullmatch(r"(?:ray://)?([^:/]+):(\d+)", address):
+        socket.create_connection((place[1], int(place[2])), SECONDS_TO_ANSWER).close()
 
 
 def _check(resources: Mapping[str, float], workers: int, gpu: float) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from doing import Doing, trial
 from occam.search.errors import InputError
-from occam.search.executors.ray_actors import Actors, _check
+from occam.search.executors.ray_actors import Actors, _check, check_cluster
 from occam.search.trials import TrialState
 from occam.search.workers import Pool
 
@@ -91,3 +91,9 @@ def test_a_cluster_that_is_not_there_is_said_in_one_line(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "nonsense://x")
     with pytest.raises(InputError, match="Ray cannot be reached at nonsense.* Check RAY_ADDRESS"):
         Actors(Doing(), 1)
+
+
+def test_a_cluster_that_is_not_there_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(InputError, match="Ray cannot be reached at 127.0.0.1:1: .*refused"):
+        check_cluster(2)
