@@ -34,6 +34,7 @@ UNSERVED = (
     "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
     "give them a get_config(). Its weights are kept."
 )
+UNDRAWN = "The picture of the predictions could not be drawn ({}): all else is recorded."
 UNREPORTED = "The report could not be made ({}): all else is recorded; `occam report` tries again."
 REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
@@ -284,7 +285,12 @@ class _Job:
             return
         inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
         classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
-        figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
+        try:
+            figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
+        except Exception as error:  # a search that is done is not lost to it
+            said = UNDRAWN.format(in_one_line(error))
+            self.console.print(said, soft_wrap=True, highlight=False, markup=False)
+            return
         self.tracker.log_figure(figure, "picture.png")
 
     def _review(

@@ -138,6 +138,15 @@ def label_indices(labels: Array, predictions: Array) -> Array:
     return np.asarray(labels.reshape(-1), dtype=int)
 
 
+def are_classes(metric: Metric, labels: Array, predictions: Array) -> bool:
+    """Whether predictions tell classes: the metric asks so, or a label is one of many columns.
+
+    Shapes: (rows,) or (rows, 1) beside (rows, columns).
+    """
+    columns = predictions.shape[-1] if predictions.ndim == 2 else 1
+    return metric.needs_classes or (np.size(labels) == len(labels) and columns > 1)
+
+
 def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str:
     """Which class f1 is of, or what is taken for granted of a metric; mostly nothing."""
     if measured.error_is_guessed:

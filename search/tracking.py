@@ -178,7 +178,7 @@ class Tracker:
                 transform=transform,
                 sample=sample,
                 classes=classes,
-                classifier=direction(parent.data.tags["metric"]).needs_classes,
+                classifier=bool(classes) or direction(parent.data.tags["metric"]).needs_classes,
             )
             self._client.set_tag(run_id, MODEL, uri)
         return uri

@@ -70,9 +70,7 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
     elif names & BINARY:
         _check_binary(labels, output_shape, metric)
     if metric.name == "auc" or not metric.needs_classes:
-        if names & CLASSES and ":" not in metric.name:
-            _check_measurable(output_shape[-1], metric)
-        _check_columns(labels, output_shape)
+        _check_measured(labels, output_shape, metric, of_classes=bool(names & CLASSES))
 
 
 def check_classes(classes: Sequence[str], output_shape: Any) -> None:
@@ -279,6 +277,20 @@ def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) ->
             "needs Dense(1, 'sigmoid'); for several classes use 'sparse_categorical_crossentropy', "
             "for several labels a row a metric of your own, package.module:function."
         )
+    _check_columns(labels, output_shape)
+
+
+def _check_measured(
+    labels: Array, output_shape: Sequence[Any], metric: Metric, *, of_classes: bool
+) -> None:
+    """Refuse outputs that a metric cannot hold against the labels, value by value.
+
+    A function of the user's own takes one probability a class as it likes.
+    """
+    if of_classes and ":" in metric.name:
+        return
+    if of_classes:
+        _check_measurable(output_shape[-1], metric)
     _check_columns(labels, output_shape)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics import class_indices, label_indices
+from ..metrics import are_classes, class_indices, label_indices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def picture(
     Classes: a confusion matrix. Labels as large as the predictions and square: images above their
     reconstructions, or generated ones below real ones. Numbers: predictions against the truth.
     """
-    if metric.needs_classes:
+    if are_classes(metric, labels, predictions):
         return _confusion(
             label_indices(labels, predictions), class_indices(predictions), list(classes)
         )

@@ -168,7 +168,7 @@ def _given() -> bool:
 
 
 def _imported() -> Any:
-    for variable, value in (QUIET | ({} if _given() else LOOPBACK)).items():  # read as it is
+    for variable, value in (QUIET | ({} if _given() else LOOPBACK)).items():  # Ray reads them then
         os.environ.setdefault(variable, value)
     try:
         import ray

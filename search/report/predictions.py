@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.pictures import drawn_images, side
-from ..metrics import class_indices, label_indices
+from ..metrics import are_classes, class_indices, label_indices
 
 if TYPE_CHECKING:
     from ..champions.held_out import HeldOut
@@ -29,7 +29,7 @@ def predictions(
         inputs: a few rows of them, whose size tells reconstructed images from generated ones.
     """
     labels, predicted = rows.labels, rows.predictions
-    if metric.needs_classes:
+    if are_classes(metric, labels, predicted):
         return _confusion(labels, predicted, classes)
     if side(predicted):
         same = np.size(inputs) // max(len(inputs), 1) == labels.size // max(len(labels), 1)

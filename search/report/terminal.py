@@ -112,8 +112,7 @@ def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> li
         f"{best.parameter_count:,} parameters."
     )
     if margin and direction(summary["metric"]).reaches(best.score, summary["target"]):
-        asked = abs(summary["search_target"] - summary["target"]) / margin
-        error = record.get("standard_error", asked)  # which an older search has not
+        error = record["standard_error"]
         beyond = abs(best.score - summary["target"]) / error if error else 0.0
         return [
             *lines,

@@ -270,16 +270,14 @@ def _make(database: Path) -> None:
 def _making(database: Path) -> Iterator[None]:
     lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=SECONDS_TO_MAKE)
     try:
-        lock.acquire()
+        held = lock.acquire()
     except Timeout as error:
         raise InputError(
             f"Another process has been making {database} for {SECONDS_TO_MAKE} s: end it, or give "
             "another store with --tracking-uri."
         ) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _check(database: Path, seconds: float = 20) -> None:

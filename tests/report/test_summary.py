@@ -95,11 +95,11 @@ def test_incumbents_fall_and_are_counted_in_epochs():
 def test_the_conclusion_says_what_the_verdict_says(verdict, expected, words):
     found = summary(verdict)
     assert holds(found) is expected
-    assert words in " ".join(conclusion(found, TRIALS[2]))
+    assert words in " ".join(conclusion(found, TRIALS[2], {"standard_error": 0.02}))
 
 
 def test_a_near_miss_is_told_in_standard_errors():
-    text = " ".join(conclusion(summary(None), TRIALS[2]))
+    text = " ".join(conclusion(summary(None), TRIALS[2], {"standard_error": 0.02}))
     assert "The best was trial 2: 0.9100 with 40 parameters." in text
     assert "0.5 standard errors beyond 0.9, not 2: on 225 validation rows one is 0.0200" in text
 
