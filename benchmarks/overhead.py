@@ -22,8 +22,9 @@ import_keras()
 
 from occam.search.interrupts import Interrupts  # noqa: E402
 from occam.search.job import _Job  # noqa: E402  # after the backend is chosen
-from occam.search.plan import Settings, plan  # noqa: E402
+from occam.search.plan import plan  # noqa: E402
 from occam.search.runs.store import default_uri  # noqa: E402
+from occam.search.settings import Settings  # noqa: E402
 from occam.search.training.trial import Task, run_trial  # noqa: E402
 from occam.search.trials import Trial, TrialState  # noqa: E402
 from rich.console import Console  # noqa: E402

@@ -109,9 +109,9 @@ def _searched(
     from rich.console import Console
 
     from .job import conduct
-    from .plan import Settings
     from .result import Result
     from .runs.store import users_store_kept
+    from .settings import Settings
 
     console = Console(quiet=bool(options.get("quiet")))
     options = {"target": target, **options}

@@ -79,7 +79,7 @@ def _search(options: argparse.Namespace) -> int:
 
         from . import report
         from .job import search
-        from .plan import Settings
+        from .settings import Settings
 
         console = _console(options.quiet)
         interrupts.check()

@@ -20,10 +20,11 @@ from .interrupts import Interrupts
 from .models.building import restore
 from .models.evaluation import predictions, rows
 from .opening import IDENTITY, alone, check, leaving, locked, open_engine
-from .plan import Plan, Settings, plan
+from .plan import Plan, plan
 from .progress import SearchProgress
 from .runs.store import default_uri
 from .selection import Ladder, TestResult, select
+from .settings import Settings
 from .studies import STUDIES
 from .studies.earlier import Earlier
 from .tracking import Tracker

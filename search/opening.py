@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .devices import Places
-    from .plan import Plan, Settings
+    from .plan import Plan
+    from .settings import Settings
     from .studies.carrying import Depends
     from .studies.earlier import Earlier
 

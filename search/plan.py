@@ -4,66 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import devices, engines, fingerprint
+from . import fingerprint
 from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, meaning, metric
 from .models.rehearsal import rehearse
-from .options import MOST_ERRORS
-from .pipeline import Pipeline, load, task_name
+from .pipeline import Pipeline
 from .references import resolved
 from .selection import rows_to_show, search_target
+from .settings import Settings, asked_for, check, places_of, sanitised
 from .studies.carrying import Depends
-
-LONGEST_NAME = 200  # bytes: a file system takes 255, and a study set aside adds the time
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What `occam search` was asked for."""
-
-    pipeline: str | Pipeline
-    target: float | None = None
-    metric: str | None = None
-    trials: int | None = None
-    epochs: int | None = None
-    timeout: float | None = None
-    engine: str = "optuna"
-    sampler: str = "level-set"
-    trainer: str = "auto"
-    backend: str = "tensorflow"
-    workers: int | None = None  # 1, or as many as there are places on the GPUs
-    gpus: str = "all"
-    trials_per_gpu: int | None = None
-    trial_timeout: float | None = None
-    executor: str = "local"
-    storage: str | None = None
-    margin: float = 2.0
-    seed: int = 0
-    name: str | None = None
-    warm_start: str | None = None  # a KerasTuner project or an Optuna study
-    fresh: bool = False
-    tracking_uri: str | None = None
-    quiet: bool = False
-
-    @property
-    def source(self) -> str | None:
-        """What `load` finds the pipeline by, from any folder; None for one made in Python."""
-        given = self.pipeline
-        if isinstance(given, Pipeline):
-            return None
-        return str(Path(given).resolve()) if given.endswith(".py") else given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +54,10 @@ def plan(settings: Settings) -> Plan:
 
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
-    engines.check(settings.engine, settings.sampler)
-    _check_numbers(settings)
-    places = _places(settings)
-    given = settings.pipeline
-    pipeline = given if isinstance(given, Pipeline) else load(given)
-    _check_registered(pipeline.name)
-    _check_whole("epochs of a Pipeline", pipeline.epochs)
-    _check_whole("batch_size of a Pipeline", pipeline.batch_size)
-    _check_number("target of a Pipeline", pipeline.target)
-    pipeline = replace(pipeline, classes=tuple(map(str, pipeline.classes)))
-    if settings.metric is not None:
-        pipeline = replace(pipeline, metric=settings.metric)
+    check(settings)
+    places = places_of(settings)
+    pipeline = asked_for(settings)
     measured = metric(pipeline.metric)
-    if settings.target is not None:
-        pipeline = replace(pipeline, target=settings.target)
     if settings.target is not None or not math.isnan(pipeline.target):
         measured.check_target(pipeline.target)
     prepared = prepare(pipeline)
@@ -127,7 +74,7 @@ def plan(settings: Settings) -> Plan:
         metric=measured,
         search_target=search_target(measured, pipeline.target, labels, settings.margin),
         standard_error=measured.standard_error(pipeline.target, labels),
-        name=_sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
+        name=sanitised(settings.name or f"{pipeline.name}-{depends[:8]}"),
         depends=Depends(space=rehearsed.fingerprint, rest=depends),
         fit_space=rehearsed.fit_space,
         data_fingerprint=data,
@@ -159,39 +106,6 @@ def _compared(
     return pipeline, found, notes + described(found, measured, pipeline.target)
 
 
-def _check_numbers(settings: Settings) -> None:
-    """What the command line checks while it is parsed may come from Python as well."""
-    for name in ("trials", "epochs", "workers", "trials_per_gpu"):
-        if getattr(settings, name) is not None:
-            _check_whole(name, getattr(settings, name))
-    _check_whole("seed", settings.seed, range(2**32), "from 0 to 2^32 - 1")
-    for name in ("target", "timeout", "trial_timeout", "margin"):
-        if getattr(settings, name) is not None:
-            _check_number(name, getattr(settings, name))
-    for name in ("timeout", "trial_timeout"):
-        value = getattr(settings, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{name} must be above 0, received {value!r}.")
-    if not 0 <= settings.margin <= MOST_ERRORS:
-        raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
-
-
-def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} must be a number, received {value!r}.")
-
-
-def _check_whole(
-    name: str,
-    value: Any,
-    allowed: range = range(1, 10**18),
-    which: str = "from 1 to 10^18 - 1",
-) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (whole and value in allowed):
-        raise InputError(f"{name} must be a whole number {which}, received {value!r}.")
-
-
 def _groups(pipeline: Pipeline, prepared: Prepared) -> Array | None:
     if pipeline.groups is None:
         return None
@@ -201,41 +115,6 @@ def _groups(pipeline: Pipeline, prepared: Prepared) -> Array | None:
             f"groups of a Pipeline are those of the test rows, {rows:,}, received {len(groups):,}."
         )
     return groups
-
-
-def _check_registered(name: str) -> None:
-    """The name of a pipeline is that of its experiment and of its registered model."""
-    if not name.strip() or re.search(r"[/:]", name) or ("'" in name and '"' in name):
-        raise InputError(
-            f"name of a Pipeline {name!r} cannot be a registered model's: give one without "
-            "slash, colon and two kinds of quotes."
-        )
-
-
-def _places(settings: Settings) -> Places:
-    """Where trials run, checked against what is there."""
-    devices.check_installed(settings.gpus)
-    gpus = devices.visible_gpus(settings.gpus)
-    places = Places(
-        workers=devices.workers(settings.workers, gpus, settings.trials_per_gpu),
-        gpus=tuple(gpus),
-        trials_per_gpu=settings.trials_per_gpu,
-        timeout=settings.trial_timeout,
-        executor=settings.executor,
-    )
-    if places.here:
-        return places
-    if isinstance(settings.pipeline, Pipeline):
-        raise InputError(
-            "A space in this process can be searched in this process alone: for several workers, "
-            "a time limit for trials or Ray put `pipeline = Pipeline(...)` into a file and give "
-            "its path."
-        )
-    if settings.trial_timeout is not None and settings.trainer == "population":
-        raise InputError(
-            "--trial-timeout is for trials that are trained one at a time: give --trainer fit."
-        )
-    return places
 
 
 def _trainer(
@@ -297,16 +176,6 @@ def _depends(
         backend=settings.backend,
         **({"code": code} if code else {}),
     )
-
-
-def _sanitised(name: str) -> str:
-    """Letters, digits, dots, dashes and underscores: a name becomes a folder."""
-    clean = re.sub(r"[^\w.-]", "-", name).strip(".-")
-    if not clean:
-        raise InputError(f"--name {name!r} has no letter or digit: give one that has.")
-    if (long := len(os.fsencode(clean))) > LONGEST_NAME:
-        raise InputError(f"--name takes {long} bytes: give one of at most {LONGEST_NAME}.")
-    return task_name(clean) if "." in clean else clean  # as other commands look it up
 
 
 def _warning(measured: Metric, target: float, labels: Any, margin: float) -> str:

@@ -17,7 +17,8 @@ from occam.search.models.building import as_hyperparameters, build, discover, re
 from occam.search.models.configuration import read
 from occam.search.models.evaluation import score
 from occam.search.pipeline import Data, Pipeline, load
-from occam.search.plan import Settings, plan
+from occam.search.plan import plan
+from occam.search.settings import Settings
 from occam.search.training.trial import Task
 from occam.search.training.users_fit import fit_space
 from occam.search.trials import TrialState
