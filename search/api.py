@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .result import Result
 
 OPTIONS = (  # of the command line, and `all_epochs`, which is --epochs there
-    *("trials", "all_epochs", "timeout", "engine", "sampler", "workers", "storage", "warm_start"),
-    *("margin", "seed", "fresh", "tracking_uri", "quiet"),
+    *("trials", "all_epochs", "timeout", "engine", "sampler", "trainer", "workers"),
+    *("trials_per_gpu", "trial_timeout", "executor", "storage", "margin", "seed", "warm_start"),
+    *("fresh", "tracking_uri", "quiet"),
 )
 
 
@@ -40,7 +41,7 @@ def run(
     epochs: int = 50,
     batch_size: int = 32,
     loss: str | None = None,
-    classes: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
     name: str | None = None,
     **options: Any,
 ) -> Result:
@@ -54,9 +55,8 @@ def run(
             test rows are set aside where they are not given; or Data, or what returns it.
         epochs: the most that one trial may train.
         name: of the pipeline, and so of the experiment in MLflow; default: the space's own.
-        options: `trials`, `all_epochs` and `timeout` in seconds limit the search; `engine`,
-            `sampler`, `workers`, `storage`, `warm_start`, `margin`, `seed`, `fresh`,
-            `tracking_uri` and `quiet` are those of the command line.
+        options: `trials`, `all_epochs` and `timeout` in seconds limit the search; the others are
+            those of the command line, see OPTIONS.
 
     Raises InputError, before anything is trained, where any of these cannot be used.
     """
@@ -88,7 +88,7 @@ def run(
             epochs=epochs,
             batch_size=batch_size,
             loss=loss,
-            classes=tuple(classes if len(classes) else getattr(data, "class_names", ())),
+            classes=getattr(data, "class_names", ()) if classes is None else classes,
             name=name or _name(space),
         )
     return _searched(pipeline, target, backend, options)
@@ -115,10 +115,17 @@ def _searched(
 
     console = Console(quiet=bool(options.get("quiet")))
     options = {"target": target, **options}
-    plain = {name: each.item() if hasattr(each, "item") else each for name, each in options.items()}
+    plain = {name: _plain(value) for name, value in options.items()}
     settings = Settings(pipeline=pipeline, backend=backend, **plain)
     with users_store_kept():
         return Result(*conduct(settings, console))
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as Python's, a path as text."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if hasattr(value, "item") else value
 
 
 def _silence_tqdm() -> None:

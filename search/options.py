@@ -11,6 +11,8 @@ WRONG_INPUT = 2  # exit code, here and for all that is wrong with what was given
 BACKENDS = ("tensorflow", "jax", "torch")
 TRIALS = 100
 MOST_ERRORS = 1000  # standard errors: a margin beyond is a slip
+TRAINERS = ("auto", "fit", "population")
+EXECUTORS = ("local", "ray")
 FORMATS = ("csv", "json", "markdown")
 SEARCH = "or the name of a search or its run ID; default: the last search"
 
@@ -70,7 +72,7 @@ def _add_search(commands: Any) -> None:
         help="of optuna: level-set (default), tpe, gp, nsga2, cmaes, random, grid, qmc; "
         "of keras-tuner: bayesian (default), random, hyperband, grid; or MODULE:CLASS",
     )
-    add("--trainer", choices=("auto", "fit", "population"), default="auto", help="default: auto")
+    add("--trainer", choices=TRAINERS, default="auto", help="default: auto")
     add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
     _add_workers(add)
     add(
@@ -112,7 +114,7 @@ def _add_workers(add: Callable[..., Any]) -> None:
     add("--trial-timeout", type=_positive(float), metavar="SECONDS", help="of one trial, at most")
     add(
         "--executor",
-        choices=("local", "ray"),
+        choices=EXECUTORS,
         default="local",
         help="where workers run: this machine (default), or the Ray cluster of RAY_ADDRESS",
     )

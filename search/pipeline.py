@@ -11,7 +11,7 @@ import os
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -113,7 +113,7 @@ class Pipeline:
     epochs: int = 50
     batch_size: int = 32
     loss: str | None = None
-    classes: tuple[str, ...] = ()
+    classes: Sequence[str] = ()
     name: str = ""
     smallest_known: int | None = None
     notes: tuple[str, ...] = ()

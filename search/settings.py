@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ import numpy as np
 from . import devices, engines
 from .devices import Places
 from .errors import InputError
-from .options import MOST_ERRORS
+from .options import EXECUTORS, MOST_ERRORS, TRAINERS
 from .pipeline import Pipeline, load, task_name
 
 LONGEST_NAME = 200  # bytes: a file system takes 255, and a study set aside adds the time
+TEXTS = {"metric", "engine", "sampler", "storage", "name", "warm_start", "tracking_uri"}
+WHOLE = {"trials", "epochs", "workers", "trials_per_gpu"}
+NUMBERS = {"target", "margin"}
+SECONDS = {"timeout", "trial_timeout"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +67,19 @@ def check(settings: Settings) -> None:
 
     What the command line checks while it is parsed may come from Python as well.
     """
+    given = {name: value for name, value in vars(settings).items() if value is not None}
+    for name in TEXTS & given.keys():
+        _check_text(name, given[name])
+    for name in WHOLE & given.keys():
+        _check_whole(name, given[name])
+    for name in NUMBERS & given.keys():
+        _check_number(name, given[name])
+    for name in SECONDS & given.keys():
+        _check_seconds(name, given[name])
+    _check_choice("trainer", settings.trainer, TRAINERS)
+    _check_choice("executor", settings.executor, EXECUTORS)
     engines.check(settings.engine, settings.sampler)
-    for name in ("trials", "epochs", "workers", "trials_per_gpu"):
-        if getattr(settings, name) is not None:
-            _check_whole(name, getattr(settings, name))
     _check_whole("seed", settings.seed, range(2**32), "from 0 to 2^32 - 1")
-    for name in ("target", "timeout", "trial_timeout", "margin"):
-        if getattr(settings, name) is not None:
-            _check_number(name, getattr(settings, name))
-    for name in ("timeout", "trial_timeout"):
-        value = getattr(settings, name)
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{name} must be above 0, received {value!r}.")
     if not 0 <= settings.margin <= MOST_ERRORS:
         raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
 
@@ -85,7 +91,9 @@ def asked_for(settings: Settings) -> Pipeline:
     """
     given = settings.pipeline
     pipeline = given if isinstance(given, Pipeline) else load(given)
+    _check_text("name of a Pipeline", pipeline.name)
     _check_registered(pipeline.name)
+    _check_classes(pipeline.classes)
     _check_whole("epochs of a Pipeline", pipeline.epochs)
     _check_whole("batch_size of a Pipeline", pipeline.batch_size)
     _check_number("target of a Pipeline", pipeline.target)
@@ -133,9 +141,25 @@ def sanitised(name: str) -> str:
     return task_name(clean) if "." in clean else clean  # as other commands look it up
 
 
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} must be {' or '.join(choices)}, received {value!r}.")
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not (isinstance(value, str) and value.strip() and value.isprintable()):
+        raise InputError(f"{name} must be text, received {value!r}.")
+
+
 def _check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, received {value!r}.")
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    _check_number(name, value)
+    if not 0 < value < math.inf:
+        raise InputError(f"{name} must be above 0, received {value!r}.")
 
 
 def _check_whole(
@@ -149,9 +173,14 @@ def _check_whole(
         raise InputError(f"{name} must be a whole number {which}, received {value!r}.")
 
 
+def _check_classes(classes: Any) -> None:
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        raise InputError(f"classes of a Pipeline must be a list of names, received {classes!r}.")
+
+
 def _check_registered(name: str) -> None:
     """The name of a pipeline is that of its experiment and of its registered model."""
-    if not name.strip() or re.search(r"[/:]", name) or ("'" in name and '"' in name):
+    if re.search(r"[/:]", name) or ("'" in name and '"' in name):
         raise InputError(
             f"name of a Pipeline {name!r} cannot be a registered model's: give one without "
             "slash, colon and two kinds of quotes."

@@ -162,6 +162,14 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
         ({"target": 0.9, "data": (X, Y), "warm_start": "nowhere"}, "nowhere does not exist"),
         ({"target": 0.9, "data": (X, Y), "seed": -1}, "seed must be a whole number from 0 to"),
         ({"target": 0.9, "data": (X, Y), "seed": 2**32}, "received 4294967296"),
+        ({"target": 0.9, "data": (X, Y), "trainer": "x"}, "trainer must be auto or fit or popul"),
+        ({"target": 0.9, "data": (X, Y), "trial_timeout": 5}, "in this process alone"),
+        ({"target": 0.9, "data": (X, Y), "storage": 1}, "storage must be text, received 1"),
+        ({"target": 0.9, "data": (X, Y), "name": 3}, "name of a Pipeline must be text"),
+        (
+            {"target": 0.9, "data": (X, Y), "classes": "ab"},
+            "must be a list of names, received",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, message):

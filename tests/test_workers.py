@@ -127,6 +127,24 @@ def test_a_batch_is_trained_by_one_worker(pool):
     assert len(set(pids[:3])) == len(set(pids[3:])) == 1
 
 
+def test_a_worker_does_not_run_the_script_that_started_it(tmp_path):
+    code = (
+        "from doing import Doing, trial\n"
+        "from occam.search.executors.processes import Processes\n"
+        "from occam.search.workers import Pool\n"
+        "print('once', flush=True)\n"
+        "pool = Pool(Processes(Doing(), [{}]), 1)\n"
+        "[future] = pool.wait([pool.submit(trial(0))])\n"
+        "print(future.result().state.name, flush=True)\n"
+        "pool.shutdown()\n"
+    )
+    (tmp_path / "script.py").write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    script = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(script, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.split() == ["once", "COMPLETE"], done.stderr
+
+
 @linux
 def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
     code = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
+from types import ModuleType
 from typing import Any
 
 from ..errors import OccamError, in_one_line
@@ -42,7 +44,8 @@ class Process:
         self.epochs = 0
         self.news, theirs = _spawn.Pipe()
         self._process = _spawn.Process(target=_serve, args=(theirs, recipe, environment))
-        self._process.start()
+        with _without_main():
+            self._process.start()
         theirs.close()
 
     def send(self, trials: Sequence[Trial]) -> None:
@@ -72,6 +75,17 @@ class Process:
         self._process.kill()
         self._process.join()
         self.news.close()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A spawned process runs the script that started the search anew: it would search as well."""
+    own = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
 
 
 def _understood(message: Any) -> FinishedTrial | int | None:
