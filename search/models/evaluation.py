@@ -120,8 +120,15 @@ def _single(outputs: Any) -> Array:
 
 def _probabilities(model: keras.Model, outputs: Array) -> Array:
     loss = next(iter(keras.tree.flatten(model.loss)), None)  # of the one output that there is
-    if not getattr(loss, "from_logits", False):
+    name = link(loss)
+    if not name:
         return outputs
-    if outputs.shape[-1] == 1 or "Binary" in type(loss).__name__:
-        return np.asarray(keras.ops.convert_to_numpy(keras.ops.sigmoid(outputs)))
-    return np.asarray(keras.ops.convert_to_numpy(keras.ops.softmax(outputs)))
+    function = keras.ops.sigmoid if outputs.shape[-1] == 1 else getattr(keras.ops, name)
+    return np.asarray(keras.ops.convert_to_numpy(function(outputs)))
+
+
+def link(loss: Any) -> str:
+    """What makes probabilities of several logits, as their loss says; empty where they are none."""
+    if not getattr(loss, "from_logits", False):
+        return ""
+    return "sigmoid" if "Binary" in type(loss).__name__ else "softmax"

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ..counting import undrawn
 from ..errors import InputError, first_line
-from ..models.evaluation import on_processor
+from ..models.evaluation import link, on_processor
 from ..models.own_objects import own_objects
 from .provenance import distribution, version
 from .store import mlflow, quietly
@@ -111,7 +111,10 @@ def _files(
     """The artifacts that `serving.ServedModel` loads."""
     with zipfile.ZipFile(keras_file) as archive:
         config = json.loads(archive.read("config.json"))
-    facts = {**facts, "link": _link(config) if classifier else "none"}
+    loss = _loss(config)
+    classifier = classifier or "categorical" in str(loss).lower()  # one's own metric is of either
+    outputs = "probabilities" if classifier else "none"
+    facts = {**facts, "classifier": classifier, "link": _link(loss) or outputs}
     files = {name: folder / file for name, file in FILES.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
@@ -120,14 +123,20 @@ def _files(
     return files
 
 
-def _link(config: Mapping[str, Any]) -> str:
-    """What turns a class model's outputs into probabilities."""
-    loss = (config.get("compile_config") or {}).get("loss") or {}
+def _loss(config: Mapping[str, Any]) -> Any:
+    """The loss of the one output, as Keras writes it down; None where there is none."""
+    loss = (config.get("compile_config") or {}).get("loss")
     while isinstance(loss, list) or (isinstance(loss, dict) and "class_name" not in loss):
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss), "")  # of an output
-    if not isinstance(loss, dict) or not (loss.get("config") or {}).get("from_logits"):
-        return "probabilities"
-    return "sigmoid" if "Binary" in str(loss.get("class_name")) else "softmax"
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss), None)
+    return loss
+
+
+def _link(loss: Any) -> str:
+    """What the outputs of a model with this loss have to go through; empty where nothing."""
+    try:
+        return link(keras.losses.deserialize(loss, custom_objects=own_objects(loss)))
+    except Exception:  # whatever a class of the user's own raises
+        return ""
 
 
 def _pickled(values: Any) -> bytes:

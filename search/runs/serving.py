@@ -22,6 +22,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         files = {name: Path(path) for name, path in context.artifacts.items()}
         facts = json.loads(files["facts"].read_text(encoding="utf-8"))
         self.classes, self.inputs, self.link = facts["classes"], facts["inputs"], facts["link"]
+        self.classifier = facts.get("classifier", self.link != "none")
         os.environ.setdefault("KERAS_BACKEND", facts["backend"])
         import keras  # only now: it chooses its backend while it is imported
 
@@ -43,7 +44,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         if self.transform:
             inputs = self.transform(inputs)
         outputs = self._outputs(inputs)
-        return self._regression(outputs) if self.link == "none" else self._classification(outputs)
+        return self._classification(outputs) if self.classifier else self._regression(outputs)
 
     def _outputs(self, inputs: Any) -> np.ndarray[Any, Any]:
         tree = self.keras.tree
@@ -74,14 +75,16 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         return _whole(pd.DataFrame({"prediction": chosen, **columns}), known)
 
     def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
-        flat = outputs.reshape(len(outputs), -1)
+        flat = activated(outputs, self.link).reshape(len(outputs), -1)
         names = [f"prediction_{i}" for i in range(flat.shape[1])]
         table = pd.DataFrame(flat, columns=["prediction"] if len(names) == 1 else names)
         return _whole(table, _finite([flat]))
 
 
 def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
-    """Probabilities, where the outputs are logits."""
+    """What was measured: probabilities, where the outputs are logits."""
+    if link == "softmax" and outputs.shape[-1] == 1:
+        link = "sigmoid"
     with np.errstate(over="ignore", invalid="ignore"):  # they end as 0, or as not a number
         if link == "sigmoid":
             return np.asarray(1 / (1 + np.exp(-outputs)))

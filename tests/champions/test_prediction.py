@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from occam.search.champions.prediction import predict
 from occam.search.errors import InputError
+from occam.search.models.evaluation import predictions
 from occam.search.pipeline import load
 from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
@@ -184,6 +185,49 @@ def test_one_logit_becomes_two_probabilities(store):
     table = store.champion("logit").predict(np.array([[0.0], [2.0]]))
     assert list(table["prediction"]) == [0, 1]
     np.testing.assert_allclose(table["probability_1"], [0.5, 1 / (1 + np.exp(-2))], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "classes"),
+    [
+        ("own of a name", "sparse_categorical_crossentropy", True),
+        ("own of a function", keras.losses.sparse_categorical_crossentropy, True),
+        ("own of an error", keras.losses.MeanSquaredError(), False),
+    ],
+)
+def test_a_metric_of_ones_own_measures_classes_where_the_loss_does(store, name, loss, classes):
+    model = network(1, outputs=2, activation="softmax", loss=loss)
+    store.log(name, model, np.zeros((2, 1)), metric="own_metrics:one")
+    table = store.champion(name).predict(np.array([[-1.0], [2.0]]))
+    if classes:
+        assert list(table["prediction"]) == [0, 1]
+    else:
+        assert list(table.columns) == ["prediction_0", "prediction_1"]
+
+
+@keras.saving.register_keras_serializable()
+class Forgiving(keras.losses.Loss):
+    """Of logits, which its configuration does not say."""
+
+    from_logits = True
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.square(y_true - keras.ops.sigmoid(y_pred)), axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "metric", "column"),
+    [
+        ("pixels", keras.losses.BinaryCrossentropy(from_logits=True), "mse", "prediction"),
+        ("own of logits", Forgiving(), "accuracy", "probability_1"),
+    ],
+)
+def test_what_is_served_is_what_was_measured(store, name, loss, metric, column):
+    model, rows = network(1, outputs=1, activation="linear", loss=loss), np.array([[0.0], [2.0]])
+    store.log(name, model, rows, metric=metric)
+    served = store.champion(name).predict(rows)[column]
+    np.testing.assert_allclose(served, [0.5, 1 / (1 + np.exp(-2))], rtol=1e-5)
+    np.testing.assert_allclose(predictions(model, rows)[:, 0], served, rtol=1e-5)
 
 
 def test_a_sequence_gets_one_class_a_step(store):
