@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .errors import InputError
+from .files import written_whole
 from .models.evaluation import rows
 from .studies import STUDIES, STUDY
 from .studies.carrying import carry_over, depends, resume, set_aside
@@ -176,10 +177,13 @@ def _prepare(
 def _keep(folder: Path, identity: str) -> None:
     """Set models aside that are of another study: one of a database, begun anew elsewhere."""
     kept = folder / IDENTITY
-    if kept.exists() and kept.read_text(encoding="utf-8") != identity:
+    before = kept.read_text(encoding="utf-8") if kept.exists() else ""  # empty: of a full disk
+    if before == identity:
+        return
+    if before:
         set_aside(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    kept.write_text(identity, encoding="utf-8")
+    with written_whole(kept) as part:
+        part.write_text(identity, encoding="utf-8")
 
 
 def _set_aside(settings: Settings, name: str, folder: Path) -> None:

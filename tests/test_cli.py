@@ -318,6 +318,18 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(searched, monke
     assert "Search ended: no smaller model is likely" in capsys.readouterr().out
 
 
+def test_an_identity_that_a_full_disk_has_cut_off_does_not_set_a_search_aside(
+    searched, monkeypatch
+):
+    folder, first = searched
+    monkeypatch.chdir(folder)
+    Path("mlruns/studies", first["name"], "identity").write_text("")
+    options = ["--trials", "32", "--json", "again.json", "--quiet"]
+    assert occam("search", "blobs.py", *options) == 0
+    assert json.loads(Path("again.json").read_text())["epochs_trained"] == first["epochs_trained"]
+    assert sum(each.is_dir() for each in Path("mlruns/studies").iterdir()) == 1
+
+
 def test_the_same_seed_elsewhere_gives_the_same_trials_and_selection(searched, workplace):
     _, first = searched
     command = ["search", blobs(workplace), "--trials", "32", "--json", "o.json", "--quiet"]
