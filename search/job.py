@@ -17,7 +17,7 @@ from .errors import InputError, Unreachable, in_one_line, redacted
 from .executors.choice import executor
 from .gate import Gate
 from .interrupts import Interrupts
-from .models.building import restore
+from .models.building import loss_of, restore
 from .models.evaluation import predictions, rows
 from .opening import IDENTITY, alone, check, leaving, locked, open_engine
 from .plan import Plan, plan
@@ -266,6 +266,7 @@ class _Job:
                 transform=self.data.transform,
                 sample=first_rows(self.plan.prepared.raw.train[0], SAMPLE),
                 classes=self.plan.pipeline.classes,
+                loss=loss_of(self.plan.pipeline, rung),
             )
         except InputError as error:
             said = f"Trial {rung.number}: {error}"

@@ -156,11 +156,13 @@ class Tracker:
         transform: Callable[[Any], Any] | None,
         sample: Any,
         classes: Sequence[str],
+        loss: Any,
     ) -> str:
         """Log a trial's model with its preprocessing into its child run, once; its address.
 
         Args:
             sample: raw inputs, as a caller of the served model will send them.
+            loss: that the model was trained with.
         """
         from .runs.packaging import log_model  # imports Keras, which nothing else here needs
 
@@ -178,6 +180,7 @@ class Tracker:
                 transform=transform,
                 sample=sample,
                 classes=classes,
+                loss=loss,
                 classifier=bool(classes) or direction(parent.data.tags["metric"]).needs_classes,
             )
             self._client.set_tag(run_id, MODEL, uri)

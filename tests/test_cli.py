@@ -148,6 +148,10 @@ def test_wrong_options_are_refused_in_one_line(workplace, monkeypatch, capsys, a
         ([("    return model", "    return 'model'")], "must return a keras.Model, received str"),
         ([("Input((4,))", "Input((3,))")], "cannot be trained on its data: "),
         (
+            [('_crossentropy")', '_crossentropy", metrics=["nope"])')],
+            "Could not interpret metric identifier: nope",
+        ),
+        (
             [
                 ("keras.Sequential([keras.Input((4,))])", "keras.Sequential()"),
                 ("    rate =", TWO_OUTPUTS + "    rate ="),

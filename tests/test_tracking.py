@@ -431,7 +431,7 @@ def test_a_deleted_experiment_is_not_written_to(uri):
 def test_a_trial_without_a_model_cannot_log_one(tracker):
     tracker.log(TRIAL)
     with pytest.raises(InputError, match="Trial 0 has no trained model"):
-        tracker.log_model(TRIAL, transform=None, sample=None, classes=())
+        tracker.log_model(TRIAL, transform=None, sample=None, classes=(), loss=None)
 
 
 @pytest.mark.slow

@@ -55,29 +55,32 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
             not have is let through.
         output_shape: of the model, the rows first; a model of several outputs is let through.
     """
-    labels, names = np.asarray(labels), _loss_names(loss)
+    labels, loss = np.asarray(labels), _single(loss)
+    names = loss_names(loss)
     if not isinstance(output_shape, tuple) or isinstance(output_shape[0], tuple):
         return
+    output_shape = _with_column(output_shape)
     if labels.dtype.kind not in "biuf":
         raise InputError(
             f"Labels must be numbers, received {_examples(labels)}: turn classes into 0, 1, 2, ... "
             "and name them in `Pipeline(classes=...)`."
         )
     if names & CLASSES:
-        _check_classes(labels, output_shape)
+        ignored = getattr(loss, "ignore_class", None) if ":" in metric.name else None
+        _check_classes(np.where(labels == ignored, 0, labels), output_shape)
     elif names & ONE_HOT:
         _check_one_hot(labels, output_shape)
     elif names & BINARY:
         _check_binary(labels, output_shape, metric)
     if metric.name == "auc" or not metric.needs_classes:
-        _check_measured(labels, output_shape, metric, of_classes=bool(names & CLASSES))
+        _check_measured(labels, output_shape, metric, loss)
 
 
 def check_classes(classes: Sequence[str], output_shape: Any) -> None:
     """Refuse names of classes that are not as many as a model can tell apart."""
     if not classes or not isinstance(output_shape, tuple) or isinstance(output_shape[0], tuple):
         return
-    outputs = output_shape[-1]
+    outputs = _with_column(output_shape)[-1]
     if outputs is not None and len(classes) != max(outputs, 2):
         raise InputError(
             f"{len(classes)} names of classes are given, and the model tells {max(outputs, 2)} "
@@ -225,10 +228,26 @@ def _row(values: Array) -> str:
     return f"{kind} of shape {values.shape[1:]}"
 
 
-def _loss_names(loss: Any) -> set[str]:
-    """What a loss is called, in lower case and without underscores: also by its parent classes."""
+def _with_column(output_shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One number a row is one column."""
+    return output_shape if len(output_shape) > 1 else (*output_shape, 1)
+
+
+def _single(loss: Any) -> Any:
+    """The loss of the one output."""
     while isinstance(loss, list | tuple | dict) and len(loss) == 1:
         loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
+    return loss
+
+
+def _is_of_keras(loss: Any) -> bool:
+    own = loss if hasattr(loss, "__name__") else type(loss)  # a function, or an object's class
+    return isinstance(loss, str) or own.__module__.partition(".")[0] == "keras"
+
+
+def loss_names(loss: Any) -> set[str]:
+    """What a loss is called, in lower case and without underscores: also by its parent classes."""
+    loss = _single(loss)
     function = getattr(loss, "func", loss)  # of a functools.partial
     found = [loss] if isinstance(loss, str) else [getattr(function, "__name__", "")]
     found += [each.__name__ for each in type(loss).__mro__]
@@ -265,10 +284,12 @@ def _check_one_hot(labels: Array, output_shape: Sequence[Any]) -> None:
 
 
 def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) -> None:
-    wrong = ~np.isin(labels, (0, 1))
+    fractions = not metric.needs_classes  # as of grey images
+    wrong = (labels < 0) | (labels > 1) if fractions else ~np.isin(labels, (0, 1))
     if wrong.any():
+        allowed = "from 0 to 1" if fractions else "0 or 1"
         raise InputError(
-            f"Labels must be 0 or 1 with this loss, received {_examples(labels[wrong])} in "
+            f"Labels must be {allowed} with this loss, received {_examples(labels[wrong])} in "
             f"{_rows(wrong)}: for more classes use 'sparse_categorical_crossentropy'."
         )
     if metric.needs_classes and output_shape[-1] != 1:
@@ -280,14 +301,13 @@ def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) ->
     _check_columns(labels, output_shape)
 
 
-def _check_measured(
-    labels: Array, output_shape: Sequence[Any], metric: Metric, *, of_classes: bool
-) -> None:
+def _check_measured(labels: Array, output_shape: Sequence[Any], metric: Metric, loss: Any) -> None:
     """Refuse outputs that a metric cannot hold against the labels, value by value.
 
-    A function of the user's own takes one probability a class as it likes.
+    One of the user's own takes those of classes, or of an own loss, as it likes.
     """
-    if of_classes and ":" in metric.name:
+    of_classes = loss_names(loss) & CLASSES
+    if ":" in metric.name and (of_classes or not _is_of_keras(loss)):
         return
     if of_classes:
         _check_measurable(output_shape[-1], metric)

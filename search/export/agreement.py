@@ -15,6 +15,7 @@ from ..models.evaluation import rows
 from .formats import Run
 
 TOLERANCE = 1e-4  # of the largest output; float32 that is summed in another order stays below 1e-5
+HALF = {"float16": 4e-3, "bfloat16": 3e-2}  # four steps of their last bit
 CALLS, SECONDS = 200, 1.0  # that one row is timed for, at most
 
 
@@ -38,10 +39,15 @@ class Measured:
     score: float
     seconds: float
 
-    @property
-    def agrees(self) -> bool:
-        """As far as numbers of 32 bits can."""
-        return self.difference <= TOLERANCE * self.scale
+    def agrees(self, tolerance: float) -> bool:
+        """As far as such numbers can."""
+        return self.difference <= tolerance * self.scale
+
+
+def tolerance(model: keras.Model) -> float:
+    """The part of its largest output by which another runtime may miss a model's outputs."""
+    precisions = {getattr(layer, "compute_dtype", "") for layer in model.layers}
+    return max([TOLERANCE, *(HALF.get(each, TOLERANCE) for each in precisions)])
 
 
 def outputs(run: Run, inputs: Any, rows_at_once: int) -> Array:

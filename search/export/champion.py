@@ -25,7 +25,7 @@ from ..runs.packaging import FILES, unpacked
 from ..runs.serving import activated
 from ..runs.store import connect, mlflow, quietly, reaching
 from . import exported
-from .agreement import Measured, largest_difference, outputs, seconds_a_row
+from .agreement import Measured, largest_difference, outputs, seconds_a_row, tolerance
 from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def export(
         run_id: of a search, which stands for the model it selected, or of one trial.
 
     Raises InputError where there is no such model, its data cannot be read, or a format that was
-    asked for cannot be made of it; OccamError where an exported model does not agree with Keras.
+    asked for cannot be made of it; OccamError where what it becomes there disagrees with Keras.
     """
     _check(folder)
     client = connect(uri)
@@ -116,7 +116,7 @@ class _Exporter:
         for name in (name for name, problem in problems.items() if not problem):
             try:
                 written.append(self._write(name, folder))
-            except InputError as error:  # its converter failed
+            except OccamError as error:  # its converter failed, or what it made disagrees
                 if formats:
                     raise
                 problems[name] = str(error)
@@ -140,10 +140,11 @@ class _Exporter:
             run = write(name, self.source, Path(apart))
             files = tuple(Path(apart, file) for file in wanted.files)
             measured = self._measured(name, files, run, wanted.rows_at_once)
-            if wanted.exact and not measured.agrees:
+            if wanted.exact and not measured.agrees(tolerance(self.source.model)):
                 raise OccamError(
-                    f"Nothing is exported: the outputs of {name} differ from Keras's by up to "
-                    f"{measured.difference:.3g}, of outputs up to {measured.scale:.3g}."
+                    f"The outputs of {name} differ from Keras's by up to "
+                    f"{measured.difference:.3g}, of outputs up to {measured.scale:.3g}: "
+                    "it is not exported."
                 )
             for file in files:
                 shutil.move(file, folder)

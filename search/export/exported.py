@@ -136,7 +136,8 @@ def _lines(found: Exported) -> list[str]:
     lines = [f"Takes {taken}: {made}."]
     if found.own:
         lines.append(
-            f"Keras loads it with custom_objects, the second value in preprocessing.pkl: "
+            "Keras loads it with compile=False and custom_objects, the second value in "
+            "preprocessing.pkl: "
             f"{', '.join(found.own)}."
         )
     if found.link in LINKS:

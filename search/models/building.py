@@ -154,6 +154,12 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
     return model
 
 
+def loss_of(pipeline: Pipeline, trial: FinishedTrial) -> Any:
+    """What a trial's model is compiled with, as Keras holds it."""
+    with undrawn():
+        return build(pipeline, as_hyperparameters(trial.hyperparameters)).loss
+
+
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
     """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna."""
     if isinstance(space, keras_tuner.HyperModel):

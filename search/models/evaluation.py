@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ..data.checks import loss_names
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -119,16 +120,18 @@ def _single(outputs: Any) -> Array:
 
 
 def _probabilities(model: keras.Model, outputs: Array) -> Array:
-    loss = next(iter(keras.tree.flatten(model.loss)), None)  # of the one output that there is
-    name = link(loss)
+    name = link(model.loss)
     if not name:
         return outputs
-    function = keras.ops.sigmoid if outputs.shape[-1] == 1 else getattr(keras.ops, name)
+    single = outputs.ndim == 1 or outputs.shape[-1] == 1
+    function = keras.ops.sigmoid if single else getattr(keras.ops, name)
     return np.asarray(keras.ops.convert_to_numpy(function(outputs)))
 
 
 def link(loss: Any) -> str:
     """What makes probabilities of several logits, as their loss says; empty where they are none."""
-    if not getattr(loss, "from_logits", False):
+    loss = next(iter(keras.tree.flatten(loss)), None)  # of the one output that there is
+    given = getattr(loss, "keywords", {})  # of a functools.partial
+    if not (getattr(loss, "from_logits", False) or given.get("from_logits")):
         return ""
-    return "sigmoid" if "Binary" in type(loss).__name__ else "softmax"
+    return "sigmoid" if any("binary" in name for name in loss_names(loss)) else "softmax"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import keras
+
+from ..errors import first_line
 
 MAIN = "__main__"  # a script or a notebook, for whose classes Keras writes no module
 
@@ -28,3 +31,14 @@ def own_objects(config: Any) -> dict[str, Any]:
         own = keras.saving.get_registered_object(name)
         found[name] = own or getattr(sys.modules.get(module), kind, None)
     return {name: each for name, each in found.items() if each is not None}
+
+
+def unreadable(error: Exception) -> str:
+    """What keeps Keras from reading a configuration, without the configuration itself."""
+    if found := re.search(r"Could not locate (\w+ '[^']+')", str(error)):
+        return f"{found[1]} is not registered"
+    if "__lambda__" in str(error) or "{'value':" in str(error):
+        return "a lambda cannot be read again"
+    if found := re.search(r"Could not interpret (\w+)", str(error)):
+        return f"its {found[1]} is not registered"
+    return first_line(error)

@@ -84,7 +84,9 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
     try:
         predictions(model, inputs)
         if not trains_itself(as_hypermodel(pipeline.space)) and keeps_step(model):
-            model.compute_loss(x=inputs, y=labels, y_pred=model(inputs))
+            outputs = model(inputs)
+            model.compute_loss(x=inputs, y=labels, y_pred=outputs)
+            model.compute_metrics(inputs, labels, outputs)
     except InputError:
         raise
     except Exception as error:

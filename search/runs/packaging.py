@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 
 from ..counting import undrawn
-from ..errors import InputError, first_line
+from ..data.checks import BINARY, CLASSES, ONE_HOT, loss_names
+from ..errors import InputError
 from ..models.evaluation import link, on_processor
-from ..models.own_objects import own_objects
+from ..models.own_objects import own_objects, unreadable
 from .provenance import distribution, version
 from .store import mlflow, quietly
 
@@ -45,6 +46,7 @@ def log_model(
     transform: Callable[[Any], Any] | None,
     sample: Any,
     classes: Sequence[str],
+    loss: Any,
     classifier: bool,
 ) -> str:
     """Log a model of raw inputs under a run and return its `models:/` address.
@@ -53,11 +55,13 @@ def log_model(
 
     Args:
         sample: a few raw rows: they show the signature what comes in.
+        loss: as the model was compiled with: it says what the outputs are.
     """
     with tempfile.TemporaryDirectory() as folder, quietly():
         sample, inputs = _named(sample)
         facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
-        files = _files(Path(folder), keras_file, transform, facts, classifier=classifier)
+        facts |= _outputs(loss, classifier=classifier)
+        files = _files(Path(folder), keras_file, transform, facts)
         signature = mlflow.models.infer_signature(sample, _predicted(files, sample))
         model = client.create_logged_model(
             run.info.experiment_id, name="model", source_run_id=run.info.run_id
@@ -105,16 +109,10 @@ def _files(
     keras_file: Path,
     transform: Callable[[Any], Any] | None,
     facts: Mapping[str, Any],
-    *,
-    classifier: bool,
 ) -> dict[str, Path]:
     """The artifacts that `serving.ServedModel` loads."""
     with zipfile.ZipFile(keras_file) as archive:
         config = json.loads(archive.read("config.json"))
-    loss = _loss(config)
-    classifier = classifier or "categorical" in str(loss).lower()  # one's own metric is of either
-    outputs = "probabilities" if classifier else "none"
-    facts = {**facts, "classifier": classifier, "link": _link(loss) or outputs}
     files = {name: folder / file for name, file in FILES.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
@@ -123,20 +121,15 @@ def _files(
     return files
 
 
-def _loss(config: Mapping[str, Any]) -> Any:
-    """The loss of the one output, as Keras writes it down; None where there is none."""
-    loss = (config.get("compile_config") or {}).get("loss")
-    while isinstance(loss, list) or (isinstance(loss, dict) and "class_name" not in loss):
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss), None)
-    return loss
-
-
-def _link(loss: Any) -> str:
-    """What the outputs of a model with this loss have to go through; empty where nothing."""
-    try:
-        return link(keras.losses.deserialize(loss, custom_objects=own_objects(loss)))
-    except Exception:  # whatever a class of the user's own raises
-        return ""
+def _outputs(loss: Any, *, classifier: bool) -> dict[str, Any]:
+    """What the outputs of a model with this loss are, for who serves them."""
+    names = loss_names(loss)
+    classifier = classifier or bool(names & (CLASSES | ONE_HOT))  # one's own metric is of either
+    return {
+        "classifier": classifier,
+        "binary": bool(names & BINARY),
+        "link": link(loss) or ("probabilities" if classifier else "none"),
+    }
 
 
 def _pickled(values: Any) -> bytes:
@@ -202,6 +195,6 @@ def _predicted(files: Mapping[str, Path], sample: Any) -> pd.DataFrame:
             return unpacked(files).predict(None, sample)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"This model cannot be served: {first_line(error)}. Build it of Keras's own layers or "
-            "of layer classes registered with @keras.saving.register_keras_serializable()."
+            f"This model cannot be served: {unreadable(error)}. Build it of Keras's own layers or "
+            "of classes and functions registered by @keras.saving.register_keras_serializable()."
         ) from error

@@ -23,6 +23,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         facts = json.loads(files["facts"].read_text(encoding="utf-8"))
         self.classes, self.inputs, self.link = facts["classes"], facts["inputs"], facts["link"]
         self.classifier = facts.get("classifier", self.link != "none")
+        self.binary = facts.get("binary", False)
         os.environ.setdefault("KERAS_BACKEND", facts["backend"])
         import keras  # only now: it chooses its backend while it is imported
 
@@ -44,7 +45,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         if self.transform:
             inputs = self.transform(inputs)
         outputs = self._outputs(inputs)
-        return self._classification(outputs) if self.classifier else self._regression(outputs)
+        labels = self.binary and _several(outputs)  # of which any may be true of a row
+        one_class = self.classifier and not labels
+        return self._classification(outputs) if one_class else self._regression(outputs)
 
     def _outputs(self, inputs: Any) -> np.ndarray[Any, Any]:
         tree = self.keras.tree
@@ -76,14 +79,19 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
     def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
         flat = activated(outputs, self.link).reshape(len(outputs), -1)
-        names = [f"prediction_{i}" for i in range(flat.shape[1])]
+        named = len(self.classes) == flat.shape[1]
+        names = [f"prediction_{i}" for i in (self.classes if named else range(flat.shape[1]))]
         table = pd.DataFrame(flat, columns=["prediction"] if len(names) == 1 else names)
         return _whole(table, _finite([flat]))
 
 
+def _several(outputs: np.ndarray[Any, Any]) -> bool:
+    return outputs.ndim > 1 and outputs.shape[-1] > 1
+
+
 def activated(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, Any]:
     """What was measured: probabilities, where the outputs are logits."""
-    if link == "softmax" and outputs.shape[-1] == 1:
+    if link == "softmax" and not _several(outputs):
         link = "sigmoid"
     with np.errstate(over="ignore", invalid="ignore"):  # they end as 0, or as not a number
         if link == "sigmoid":
@@ -131,7 +139,7 @@ def _probabilities(outputs: np.ndarray[Any, Any], link: str) -> np.ndarray[Any, 
     outputs = activated(outputs, link)
     if outputs.ndim == 1:
         outputs = outputs[:, np.newaxis]
-    if outputs.shape[-1] == 1:
+    if not _several(outputs):
         outputs = np.concatenate([1 - outputs, outputs], axis=-1)
     return outputs
 

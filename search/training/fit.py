@@ -8,7 +8,8 @@ import math
 import random
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,26 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untype
             self.model.stop_training = True
 
     def _score(self) -> float:
-        return score(self.model, self.validation, self.stops.metric)
+        with _averaged(self.model):
+            return score(self.model, self.validation, self.stops.metric)
+
+
+@contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """The weights with which a training that ended now would leave the model.
+
+    An optimizer with `use_ema` then puts the averages of its steps in their place.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of a loss scale
+    if not getattr(optimizer, "use_ema", False):
+        yield
+        return
+    variables = model.trainable_variables
+    kept = [keras.ops.convert_to_numpy(each) for each in variables]
+    optimizer.finalize_variable_values(variables)
+    yield
+    for variable, value in zip(variables, kept, strict=True):
+        variable.assign(value)
 
 
 def _train(model: keras.Model, plan: _Plan) -> Any:

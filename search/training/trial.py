@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,11 +120,20 @@ def _how(stop: Stop | None) -> str:
 
 
 def _save_model(run: Run, path: Path) -> str:
-    """Of a model that cannot be written down, the weights: its space can build it again."""
+    """Without its loss and optimizer where those cannot be written down.
+
+    Of a model that cannot itself, the weights: its space can build it again.
+    """
+    with suppress(NotImplementedError, TypeError, ValueError):
+        return _save(run, path)
+    model = run.model()
+    model.compiled = False
     try:
         return _save(run, path)
     except (NotImplementedError, TypeError, ValueError):
         return _save(run, path.with_suffix(".weights.h5"))
+    finally:
+        model.compiled = True
 
 
 def _save(run: Run, path: Path) -> str:

@@ -85,8 +85,12 @@ class Store:
         tracker.start({"metric": metric, "target": 0.9}, data=None)
         trial = replace(TRIAL, model_path=str(path))
         tracker.log(trial)
-        address = tracker.log_model(trial, transform=transform, sample=sample, classes=classes)
-        assert tracker.log_model(trial, transform=None, sample=None, classes=()) == address
+        address = tracker.log_model(
+            trial, transform=transform, sample=sample, classes=classes, loss=model.loss
+        )
+        assert (
+            tracker.log_model(trial, transform=None, sample=None, classes=(), loss=None) == address
+        )
         client = connect(self.uri)
         client.create_registered_model(name)
         client.create_model_version(name, address)
@@ -228,6 +232,13 @@ def test_what_is_served_is_what_was_measured(store, name, loss, metric, column):
     served = store.champion(name).predict(rows)[column]
     np.testing.assert_allclose(served, [0.5, 1 / (1 + np.exp(-2))], rtol=1e-5)
     np.testing.assert_allclose(predictions(model, rows)[:, 0], served, rtol=1e-5)
+
+
+def test_of_several_labels_a_row_each_has_its_probability(store):
+    model = network(1, outputs=3, activation="sigmoid", loss="binary_crossentropy")
+    store.log("labels", model, np.zeros((2, 1)), classes=("a", "b", "c"), metric="own_metrics:one")
+    table = store.champion("labels").predict(np.array([[0.0]]))
+    assert dict(table.iloc[0]) == {"prediction_a": 0.5, "prediction_b": 0.5, "prediction_c": 0.5}
 
 
 def test_a_sequence_gets_one_class_a_step(store):

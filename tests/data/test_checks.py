@@ -19,6 +19,7 @@ from occam.search.pipeline import Data
 from occam.spaces.hyperparameters import WeightedLoss
 
 ACCURACY, R2, AUC = metric("accuracy"), metric("r2"), metric("auc")
+OWN = metric("numpy:mean")
 LABELS = np.array([0, 1, 2, 1])
 INPUTS = np.arange(8.0).reshape(4, 2)
 TABLE = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0], "city": ["a", "b", "c", "d"]})
@@ -304,6 +305,24 @@ def test_losses_that_keras_does_not_have_and_models_of_several_outputs_are_let_t
     accepted([7, 8], None, (None, 1), measured)
     accepted([7, 8], SPARSE, [(None, 3), (None, 1)], measured)
     accepted([7, 8], SPARSE, {"a": (None, 3)}, measured)
+
+
+def test_a_metric_of_ones_own_takes_outputs_as_it_likes():
+    accepted([1.5, 2.5], lambda y, p: 0.0, (None, 2), OWN)  # a mean and a variance
+    misfit(r"Rows of labels have shape \(\)", [1.5, 2.5], "mse", (None, 2), OWN)
+    padded = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    accepted([[0, 2, -1], [1, -1, -1]], padded, (None, 3, 3), OWN)
+    misfit("received -1 in 1 of 2 rows", [-1, 2], padded, (None, 3))
+
+
+def test_grey_pixels_may_be_learned_by_a_binary_loss():
+    accepted(np.full((4, 3), 0.3), "binary_crossentropy", (None, 3), R2)
+    misfit("must be from 0 to 1 with this loss", [[1.5]], "binary_crossentropy", (None, 1), R2)
+
+
+def test_one_number_a_row_is_one_output():
+    accepted([0, 1], "binary_crossentropy", (None,))
+    check_classes(("a", "b"), (None,))
 
 
 @pytest.mark.parametrize("labels", [[0.5, 1.5], [-1.0, 1.0]])

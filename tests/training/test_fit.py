@@ -206,6 +206,21 @@ class TestTraining:
         )
         assert not same_weights(own, plain)
 
+    @pytest.mark.parametrize("scaled", [False, True])
+    def test_an_epoch_is_scored_by_the_averages_that_a_run_leaves(self, scaled):
+        def averaged(hp):
+            model = dense(hp)
+            optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9)
+            whole = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+            model.compile(optimizer=whole, loss=LOSS)
+            return model
+
+        run = train(averaged, {"units": 32}, epochs=3)
+        predicted = run.model().predict(BLOBS, verbose=0).argmax(-1)
+        assert run.history["score"][-1] == pytest.approx(np.mean(predicted == SPLIT[1]))
+        shorter = train(averaged, {"units": 32}, epochs=2)
+        assert run.history["score"][:2] == shorter.history["score"], "the steps are disturbed"
+
 
 class TestStopping:
     def test_a_run_ends_when_its_target_is_reached(self):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
+import keras
 import pytest
 from occam.search.metrics import metric
+from occam.search.models.evaluation import link
 from occam.search.pipeline import Pipeline
 from occam.search.shortfall import shortfall
 from occam.search.stopping import PATIENCE, Stop
@@ -28,6 +32,21 @@ def ended(tmp_path, scores: list[float], stop: Stop) -> FinishedTrial:
     task = Task(pipeline=pipeline, search_target=TARGET, models=tmp_path)
     run = Run(history={"score": scores}, epochs=len(scores), stop=stop, model=lambda: None)
     return conclude(task, TRIAL, run)
+
+
+def test_a_model_whose_loss_cannot_be_written_down_is_kept_without(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", functools.partial(keras.losses.binary_crossentropy, from_logits=True))
+    task = Task(
+        pipeline=Pipeline(data=list, space=list, target=TARGET),
+        search_target=TARGET,
+        models=tmp_path,
+    )
+    run = Run(history={"score": [0.95] * 2}, epochs=2, stop=Stop.REACHED, model=lambda: model)
+    kept = keras.saving.load_model(conclude(task, TRIAL, run).model_path)
+    assert kept.count_params() == 3
+    assert link(model.loss) == "sigmoid"
+    assert model.compiled
 
 
 def test_a_curve_that_came_to_rest_is_taken_at_what_it_has_come_to(tmp_path):

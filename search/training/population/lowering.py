@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # of a model that is a graph; private
 
-from ...errors import in_one_line
+from ...models.own_objects import unreadable
 from . import initial, losses, optimizers
 from .errors import Unsupported
 from .exactness import fixed
@@ -70,8 +70,7 @@ def lower(model: Any, batch_size: int) -> Member:
     except Unsupported:
         raise
     except Exception as error:  # of a part of the user's own, which says of itself what it likes
-        problem = in_one_line(error)
-        raise Unsupported(f"parts that cannot be read ({problem})") from error
+        raise Unsupported(f"parts that cannot be read ({unreadable(error)})") from error
 
 
 def _lowered(model: Any, batch_size: int) -> Member:
