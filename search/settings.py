@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def asked_for(settings: Settings) -> Pipeline:
         pipeline,
         classes=tuple(map(str, pipeline.classes)),
         metric=pipeline.metric if settings.metric is None else settings.metric,
-        target=pipeline.target if settings.target is None else settings.target,
+        target=float(pipeline.target if settings.target is None else settings.target),
     )
 
 
@@ -152,7 +153,7 @@ def _check_text(name: str, value: Any) -> None:
 
 
 def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's, too
         raise InputError(f"{name} must be a number, received {value!r}.")
 
 

@@ -13,8 +13,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from occam import search
+from occam.search.data.batches import in_arrays
 from occam.search.errors import InputError
-from occam.search.pipeline import Pipeline, split
+from occam.search.pipeline import Data, Pipeline, split
 from tasks import blobs
 
 USERS = Path(__file__).with_name("users")
@@ -203,6 +204,14 @@ def test_what_is_given_is_not_set_aside():
     assert (data.validation, data.test) == (validation, test)
     assert len(data.train[0]) == len(data.train[1]) == 210
     assert len(split(X[30:], Y[30:], test=test).validation[0]) == 54
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_labels_may_be_numbers_in_a_list(kind):
+    data = split(X, kind(Y))
+    assert data.train[1].shape == (180,)
+    given = Data(*[(X, kind(Y))] * 3)
+    assert in_arrays(given, ordered=False).test[1].tolist() == Y.tolist()
 
 
 @pytest.mark.parametrize(

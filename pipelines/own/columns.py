@@ -15,6 +15,8 @@ from .values import dates, has_day_first, has_decimal_comma, numbers, present, s
 
 LARGEST = 1e30  # number whose squares and sums can be computed
 MOSTLY = 0.95  # share of cells that make a column numbers or dates
+HALF = 0.5  # share that does where there are many numbers, and the other cells are few texts
+FEW_TEXTS = 5  # that stand for a missing number in a column of numbers
 MOST_VALUES = 20  # of a category; rarer ones count as none of them
 WORD = r"\w+"
 WORDS = 4  # a cell of text has so many on average
@@ -31,6 +33,7 @@ class Number:
     scale: float
     flagged: bool
     decimal_comma: bool  # as in the table that it was fitted on: one cell does not show it
+    texts: tuple[str, ...] = ()  # that stood for missing numbers there
 
     @classmethod
     def fit(cls, cells: pd.Series) -> Number:
@@ -42,13 +45,19 @@ class Number:
         if np.abs(known).max() > LARGEST:
             raise InputError(f"Column {cells.name!r} holds numbers larger than {LARGEST:g}.")
         median, mean = float(np.median(known)), float(known.mean())
-        return cls(median, mean, float(spread(known)), missing, comma)
+        return cls(median, mean, float(spread(known)), missing, comma, tuple(unread(cells)))
 
     def encode(self, cells: pd.Series) -> np.ndarray:
         found = numbers(cells, decimal_comma=self.decimal_comma)
         if np.isinf(found).any():
             raise InputError(_infinite(cells, int(np.flatnonzero(np.isinf(found))[0])))
         missing = np.isnan(found)
+        odd = missing & (present(cells) & ~cells.isin(self.texts)).to_numpy()
+        if odd.sum() > len(cells) * HALF:
+            raise InputError(
+                f"Column {cells.name!r} should hold numbers as those that were learned from, and "
+                f"{odd.sum():,} of {len(cells):,} cells are none, as {cells[odd].iloc[0]!r}."
+            )
         standard = (np.where(missing, self.median, found) - self.mean) / self.scale
         return np.column_stack([standard, missing] if self.flagged else [standard])
 
@@ -136,8 +145,9 @@ def kind_of(cells: pd.Series) -> str:
     if known.nunique() < 2 and (known.empty or len(known) == len(cells)):
         return "constant"
     found = numbers(known)
-    if np.mean(~np.isnan(found)) >= MOSTLY and not known.str.match(r"^0\d+$").any():
-        return "identity" if _counts_rows(cells, found) else "number"
+    read = ~np.isnan(found)
+    if _are_numbers(known, read) and not known.str.match(r"^0\d+$").any():
+        return "identity" if _counts_rows(cells, found[read]) else "number"
     if dates(known).notna().mean() >= MOSTLY:
         return "date"
     distinct = known.nunique() / len(known)
@@ -146,6 +156,19 @@ def kind_of(cells: pd.Series) -> str:
     several = known.nunique() > MOST_VALUES
     named = bool(IDENTITY.search(str(cells.name))) and distinct > 0.9
     return "identity" if several and (distinct > 0.5 or named) else "category"
+
+
+def unread(cells: pd.Series) -> list[str]:
+    """The texts in a column of numbers that are none, and not known to say that one is missing."""
+    known = cells[present(cells)]
+    return sorted(known[np.isnan(numbers(known))].unique())
+
+
+def _are_numbers(known: pd.Series, read: np.ndarray) -> bool:
+    if read.mean() >= MOSTLY:
+        return True
+    many = known[read].nunique() > MOST_VALUES
+    return bool(read.mean() >= HALF and many and known[~read].nunique() <= FEW_TEXTS)
 
 
 def _counts_rows(cells: pd.Series, found: np.ndarray) -> bool:

@@ -49,6 +49,7 @@ def read_labels(cells: pd.Series, metric: str | None) -> Labels:
             f"Label column {cells.name!r} has only one value, {cells.iloc[0]!r}: there is nothing "
             "to learn."
         )
+    cells = _alike(cells)
     found = numbers(cells)
     if (np.abs(found) > LARGEST).any():
         raise InputError(f"Label column {cells.name!r} holds infinite numbers, or as good as.")
@@ -62,6 +63,12 @@ def rarer_last(labels: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray
     if len(classes) == 2 and np.mean(labels) > 0.5:
         return 1 - labels, classes[::-1]
     return labels, classes
+
+
+def _alike(cells: pd.Series) -> pd.Series:
+    """Whole numbers that are also written with a point, as 1 and 1.0, are one class."""
+    whole = cells.str.replace(r"^([-+]?\d+)\.0+$", r"\1", regex=True)
+    return whole if whole.nunique() < cells.nunique() else cells
 
 
 def _missing(cells: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -87,14 +87,20 @@ def _splits(folder: Path) -> dict[Path, str]:
     splits = {each: split for each, split in called.items() if split}
     if len(splits) == len(called):
         return splits
-    nested = [any(image_files(inner) for inner in class_folders(each)) for each in splits]
-    if "train" in splits.values() and all(nested):
-        odd = next(each for each in called if each not in splits)
+    others = [each for each in called if each not in splits]
+    split = splits and all(map(_holds_classes, splits))
+    if split and (len(splits) > 1 or not any(map(_holds_classes, others))):
         raise InputError(
-            f"{folder} has folders of splits and {odd.name!r} beside them: move that away, or give "
-            "a folder that has one folder a class."
+            f"{folder} has folders of splits and {others[0].name!r} beside them: move that "
+            "away, or give a folder that has one folder a class."
         )
     return {}
+
+
+def _holds_classes(folder: Path) -> bool:
+    """Whether its images are in folders of their own, all of them."""
+    inside = sum(len(image_files(each)) for each in class_folders(folder))
+    return 0 < inside == len(image_files(folder))
 
 
 def image_space(

@@ -63,6 +63,11 @@ def said(rows: Parts) -> str:
 
 
 def _strata(labels: np.ndarray, classes: bool) -> np.ndarray:
+    if classes and (rare := [k for k, count in enumerate(np.bincount(labels)) if 0 < count < 3]):
+        raise InputError(
+            f"Class {rare[0]} has {np.sum(labels == rare[0])} rows: at least 3 are needed, one a "
+            "split; drop it or add rows."
+        )
     strata = labels if classes else np.digitize(labels, np.quantile(labels, [0.25, 0.5, 0.75]))
     counts = np.bincount(strata.astype(int))
     return strata if counts.min() >= 3 else np.zeros(len(labels), dtype=int)
@@ -101,7 +106,9 @@ def chronological(cells: pd.Series) -> Parts:
         if odd.any():
             example = cells[moments.isna().to_numpy()].iloc[0]
             shown = repr(example) if present(cells).all() else "missing values"
-            raise InputError(f"--time {cells.name!r} holds no dates in all rows: {shown}.")
+            raise InputError(
+                f"--time {cells.name!r} holds no dates in all rows: {shown}; write 2024-01-31."
+            )
         order = np.argsort(counted, kind="stable")
     else:
         order = np.argsort(moments.to_numpy(), kind="stable")

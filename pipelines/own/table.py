@@ -13,7 +13,7 @@ from occam.search.pipeline import Data, Pipeline
 from occam.spaces.dense import dense
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-from .columns import KINDS, Encoder, kinds_of
+from .columns import KINDS, Encoder, kinds_of, unread
 from .labels import Labels, read_labels
 from .splits import Parts, chronological, given, grouped, said, split_called, stratified
 
@@ -67,7 +67,7 @@ def table(
         name=path.stem,
         notes=(
             *labels.notes,
-            *_notes(kinds, labels),
+            *_notes(inputs, kinds, labels),
             *([said(rows)] if split else []),
             *_why(measured, metric),
         ),
@@ -157,12 +157,16 @@ def _space(size: int, labels: Labels, train: np.ndarray, metric: str):  # noqa: 
     return dense((size,), len(labels.classes), **shared)
 
 
-def _notes(kinds: dict[str, str], labels: Labels) -> list[str]:
+def _notes(inputs: pd.DataFrame, kinds: dict[str, str], labels: Labels) -> list[str]:
     """What was found in the columns, for the user to object to."""
     found = {kind: [name for name, each in kinds.items() if each == kind] for kind in KINDS}
     listed = [f"{len(names)} {kind}" for kind, names in found.items() if names]
     what = f"{len(labels.classes)} classes" if labels.classes else "numbers"
     notes = [f"Columns: {', '.join(listed)}; the labels are {what}."]
+    for name in found["number"]:
+        if texts := unread(inputs[name]):
+            shown = ", ".join(map(repr, texts[:3])) + (", ..." if len(texts) > 3 else "")
+            notes.append(f"Numbers are missing in {name!r} where it holds {shown}.")
     for kind, why in (("identity", "count or name the rows"), ("constant", "have one value")):
         if names := [name for name, each in kinds.items() if each == kind]:
             notes.append(f"Left out, as they {why}: {', '.join(names[:8])}.")

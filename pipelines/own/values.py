@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,18 @@ from occam.search.data.tables import MISSING
 
 DATE = (
     r"^\s*(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+    r"|\d{4}[-/]\d{1,2}\s*$|[A-Za-z]{3,9}[ -]\d{4}\s*$"
     r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 )
 DAY_FIRST = r"^\s*(?:(?:1[3-9]|2\d|3[01])[-/.]|\d{1,2}\.\d{1,2}\.)"
+APART = " '\u2019\u00a0\u202f"  # between thousands, besides a point or a comma
 YEAR_FIRST = r"^\s*\d{4}[-/.]"
 
 
 def spread(numbers: np.ndarray, axes: tuple[int, ...] | None = None) -> np.ndarray:
     """Their deviation; 1 where they are one number, whatever rounding makes of that."""
     deviation = numbers.std(axis=axes)
-    differ = deviation > 1e-9 * np.abs(numbers.mean(axis=axes))
+    differ = deviation > 1e-13 * np.abs(numbers.mean(axis=axes))
     return np.where(differ, deviation, 1.0)
 
 
@@ -31,13 +34,15 @@ def present(cells: pd.Series) -> pd.Series:
 def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarray:
     """Each cell as a number; not a number where it is missing or none.
 
-    Read are 1,234.5, or 1.234,5 where the comma is decimal, with a sign, a currency or a per cent
-    sign, and infinities.
+    Read are 1,234.5, or 1.234,5 where the comma is decimal, and thousands apart by blanks or
+    apostrophes; with a sign, a currency or a per cent sign, in brackets if negative; infinities.
 
     Args:
         decimal_comma: as `has_decimal_comma` has found; None: as these cells themselves show.
     """
     found = pd.to_numeric(cells, errors="coerce")
+    if not decimal_comma and found.notna().all():
+        return found.to_numpy(float)
     if decimal_comma is None:
         decimal_comma = has_decimal_comma(cells)
     if decimal_comma:
@@ -56,22 +61,32 @@ def has_decimal_comma(cells: pd.Series) -> bool:
 
 
 def _with_comma(cells: pd.Series) -> np.ndarray:
-    points = _plain(cells).str.replace(r"\.(?=\d{3}(\D|$))", "", regex=True)
-    return pd.to_numeric(points.str.replace(",", "."), errors="coerce").to_numpy(float)
+    points = _joined(_plain(cells), f".{APART}").str.replace(",", ".")
+    return pd.to_numeric(points, errors="coerce").to_numpy(float)
 
 
 def _with_point(cells: pd.Series) -> np.ndarray:
     plain = _plain(cells)
     found = pd.to_numeric(plain, errors="coerce")
     if found.notna().sum() < present(cells).sum():
-        thousands = plain.str.replace(r",(?=\d{3}(\D|$))", "", regex=True)
-        found = found.fillna(pd.to_numeric(thousands, errors="coerce"))
+        found = found.fillna(pd.to_numeric(_joined(plain, f",{APART}"), errors="coerce"))
     return found.to_numpy(float)
 
 
 def _plain(cells: pd.Series) -> pd.Series:
-    """Without a currency and a per cent sign."""
-    return cells.str.strip().str.replace(r"^[$€£]\s*|\s*[$€£%]$", "", regex=True)
+    """Without a currency and a per cent sign, with a minus where there are brackets."""
+    bare = cells.str.strip().str.replace("\u2212", "-")
+    for pattern, plain in ((r"^\((.+)\)$", r"-\1"), (r"^([-+]?)\s*[$€£]\s*", r"\1")):
+        bare = bare.str.replace(pattern, plain, regex=True)
+    return bare.str.replace(r"\s*[$€£%]$", "", regex=True)
+
+
+def _joined(cells: pd.Series, separators: str) -> pd.Series:
+    """Numbers whose thousands are apart, as 1,234,567 or 12,34,567, in one piece."""
+    for each in map(re.escape, separators):
+        apart = rf"^[-+]?\d{{1,3}}(?:{each}\d{{2,3}})*{each}\d{{3}}(?!\d)"
+        cells = cells.where(~cells.str.match(apart), cells.str.replace(each, "", regex=True))
+    return cells
 
 
 def dates(cells: pd.Series, *, day_first: bool | None = None) -> pd.Series:

@@ -34,13 +34,18 @@ def in_arrays(data: Data, *, ordered: bool) -> Data:
     def read(split: Any) -> Any:
         if comes_in_batches(split):
             return gathered(split, ordered=ordered)
-        plain = isinstance(split, tuple | list) and len(split) == 2 and isinstance(split[1], list)
-        if plain and not any(hasattr(label, "shape") for label in split[1]):
+        listed = isinstance(split, tuple | list) and len(split) == 2
+        if listed and isinstance(split[1], list | tuple) and are_numbers(split[1]):
             return split[0], np.asarray(split[1])
         return split
 
     train, validation, test = map(read, (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)
+
+
+def are_numbers(labels: Any) -> bool:
+    """Whether labels in a list are one a row, not arrays of several outputs."""
+    return all(getattr(label, "shape", ()) == () for label in labels)
 
 
 def _each(batches: Any) -> Iterable[Any]:

@@ -113,6 +113,7 @@ def _leaves(name: str, values: Any) -> Iterator[tuple[str, Array]]:
         for key, each in values.items():
             yield from _leaves(f"{name} {key!r}", each)
     elif isinstance(values, pd.DataFrame):
+        _check_names(name, values.columns)
         for column in values.columns:
             yield f"{name}{COLUMN}{column!r}", _column(values[column])
     elif not isinstance(values, list | tuple):
@@ -122,6 +123,11 @@ def _leaves(name: str, values: Any) -> Iterator[tuple[str, Array]]:
             yield from _leaves(f"{name} {number}", each)
     else:
         raise InputError(f"The {name} are a {type(values).__name__}: give np.asarray(...) of it.")
+
+
+def _check_names(name: str, columns: pd.Index[Any]) -> None:
+    if (twice := columns[columns.duplicated()]).size:
+        raise InputError(f"The {name} have two columns of one name: {_listed(list(twice))}.")
 
 
 def _column(column: pd.Series[Any]) -> Array:

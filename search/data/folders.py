@@ -13,9 +13,10 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 def image_files(folder: Path) -> list[Path]:
     """All images, sorted, but hidden ones, such as macOS leaves beside the others."""
-    found, seen = [], set()
+    above = (*folder.absolute().parents, *folder.resolve().parents)
+    found, seen = [], {os.path.realpath(each) for each in above}
     for place, folders, files in os.walk(folder, followlinks=True):
-        if os.path.realpath(place) in seen:  # a link to a folder above it
+        if os.path.realpath(place) in seen:  # a link to a folder above it, or to one beside
             folders.clear()
             continue
         seen.add(os.path.realpath(place))

@@ -89,8 +89,8 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
     """The columns of the signature, in its types; texts as they are, empty ones too."""
     kinds = {column.name: column.type.to_pandas() for column in schema.inputs}
     texts = {name: str for name, kind in kinds.items() if np.dtype(kind).kind == "O"}
-    frame = read_table(source)
-    missing = [name for name in schema.required_input_names() if name not in frame]
+    frame = read_table(source).rename(columns={str(name): name for name in kinds})
+    missing = [str(name) for name in schema.required_input_names() if name not in frame]
     if missing:
         raise InputError(
             f"{source} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, frame))}."
@@ -125,7 +125,8 @@ def _npz(source: Path, schema: Any) -> RawRows:
 def _named(arrays: dict[str, Any], schema: Any, source: Path) -> RawRows:
     wanted = schema.required_input_names()
     if missing := [name for name in wanted if name not in arrays]:
-        raise InputError(f"{source} lacks {', '.join(missing)}; it has {', '.join(arrays)}.")
+        names = ", ".join(map(str, missing))
+        raise InputError(f"{source} lacks {names}; it has {', '.join(arrays)}.")
     if not schema.is_tensor_spec():
         known = [name for name in schema.input_names() if name in arrays]
         return RawRows(inputs=pd.DataFrame({name: arrays[name] for name in known}))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from .batches import are_numbers
 
 if TYPE_CHECKING:
     from ..pipeline import Split
@@ -19,9 +20,10 @@ def checked(inputs: Any, labels: Any) -> Split:
     """
     if hasattr(inputs, "toarray"):
         raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
-    if isinstance(labels, dict) or _is_nest(labels):
+    listed = isinstance(labels, list | tuple)
+    if isinstance(labels, dict) or (listed and not are_numbers(labels)):
         raise InputError("There are labels of several outputs: a metric is measured on one.")
-    labels = np.asarray(labels) if isinstance(labels, list) else labels
+    labels = np.asarray(labels) if listed else labels
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
     return inputs, labels

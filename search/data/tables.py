@@ -19,7 +19,11 @@ MOST_BYTES = 2**31
 COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}
 BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 # Texts of cells that hold nothing, in lower case; in training and in prediction.
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-", "--", ".", "#n/a", "nat", "missing"}
+MISSING = {
+    *("", "na", "n/a", "n.a.", "n/d", "nan", "-nan", "<na>", "#n/a", "nat", "missing"),
+    *("null", "(null)", "\\n", "none", "nil", "?", "-", "--", "---", "\u2013", "\u2014", ".", ".."),
+    *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),  # of spreadsheets
+}
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -112,7 +116,8 @@ def _header(path: Path, cells: Sequence[str]) -> list[str]:
     """The names of the columns; those without one, as a saved index, are numbered."""
     cells = [" ".join(cell.splitlines()) for cell in cells]
     names = [name or f"column_{number}" for number, name in enumerate(cells)]
-    if all(re.fullmatch(r"[-+]?[\d.,eE+-]+", name) for name in cells):
+    numbered = cells == [str(number) for number in range(len(cells))]  # by pandas
+    if not numbered and all(re.fullmatch(r"[-+]?[\d.,eE+-]+", name) for name in cells):
         raise InputError(f"The first line of {path} holds numbers: it must name the columns.")
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise InputError(f"{path} names a column twice: {', '.join(twice[:3])}.")

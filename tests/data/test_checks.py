@@ -335,6 +335,11 @@ def test_numbers_are_not_measured_as_classes(labels):
     check_data(data, metric("mae"))
 
 
+def test_two_columns_of_one_name_are_refused():
+    table = pd.DataFrame(np.zeros((4, 3)), columns=list("aab"))
+    refused("The inputs have two columns of one name: a", alike(table))
+
+
 def test_columns_in_another_order_are_refused():
     labels = np.array([0, 1, 0, 1])
     train = pd.DataFrame({"a": [1.0, 2, 3, 4], "b": [4.0, 3, 2, 1]})

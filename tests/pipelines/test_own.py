@@ -37,6 +37,10 @@ def cells(values: list[object], name: str = "column") -> pd.Series:
         (["1,234.5", "12", "7,000"], [1234.5, 12, 7000]),
         (["1.234,5", "0,25", "12"], [1234.5, 0.25, 12]),
         (["$5", "€ 6.5", "7%"], [5, 6.5, 7]),
+        (["-$1,234.50", "$-5", "(2.5)", "\u22123"], [-1234.5, -5, -2.5, -3]),
+        (["12,34,567", "1'234.5", "1,234,567"], [1234567, 1234.5, 1234567]),
+        (["1 234,50", "1\u202f234,5", "25000.500"], [1234.5, 1234.5, 25000.5]),
+        (["1", "\\N", "#DIV/0!", "<NA>"], [1, np.nan, np.nan, np.nan]),
         (["1", "", "NA", "n/a", "?"], [1, np.nan, np.nan, np.nan, np.nan]),
         (["inf", "-inf"], [np.inf, -np.inf]),
     ],
@@ -68,6 +72,8 @@ def test_a_single_cell_is_read_as_the_table_was():
         ("12/25/2019", "2019-12-25"),
         ("1 March 2020", "2020-03-01"),
         ("March 1, 2020", "2020-03-01"),
+        ("2020-03", "2020-03-01"),
+        ("Mar 2020", "2020-03-01"),
     ],
 )
 def test_dates_are_read_as_people_write_them(written, day):
@@ -83,6 +89,8 @@ def test_what_is_no_date_is_not_taken_for_one():
     [
         (RNG.normal(size=60), "height", "number"),
         ([*RNG.normal(size=58), "unknown", ""], "height", "number"),
+        ([*RNG.normal(size=40), *["TBD", "see below"] * 10], "height", "number"),
+        (["1", "2", "3+"] * 20, "children", "category"),
         (["a", "b", "c"] * 20, "colour", "category"),
         (["yes", "no"] * 30, "smokes", "category"),
         (["01", "02", "03"] * 20, "zip", "category"),
@@ -483,6 +491,43 @@ def test_rows_read_by_pandas_are_encoded_as_those_read_here(tmp_path):
     np.testing.assert_array_equal(prepared.data.transform(theirs), ours)
 
 
+def test_cells_that_are_no_numbers_where_numbers_were_learned_are_refused():
+    learned = pd.DataFrame({"x": [*map(str, RNG.normal(size=60)), "TBD"]})
+    encoder = Encoder({"x": "number"}).fit(learned)
+    assert np.isfinite(encoder.transform(learned.tail(1))).all()
+    with pytest.raises(InputError, match="Column 'x' should hold numbers .* 2 of 2 .* as '1,5'"):
+        encoder.transform(pd.DataFrame({"x": ["1,5", "2,5"]}))
+
+
+def test_numbers_that_are_close_beside_their_size_are_told_apart():
+    moments = pd.DataFrame({"ns": [str(1_700_000_000_000_000_000 + 10**7 * i) for i in range(99)]})
+    encoded = Encoder({"ns": "number"}).fit(moments).transform(moments)
+    assert encoded.std() == pytest.approx(1, rel=0.01)
+
+
+def test_texts_that_stand_for_missing_numbers_are_said(tmp_path):
+    path = tmp_path / "some.csv"
+    rows = [f"{'TBD' if row % 9 == 0 else RNG.normal()},{row % 2}" for row in range(200)]
+    path.write_text("x,label\n" + "\n".join(rows))
+    notes = load(own(csv=str(path), label="label")).notes
+    assert "Numbers are missing in 'x' where it holds 'TBD'." in notes
+
+
+def test_a_class_that_is_written_in_two_ways_is_one():
+    values = ["0", "0.0", "1", "1.0"] * 20
+    assert read_labels(cells(values), None).classes == ("0", "1")
+    assert read_labels(cells(["0.0", "1.0"] * 20), None).classes == ("0.0", "1.0")
+
+
+def test_a_class_of_too_few_images_is_refused(tmp_path):
+    for label, count in (("cat", 30), ("dog", 30), ("eel", 1)):
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            Image.new("RGB", (8, 8)).save(tmp_path / label / f"{number}.png")
+    with pytest.raises(InputError, match="has 1 rows: at least 3 are needed"):
+        load(own(images=str(tmp_path)))
+
+
 def test_a_column_of_one_number_is_not_blown_up_by_rounding():
     same = pd.DataFrame({"x": ["0.1"] * 300, "y": list(map(str, range(300)))})
     encoder = Encoder({"x": "number", "y": "number"}).fit(same)
@@ -522,6 +567,19 @@ def test_a_folder_that_is_a_link_is_read_and_one_to_itself_is_not(tmp_path):
     (photos / "cat").symlink_to(tmp_path / "elsewhere")
     (photos / "loop").symlink_to(photos)
     assert image_files(photos) == [photos / "cat" / "1.png"]
+    (tmp_path / "elsewhere" / "up").symlink_to(photos)  # whose other classes are not cats
+    (photos / "dog").mkdir()
+    Image.new("RGB", (8, 8)).save(photos / "dog" / "1.png")
+    assert image_files(photos / "cat") == [photos / "cat" / "1.png"]
+
+
+@pytest.mark.parametrize("inner", ["sub", ""])
+def test_a_class_may_be_called_train(tmp_path, inner):
+    for place in (tmp_path / "train" / inner, tmp_path / "train", tmp_path / "plane" / inner):
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(30):
+            Image.new("RGB", (8, 8)).save(place / f"{number}.png")
+    assert load(own(images=str(tmp_path))).notes[0].split(" images ")[1].startswith("of 2 classes")
 
 
 def test_rows_of_a_group_are_known_to_the_gate(tmp_path):
