@@ -245,18 +245,17 @@ class _Job:
                 self.tracker.log_file(runs[trial.number], self.gate.answers(trial.number))
 
     def _models(self, ladder: Ladder) -> dict[int, str]:
-        """Log each model of the ladder, once."""
-        uris: dict[str, str] = self.engine.recall(f"models of {self.tracker.run_id}", {})
+        """Log each model of the ladder, once, and again where MLflow has lost it."""
+        uris: dict[int, str] = {}
         console, hidden = self.console, self.settings.quiet or not self.console.is_terminal
         for rung in track(
             ladder.rungs, "logging models", console=console, transient=True, disable=hidden
         ):
             if not (rung.model_path or "").endswith(".keras"):
                 self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
-            elif str(rung.number) not in uris and (uri := self._logged(rung)) is not None:
-                uris[str(rung.number)] = uri
-                self.engine.remember(f"models of {self.tracker.run_id}", uris)
-        return {int(number): uri for number, uri in uris.items()}
+            elif uri := self.tracker.model_uri(rung.number) or self._logged(rung):
+                uris[rung.number] = uri
+        return uris
 
     def _logged(self, rung: FinishedTrial) -> str | None:
         """Address of a model that is logged now; None, which is said, where it cannot be served."""

@@ -115,6 +115,8 @@ def open_engine(
 
     if settings.fresh:
         _set_aside(settings, planned.name, folder)
+    if not settings.storage and (folder / IDENTITY).exists() and not (folder / STUDY).exists():
+        set_aside(folder)  # it is of a study in a database, or its own study is lost
     resume(folder)
     now, before = planned.depends, depends(folder)
     _check_same(settings, planned, before)

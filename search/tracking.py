@@ -149,6 +149,19 @@ class Tracker:
             self._write()
         return self._runs.get(number)
 
+    def model_uri(self, number: int) -> str | None:
+        """Address of a trial's logged model, whose files are there."""
+        run_id = self.run_id_of(number)
+        if run_id is None:
+            return None
+        with reaching(self.uri):
+            uri = self._client.get_run(run_id).data.tags.get(MODEL)
+            with contextlib.suppress(InputError):
+                if uri is not None:
+                    registry.check_files(uri, f"trial {number}")
+                    return str(uri)
+        return None
+
     def log_model(
         self,
         finished: FinishedTrial,
@@ -158,7 +171,7 @@ class Tracker:
         classes: Sequence[str],
         loss: Any,
     ) -> str:
-        """Log a trial's model with its preprocessing into its child run, once; its address.
+        """Log a trial's model with its preprocessing into its child run; its address.
 
         Args:
             sample: raw inputs, as a caller of the served model will send them.
@@ -171,8 +184,6 @@ class Tracker:
             raise InputError(f"Trial {finished.number} has no trained model that could be logged.")
         with reaching(self.uri):
             run, parent = self._client.get_run(run_id), self._client.get_run(self.run_id)
-            if MODEL in run.data.tags:
-                return str(run.data.tags[MODEL])
             uri = log_model(
                 self._client,
                 run,

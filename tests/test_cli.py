@@ -259,6 +259,12 @@ def test_modules_of_the_working_directory_are_found(workplace):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def study_name() -> str:
+    """The name of the one search that is not set aside."""
+    [folder] = [each for each in Path("mlruns/studies").iterdir() if not each.suffix]
+    return folder.name
+
+
 def test_help_and_list_answer(workplace, capsys):
     assert occam("--help") == 0
     assert occam("search", "--help") == 0
@@ -332,6 +338,26 @@ def test_an_identity_that_a_full_disk_has_cut_off_does_not_set_a_search_aside(
     assert occam("search", "blobs.py", *options) == 0
     assert json.loads(Path("again.json").read_text())["epochs_trained"] == first["epochs_trained"]
     assert sum(each.is_dir() for each in Path("mlruns/studies").iterdir()) == 1
+
+
+def test_a_search_may_go_back_from_a_database_to_its_own_file(workplace):
+    task = blobs(workplace)
+    for storage in ([], ["--storage", "sqlite:///studies.db"], [], []):
+        assert occam("search", task, "--trials", "2", "--quiet", *storage) in (0, 3)
+    Path("mlruns/studies", study_name(), "study.journal").unlink()
+    assert occam("search", task, "--trials", "2", "--quiet") in (0, 3)
+
+
+def test_a_model_that_mlflow_has_lost_is_logged_and_promoted_again(workplace, capsys):
+    command = ["search", blobs(workplace), "--trials", "12", "--quiet"]
+    assert occam(*command) == 0
+    assert occam("promote", "blobs") == 0
+    shutil.rmtree("mlruns/artifacts/models")
+    assert occam(*command) == 0
+    assert occam("promote", "blobs") == 0
+    assert "blobs version 2 is the champion" in capsys.readouterr().out
+    assert occam("promote", "blobs") == 0
+    assert "version 2 is the champion already" in capsys.readouterr().out
 
 
 def test_the_same_seed_elsewhere_gives_the_same_trials_and_selection(searched, workplace):

@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 import keras
 import numpy as np
 import pytest
+from occam.search.champions import registry
 from occam.search.champions.candidate import Candidate, not_better
 from occam.search.champions.held_out import FILE, HeldOut
 from occam.search.champions.history import champions, show
@@ -447,6 +448,16 @@ def test_the_registry_says_what_each_model_is(uri, pipeline, search):
     rollback(uri, pipeline)
     model = client.get_registered_model(pipeline)
     assert "is version 1: **900 parameters**" in model.description
+
+
+def test_the_history_stays_within_what_mlflows_databases_take(uri, pipeline, search):
+    search()
+    promote(uri, pipeline)
+    for number in range(40):
+        event = {"alias": "champion", "version": str(number), "why": "because of this " * 20}
+        registry.note(connect(uri), pipeline, event)
+    assert len(connect(uri).get_registered_model(pipeline).tags[registry.HISTORY]) <= 5000
+    assert registry.history(connect(uri), pipeline)[-1]["version"] == "39"
 
 
 def test_the_history_of_champions_is_kept_and_shown(uri, pipeline, search, monkeypatch):

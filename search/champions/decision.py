@@ -35,7 +35,7 @@ class Decision:
     @property
     def standing(self) -> bool:
         """Whether the alias points at this model already."""
-        return self.present is not None and self.present.run_id == self.candidate.run_id
+        return self.present is not None and _is_of(self.present, self.candidate)
 
     def reasons(self) -> list[str]:
         """Why, in sentences: what it holds, how small it is, how it does on the same rows."""
@@ -80,7 +80,8 @@ def decide(client: mlflow.MlflowClient, candidate: Candidate, alias: str) -> Dec
     rows = _compared(client, candidate, champion)
     objection = unproven(candidate)
     if not objection and champion is not None and alias == registry.CHAMPION:
-        objection = not_better(candidate, champion.tags, rows)
+        same = champion.run_id == candidate.run_id  # its files were lost
+        objection = "" if same else not_better(candidate, champion.tags, rows)
     return Decision(
         candidate=candidate,
         alias=alias,
@@ -94,7 +95,14 @@ def decide(client: mlflow.MlflowClient, candidate: Candidate, alias: str) -> Dec
 
 def _registered(client: mlflow.MlflowClient, candidate: Candidate) -> Any | None:
     known = client.search_model_versions(f"name = {quoted(candidate.pipeline)}")
-    return next((each for each in known if each.run_id == candidate.run_id), None)
+    return next((each for each in known if _is_of(each, candidate)), None)
+
+
+def _is_of(version: Any, candidate: Candidate) -> bool:
+    """Whether a version is the candidate's model: one whose files were lost is logged anew."""
+    source = str(version.source)
+    same = source == candidate.model_uri or not source.startswith("models:/")
+    return bool(version.run_id == candidate.run_id and same)
 
 
 def _compared(

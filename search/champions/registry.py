@@ -18,6 +18,7 @@ STACK = "occam.champions"  # versions that were champion before, oldest first: t
 HISTORY = "mlflow.occam.history"  # every change of an alias; MLflow hides what is called so
 FACTS = ("target", "metric", "parameter_count", "test_score", "verdict")  # also of the model
 LONGEST = 100  # entries of both
+MOST = 5000  # characters of a tag: MLflow's limit, which its databases but SQLite keep
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's codes for what is not
 
 Event = dict[str, str]
@@ -90,7 +91,7 @@ def earlier(client: mlflow.MlflowClient, name: str, present: str) -> list[str]:
 
 def remember(client: mlflow.MlflowClient, name: str, versions: list[str]) -> None:
     """Keep the former champions, the newest last."""
-    client.set_registered_model_tag(name, STACK, json.dumps(versions[-LONGEST:]))
+    client.set_registered_model_tag(name, STACK, _as_tag(versions))
 
 
 def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
@@ -124,8 +125,15 @@ def history(client: mlflow.MlflowClient, name: str) -> list[Event]:
 def note(client: mlflow.MlflowClient, name: str, event: Event) -> None:
     """Add a change of an alias to the history, with the time and the user."""
     entry = {"at": now(), "by": user(), **event}
-    entries = [*history(client, name), entry][-LONGEST:]
-    client.set_registered_model_tag(name, HISTORY, json.dumps(entries))
+    client.set_registered_model_tag(name, HISTORY, _as_tag([*history(client, name), entry]))
+
+
+def _as_tag(entries: list[Any]) -> str:
+    """The newest entries, as many as a tag takes."""
+    entries = entries[-LONGEST:]
+    while len(text := json.dumps(entries)) > MOST and len(entries) > 1:
+        entries = entries[1:]
+    return text
 
 
 def now() -> str:

@@ -36,7 +36,8 @@ class Depends:
 def depends(folder: Path) -> Depends | None:
     """What the search in a folder was made with, where that is known."""
     path = folder / FILE
-    return Depends(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return Depends(**json.loads(text)) if text.strip("\0 \n") else None  # empty: a power cut
 
 
 def resume(folder: Path) -> None:
