@@ -95,10 +95,12 @@ def _check_files(source: Path, target: Path) -> None:
 def _champion(uri: str, pipeline: str) -> Any:
     client = connect(uri)
     with reaching(uri):
-        if registry.version_at(client, pipeline, registry.CHAMPION) is None:
+        version = registry.version_at(client, pipeline, registry.CHAMPION)
+        if version is None:
             raise InputError(
                 f"{pipeline!r} has no champion: run `occam search {pipeline}`, "
                 f"then `occam promote {pipeline}`."
             )
+        registry.check_files(str(version.source), f"the champion of {pipeline!r}")
         with quietly(), standard_error_held_back():
             return mlflow.pyfunc.load_model(f"models:/{pipeline}@{registry.CHAMPION}")

@@ -37,8 +37,9 @@ def unreadable(error: Exception) -> str:
     """What keeps Keras from reading a configuration, without the configuration itself."""
     if found := re.search(r"Could not locate (\w+ '[^']+')", str(error)):
         return f"{found[1]} is not registered"
-    if "__lambda__" in str(error) or "{'value':" in str(error):
-        return "a lambda cannot be read again"
+    a_lambda = "__lambda__" in str(error) or "{'value':" in str(error)
     if found := re.search(r"Could not interpret (\w+)", str(error)):
-        return f"its {found[1]} is not registered"
+        return f"its {found[1]} is {'a lambda' if a_lambda else 'not registered'}"
+    if a_lambda:
+        return "a lambda cannot be read again"
     return first_line(error)

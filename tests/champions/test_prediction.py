@@ -248,6 +248,22 @@ def test_a_sequence_gets_one_class_a_step(store):
     assert list(table["prediction"]) == [["a", "b", "b", "a"]]
 
 
+def test_a_champion_whose_files_are_gone_is_said_in_one_line(store, workplace):
+    model = network(2, outputs=1, activation="linear", loss="mse")
+    store.log("gone", model, np.zeros((2, 2)), metric="mse")
+    for files in store.folder.rglob("artifacts/models/*"):
+        files.rename(files.with_name(f"{files.name}.away"))
+    Path("rows.csv").write_text("1,2\n")
+    try:
+        with pytest.raises(
+            InputError, match="The files of the model of the champion of 'gone' are"
+        ):
+            predict(store.uri, "gone", Path("rows.csv"), None)
+    finally:
+        for files in store.folder.rglob("artifacts/models/*.away"):
+            files.rename(files.with_suffix(""))
+
+
 def test_several_inputs_go_by_name(store, workplace):
     inputs = [keras.Input((2,)), keras.Input((1,))]
     outputs = keras.layers.Dense(1, kernel_initializer="ones")(keras.layers.Concatenate()(inputs))
