@@ -343,6 +343,7 @@ def test_rollback_passes_over_versions_that_were_deleted(uri, pipeline, search):
 
 
 def test_rollback_without_a_champion_says_what_to_do(uri):
+    connect(uri, create=True)
     with pytest.raises(InputError, match="'nothing' has no champion: run `occam promote nothing`"):
         rollback(uri, "nothing")
 
