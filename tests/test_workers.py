@@ -20,6 +20,10 @@ from occam.search.executors.processes import Processes
 from occam.search.trials import FinishedTrial, Trial, TrialState
 from occam.search.workers import Pool
 
+IMPORTS = """from doing import Doing, trial
+from occam.search.executors.processes import Processes
+from occam.search.workers import Pool
+"""
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
@@ -128,10 +132,7 @@ def test_a_batch_is_trained_by_one_worker(pool):
 
 
 def test_a_worker_does_not_run_the_script_that_started_it(tmp_path):
-    code = (
-        "from doing import Doing, trial\n"
-        "from occam.search.executors.processes import Processes\n"
-        "from occam.search.workers import Pool\n"
+    code = IMPORTS + (
         "print('once', flush=True)\n"
         "pool = Pool(Processes(Doing(), [{}]), 1)\n"
         "[future] = pool.wait([pool.submit(trial(0))])\n"
@@ -147,10 +148,7 @@ def test_a_worker_does_not_run_the_script_that_started_it(tmp_path):
 
 @linux
 def test_a_worker_ends_when_its_parent_is_killed(tmp_path):
-    code = (
-        "from doing import Doing, trial\n"
-        "from occam.search.executors.processes import Processes\n"
-        "from occam.search.workers import Pool\n"
+    code = IMPORTS + (
         "if __name__ == '__main__':\n"
         "    pool = Pool(Processes(Doing(), [{}]), 1)\n"
         "    [f] = pool.wait([pool.submit(trial(0))])\n"

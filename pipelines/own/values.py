@@ -83,6 +83,8 @@ def _plain(cells: pd.Series) -> pd.Series:
 
 def _joined(cells: pd.Series, separators: str) -> pd.Series:
     """Numbers whose thousands are apart, as 1,234,567 or 12,34,567, in one piece."""
+    if not cells.str.contains(r"\d\D\d", regex=True).any():
+        return cells
     for each in map(re.escape, separators):
         apart = rf"^[-+]?\d{{1,3}}(?:{each}\d{{2,3}})*{each}\d{{3}}(?!\d)"
         cells = cells.where(~cells.str.match(apart), cells.str.replace(each, "", regex=True))

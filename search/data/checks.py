@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..losses import BINARY, CLASSES, ONE_HOT, is_of_keras, loss_names, single
 
 if TYPE_CHECKING:
     from ..metrics import Array, Metric
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 COLUMN = ", column "
 SHOWN = 3  # rows or values named in a message
-# Keras's losses for classes, in lower case and without underscores.
-CLASSES = {"sparsecategoricalcrossentropy"}
-ONE_HOT = {"categoricalcrossentropy", "categoricalfocalcrossentropy"}
-BINARY = {"binarycrossentropy", "binaryfocalcrossentropy", "bce"}
 
 
 def check_data(data: Data, metric: Metric) -> None:
@@ -55,7 +52,7 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
             not have is let through.
         output_shape: of the model, the rows first; a model of several outputs is let through.
     """
-    labels, loss = np.asarray(labels), _single(loss)
+    labels, loss = np.asarray(labels), single(loss)
     names = loss_names(loss)
     if not isinstance(output_shape, tuple) or isinstance(output_shape[0], tuple):
         return
@@ -239,29 +236,6 @@ def _with_column(output_shape: tuple[Any, ...]) -> tuple[Any, ...]:
     return output_shape if len(output_shape) > 1 else (*output_shape, 1)
 
 
-def _single(loss: Any) -> Any:
-    """The loss of the one output."""
-    while isinstance(loss, list | tuple | dict) and len(loss) == 1:
-        loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
-    return loss
-
-
-def _is_of_keras(loss: Any) -> bool:
-    own = loss if hasattr(loss, "__name__") else type(loss)  # a function, or an object's class
-    return isinstance(loss, str) or own.__module__.partition(".")[0] == "keras"
-
-
-def loss_names(loss: Any) -> set[str]:
-    """What a loss is called, in lower case and without underscores: also by its parent classes."""
-    loss = _single(loss)
-    function = getattr(loss, "func", loss)  # of a functools.partial
-    found = [loss] if isinstance(loss, str) else [getattr(function, "__name__", "")]
-    found += [each.__name__ for each in type(loss).__mro__]
-    if isinstance(wrapped := getattr(loss, "loss", None), str):  # of the spaces' WeightedLoss
-        found.append(wrapped)
-    return {name.replace("_", "").lower() for name in found}
-
-
 def _check_classes(labels: Array, output_shape: Sequence[Any]) -> None:
     classes = output_shape[-1]
     shape = labels.shape[1:-1] if labels.shape[-1:] == (1,) else labels.shape[1:]
@@ -313,7 +287,7 @@ def _check_measured(labels: Array, output_shape: Sequence[Any], metric: Metric, 
     One of the user's own takes those of classes, or of an own loss, as it likes.
     """
     of_classes = loss_names(loss) & CLASSES
-    if ":" in metric.name and (of_classes or not _is_of_keras(loss)):
+    if ":" in metric.name and (of_classes or not is_of_keras(loss)):
         return
     if of_classes:
         _check_measurable(output_shape[-1], metric)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..data.checks import loss_names
 from ..errors import InputError
+from ..losses import link
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -126,12 +126,3 @@ def _probabilities(model: keras.Model, outputs: Array) -> Array:
     single = outputs.ndim == 1 or outputs.shape[-1] == 1
     function = keras.ops.sigmoid if single else getattr(keras.ops, name)
     return np.asarray(keras.ops.convert_to_numpy(function(outputs)))
-
-
-def link(loss: Any) -> str:
-    """What makes probabilities of several logits, as their loss says; empty where they are none."""
-    loss = next(iter(keras.tree.flatten(loss)), None)  # of the one output that there is
-    given = getattr(loss, "keywords", {})  # of a functools.partial
-    if not (getattr(loss, "from_logits", False) or given.get("from_logits")):
-        return ""
-    return "sigmoid" if any("binary" in name for name in loss_names(loss)) else "softmax"

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 
 from ..counting import undrawn
-from ..data.checks import BINARY, CLASSES, ONE_HOT, loss_names
 from ..errors import InputError
-from ..models.evaluation import link, on_processor
+from ..losses import BINARY, CLASSES, ONE_HOT, link, loss_names
+from ..models.evaluation import on_processor
 from ..models.own_objects import own_objects, unreadable
 from .provenance import distribution, version
 from .store import mlflow, quietly

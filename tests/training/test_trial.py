@@ -6,8 +6,8 @@ import functools
 
 import keras
 import pytest
+from occam.search.losses import link
 from occam.search.metrics import metric
-from occam.search.models.evaluation import link
 from occam.search.pipeline import Pipeline
 from occam.search.shortfall import shortfall
 from occam.search.stopping import PATIENCE, Stop
