@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, OccamError, redacted
+from .files import write
 from .interrupts import Interrupts, ignore
 from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from . import report
 
 HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
 OWN_DATA = ("csv", "images", "npz")
@@ -54,11 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        problem = f"unexpected {type(error).__name__}: {error}"
-        return _complain(
-            OccamError(f"{problem}. What finished is kept; {TRACEBACK}=1 shows where it happened."),
-            FAILURE,
-        )
+        kept = f"What finished is kept; {TRACEBACK}=1 shows where it happened."
+        return _complain(OccamError(f"{_problem(error)}. {kept}"), FAILURE)
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'} cannot be read or written: {error.strerror}"
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -90,8 +96,18 @@ def _search(options: argparse.Namespace) -> int:
     settings = Settings(**given | {"backend": backend})
     summary = search(settings, console)
     if options.json is not None:
-        options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        _write_json(options.json, summary)
     return HOLDS if report.holds(summary) else NOT_HELD
+
+
+def _write_json(path: Path, summary: report.Summary) -> None:
+    try:
+        write(path, json.dumps(summary, indent=2) + "\n")
+    except OSError as error:
+        raise OccamError(
+            f"--json {path} cannot be written: {error.strerror or error}. The search is kept: "
+            "`occam results --format json` prints it."
+        ) from error
 
 
 def _source(options: argparse.Namespace) -> str:

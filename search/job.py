@@ -19,18 +19,17 @@ from .gate import Gate
 from .interrupts import Interrupts
 from .models.building import loss_of, restore
 from .models.evaluation import predictions, rows
-from .opening import IDENTITY, alone, check, leaving, locked, open_engine
+from .opening import IDENTITY, alone, check, check_planned, leaving, locked, open_engine
 from .plan import Plan, plan
 from .progress import SearchProgress
 from .runs.store import default_uri
 from .selection import Ladder, TestResult, select
-from .settings import Settings
+from .settings import Settings, asked_for
 from .studies import STUDIES
 from .studies.earlier import Earlier
 from .tracking import Tracker
 from .trials import FinishedTrial
 
-SAMPLE = 200  # raw rows that show a model's signature, missing values among them
 UNSERVED = (
     "Trial {}: its model cannot be served, as its classes keep no record of their arguments: "
     "give them a get_config(). Its weights are kept."
@@ -61,11 +60,13 @@ def conduct(settings: Settings, console: Console) -> Conducted:
     """
     started = time.monotonic()
     with Interrupts().listening() as interrupts:
-        planned = plan(settings)
+        uri = settings.tracking_uri or default_uri()
+        asked = asked_for(settings)
+        earlier = check(settings, asked, uri)
+        planned = plan(settings, asked)
         for line in filter(None, (planned.warning, *planned.notes)):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
-        uri = settings.tracking_uri or default_uri()
-        earlier = check(settings, planned, uri)
+        check_planned(settings, planned, uri)
         interrupts.check()
         with (
             locked(planned, settings.storage),
@@ -263,7 +264,7 @@ class _Job:
             return self.tracker.log_model(
                 rung,
                 transform=self.data.transform,
-                sample=first_rows(self.plan.prepared.raw.train[0], SAMPLE),
+                raw=self.plan.prepared.raw.train[0],
                 classes=self.plan.pipeline.classes,
                 loss=loss_of(self.plan.pipeline, rung),
             )

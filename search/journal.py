@@ -12,6 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+
+DAMAGED = (
+    "{} has a line that cannot be read: bring it back from a copy, or begin the search anew with "
+    "--fresh."
+)
 FULL = "%s cannot be written (%s): training goes on, its records are kept in %s until it can."
 
 Event = dict[str, Any]
@@ -92,11 +98,17 @@ class Journal:
         self._path, self._lines = path, Lines(path)
 
     def read(self) -> list[Event]:
-        """All events; what a killed process wrote by half is mended first."""
+        """All events; what a killed process wrote by half is mended first.
+
+        Raises InputError where a line is damaged.
+        """
         self._lines.mend()
         if not self._path.exists():
             return []
-        return [json.loads(line) for line in self._path.read_bytes().splitlines()]
+        try:
+            return [json.loads(line) for line in self._path.read_bytes().splitlines()]
+        except ValueError as error:
+            raise InputError(DAMAGED.format(self._path)) from error
 
     def append(self, event: Event, *, safe: bool = True) -> None:
         """Write one event; `safe` as `Lines` has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .devices import Places
     from .plan import Plan
-    from .settings import Settings
+    from .settings import Asked, Settings
     from .studies.carrying import Depends
     from .studies.earlier import Earlier
 
@@ -40,25 +41,41 @@ _OTHER = (
 )
 
 
-def check(settings: Settings, planned: Plan, uri: str) -> list[Earlier]:
-    """Refuse what cannot be used or gone on with, before anything is written.
+def check(settings: Settings, asked: Asked, uri: str) -> list[Earlier]:
+    """Refuse what cannot be used, before any data is read.
 
     Returns what `--warm-start` knows.
     """
     from .runs.experiments import usable
     from .runs.store import connect, sqlite_file
 
-    if not settings.fresh:
-        _check_same(settings, planned, depends(STUDIES / planned.name))
+    _check_writable(STUDIES)
     warm = settings.warm_start
-    earlier = read_warm_start(warm, planned.metric) if warm else []
-    if settings.executor == "ray":
-        _check_cluster(planned.places)
-    local = sqlite_file(uri) is not None
+    earlier = read_warm_start(warm, asked.metric) if warm else []
     if settings.storage is not None:
         _check_storage(settings.storage, settings.engine)
-    usable(connect(uri, create=local), uri, planned.pipeline.name)
+    database = sqlite_file(uri)
+    if database is None or database.exists():
+        usable(connect(uri, write=True), uri, asked.pipeline.name)
+    if settings.executor == "ray":
+        _check_cluster(asked.places)
     return earlier
+
+
+def check_planned(settings: Settings, planned: Plan, uri: str) -> None:
+    """Refuse what cannot be gone on with, and a store that cannot be made."""
+    from .runs.store import connect, sqlite_file
+
+    if not settings.fresh:
+        _check_same(settings, planned, depends(STUDIES / planned.name))
+    if sqlite_file(uri) is not None:
+        connect(uri, create=True)
+
+
+def _check_writable(folder: Path) -> None:
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise InputError(f"Cannot write to {folder}: start the search in a folder of your own.")
 
 
 def _check_same(settings: Settings, planned: Plan, before: Depends | None) -> None:

@@ -15,12 +15,12 @@ from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
-from .metrics import Array, Metric, meaning, metric
+from .metrics import Array, Metric, meaning
 from .models.rehearsal import rehearse
 from .pipeline import Pipeline
 from .references import resolved
 from .selection import rows_to_show, search_target
-from .settings import Settings, asked_for, check, places_of, sanitised
+from .settings import Asked, Settings, sanitised
 from .studies.carrying import Depends
 
 
@@ -49,17 +49,12 @@ class Plan:
         return np.asarray(self.prepared.data.validation[1])
 
 
-def plan(settings: Settings) -> Plan:
-    """Load and check the pipeline, its data and its space.
+def plan(settings: Settings, asked: Asked) -> Plan:
+    """Load and check the data of a pipeline, and check its space with them.
 
     Raises InputError where any of them cannot be used; nothing is trained or written.
     """
-    check(settings)
-    places = places_of(settings)
-    pipeline = asked_for(settings)
-    measured = metric(pipeline.metric)
-    if settings.target is not None or not math.isnan(pipeline.target):
-        measured.check_target(pipeline.target)
+    pipeline, measured, places = asked
     prepared = prepare(pipeline)
     pipeline = replace(pipeline, groups=_groups(pipeline, prepared))
     rehearsed = rehearse(pipeline, prepared, measured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from .champions import registry
@@ -41,8 +42,8 @@ def promote(
         dry_run: change nothing, and say what would change and why.
     """
     _check_alias(alias)
-    client = connect(uri)
-    with registering(uri), reaching(uri):
+    client = connect(uri, write=not dry_run)
+    with nullcontext() if dry_run else registering(uri), reaching(uri):
         model = candidate(client, uri, pipeline, run_id)
         decision = decide(client, model, alias)
         name, objection = model.pipeline, decision.objection
@@ -63,7 +64,7 @@ def promote(
 
 def rollback(uri: str, pipeline: str) -> Promotion:
     """Point `champion` back at the version it pointed at before."""
-    client = connect(uri)
+    client = connect(uri, write=True)
     with registering(uri), reaching(uri):
         champion = registry.version_at(client, pipeline, CHAMPION)
         if champion is None:

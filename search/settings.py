@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import devices, engines
 from .devices import Places
 from .errors import InputError
+from .metrics import Metric, metric
 from .options import EXECUTORS, MOST_ERRORS, TRAINERS
 from .pipeline import Pipeline, load, task_name
 
@@ -63,6 +64,14 @@ class Settings:
         return str(Path(given).resolve()) if given.endswith(".py") else given
 
 
+class Asked(NamedTuple):
+    """What is to be searched, by what it is judged, and where."""
+
+    pipeline: Pipeline
+    metric: Metric
+    places: Places
+
+
 def check(settings: Settings) -> None:
     """Raise InputError where an option is none, or has a value that it cannot have.
 
@@ -85,11 +94,21 @@ def check(settings: Settings) -> None:
         raise InputError(f"margin must be from 0 to {MOST_ERRORS}, received {settings.margin!r}.")
 
 
-def asked_for(settings: Settings) -> Pipeline:
-    """The pipeline that is named, with the metric and the target that are given.
+def asked_for(settings: Settings) -> Asked:
+    """The pipeline that is named, with the metric, the target and the places that are given.
 
-    Raises InputError where it cannot be loaded or one of its values cannot be used.
+    Raises InputError where it cannot be loaded or one of the values cannot be used.
     """
+    check(settings)
+    places = _places(settings)
+    pipeline = _pipeline(settings)
+    measured = metric(pipeline.metric)
+    if settings.target is not None or not math.isnan(pipeline.target):
+        measured.check_target(pipeline.target)
+    return Asked(pipeline, measured, places)
+
+
+def _pipeline(settings: Settings) -> Pipeline:
     given = settings.pipeline
     pipeline = given if isinstance(given, Pipeline) else load(given)
     _check_text("name of a Pipeline", pipeline.name)
@@ -106,7 +125,7 @@ def asked_for(settings: Settings) -> Pipeline:
     )
 
 
-def places_of(settings: Settings) -> Places:
+def _places(settings: Settings) -> Places:
     """Where trials run, checked against what is there."""
     devices.check_installed(settings.gpus)
     gpus = devices.visible_gpus(settings.gpus)
@@ -134,12 +153,17 @@ def places_of(settings: Settings) -> Places:
 
 def sanitised(name: str) -> str:
     """Letters, digits, dots, dashes and underscores: a name becomes a folder."""
-    clean = re.sub(r"[^\w.-]", "-", name).strip(".-")
+    clean = as_folder(name)
     if not clean:
         raise InputError(f"--name {name!r} has no letter or digit: give one that has.")
     if (long := len(os.fsencode(clean))) > LONGEST_NAME:
         raise InputError(f"--name takes {long} bytes: give one of at most {LONGEST_NAME}.")
     return task_name(clean) if "." in clean else clean  # as other commands look it up
+
+
+def as_folder(name: str) -> str:
+    """A name as it is kept, whatever it was given as; empty where nothing of it can be."""
+    return re.sub(r"[^\w.-]", "-", name).strip(".-")
 
 
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

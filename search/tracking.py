@@ -80,8 +80,9 @@ class Tracker:
         """
         values = {key(name): text(value) for name, value in provenance.flat(settings)}
         tags = provenance.facts(values.get("backend"))
-        tags |= {name: values[name] for name in ("metric", "target")} | {ACTIVE: now()}
+        tags |= {name: values[name] for name in ("metric", "target")}
         with reaching(self.uri):
+            tags[ACTIVE] = now(self._client)
             run = self._client.get_run(self.run_id)
             known = run.data.params
             if ended := concluded(run):  # also of an older version: it stays what is found
@@ -167,14 +168,14 @@ class Tracker:
         finished: FinishedTrial,
         *,
         transform: Callable[[Any], Any] | None,
-        sample: Any,
+        raw: Any,
         classes: Sequence[str],
         loss: Any,
     ) -> str:
         """Log a trial's model with its preprocessing into its child run; its address.
 
         Args:
-            sample: raw inputs, as a caller of the served model will send them.
+            raw: inputs as a caller of the served model will send them.
             loss: that the model was trained with.
         """
         from .runs.packaging import log_model  # imports Keras, which nothing else here needs
@@ -189,7 +190,7 @@ class Tracker:
                 run,
                 Path(finished.model_path),
                 transform=transform,
-                sample=sample,
+                raw=raw,
                 classes=classes,
                 loss=loss,
                 classifier=bool(classes) or direction(parent.data.tags["metric"]).needs_classes,
@@ -228,7 +229,7 @@ class Tracker:
             self._write()
             outcome.keep(self._client, self.run_id, files or {})
             outcome.record(self._client, self.experiment_id, self.run_id, summary, record or {})
-            time_of_answer = now()
+            time_of_answer = now(self._client)
             for tag in (ACTIVE, CONCLUDED):
                 self._client.set_tag(self.run_id, tag, time_of_answer)
             self._client.set_terminated(self.run_id)
@@ -255,7 +256,7 @@ class Tracker:
         condition = f"tags.`{STUDY}` = {quoted(study)}"
         run = newest_search(self._client, self._experiment.name, condition=condition)
         if run is None:
-            tags = {**self._origin, SEARCH: search, STUDY: study, ACTIVE: now()}
+            tags = {**self._origin, SEARCH: search, STUDY: study, ACTIVE: now(self._client)}
             run = self._client.create_run(self.experiment_id, tags=tags, run_name=search)
         return str(run.info.run_id)
 

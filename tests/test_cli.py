@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -274,6 +276,30 @@ def test_help_and_list_answer(workplace, capsys):
     assert "level-set" in printed
 
 
+def test_what_needs_no_data_is_refused_before_they_are_read(workplace, capsys):
+    unread = ("def data():", "def data():\n    raise SystemExit('read')\n")
+    task = blobs(workplace, unread)
+    Path("notes.py").write_text("x = 1\n")
+    for options, said in {
+        ("--warm-start", "no.log"): "--warm-start no.log does not exist",
+        ("--warm-start", "notes.py"): "is neither an Optuna journal nor a SQLite file",
+        ("--storage", "sqlite:////no/such/x.db"): "cannot be used: OperationalError",
+        ("--tracking-uri", "x://y"): "cannot be used",
+    }.items():
+        assert said in refused(capsys, "search", task, *options)
+    assert not Path("mlruns").exists()
+
+
+def test_a_folder_whose_name_says_something_in_an_address_keeps_its_store(tmp_path, monkeypatch):
+    folder = tmp_path / "feature%2Fnew?x"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert occam("search", blobs(folder), "--trials", "12", "--quiet") == 0
+    assert Path("mlruns/mlflow.db").is_file()
+    assert occam("promote", "blobs") == 0
+    assert [each.name for each in tmp_path.iterdir()] == [folder.name]
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory):
     """One search of the blobs, in a folder that the tests below go on with."""
@@ -338,6 +364,83 @@ def test_an_identity_that_a_full_disk_has_cut_off_does_not_set_a_search_aside(
     assert occam("search", "blobs.py", *options) == 0
     assert json.loads(Path("again.json").read_text())["epochs_trained"] == first["epochs_trained"]
     assert sum(each.is_dir() for each in Path("mlruns/studies").iterdir()) == 1
+
+
+def damage(study: Path) -> None:
+    journal = study / "study.journal"
+    lines = journal.read_text().splitlines()
+    journal.write_text("".join(f"{line}\n" for line in [*lines[:5], lines[5][:9], *lines[6:]]))
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        (damage, 2, "study.journal has a line that cannot be read: bring it back from a copy"),
+        (lambda study: shutil.rmtree(study / "models"), 1, r"The model of trial \d+ is gone from"),
+    ],
+)
+def test_a_study_that_was_damaged_says_how_to_go_on(
+    searched, workplace, monkeypatch, capsys, how, code, said
+):
+    folder, first = searched
+    shutil.copytree(folder, "copy")
+    monkeypatch.chdir("copy")
+    how(Path("mlruns/studies", first["name"]))
+    assert occam("search", "blobs.py", "--trials", "33", "--quiet") == code
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(said, message)
+    assert message.endswith("begin the search anew with --fresh.")
+
+
+def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
+    """As another user, who may only read; the superuser gives up the right to do more."""
+    bare = ["--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+    unprivileged = ["setpriv", *bare] if os.geteuid() == 0 else []
+    if unprivileged and shutil.which("setpriv") is None:
+        pytest.skip("the superuser reads and writes everything, and there is no setpriv")
+    folder = Path(shutil.copytree(searched[0], tmp_path / "copy"))
+    np.savetxt(folder / "new.csv", np.zeros((2, 4)), delimiter=",")
+    commands = {
+        "results": 0,
+        "champions": 0,
+        "promote blobs --dry-run": 0,
+        "predict blobs new.csv --output ../predicted.csv": 0,
+        "report --output ../report.html": 0,
+        "promote blobs": 2,
+        "search blobs.py": 2,
+    }
+    with contextlib.chdir(folder):
+        assert occam("promote", "blobs") == 0
+    places = [folder, *folder.rglob("*")]
+    for place in places:
+        place.chmod(0o555 if place.is_dir() else 0o444)
+    listed = ", ".join(f"main({command.split()})" for command in commands)
+    code = f"import sys; from occam.search.cli import main; sys.exit(str([{listed}]))"
+    ended = subprocess.run(
+        [*unprivileged, sys.executable, "-c", code], cwd=folder, capture_output=True, text=True
+    )
+    for place in places:
+        place.chmod(0o755 if place.is_dir() else 0o644)
+    *_, refusal, other, codes = ended.stderr.strip().splitlines()
+    assert codes == str([*commands.values()])
+    assert "can only be read: have it made writable" in refusal
+    assert "Cannot write to mlruns/studies" in other
+
+
+def test_a_result_that_a_full_disk_refuses_is_kept(searched, monkeypatch, capsys):
+    folder, _ = searched
+    monkeypatch.chdir(folder)
+    assert occam("search", "blobs.py", "--trials", "32", "--quiet", "--json", "/dev/full") == 1
+    said = capsys.readouterr().err
+    assert "--json /dev/full cannot be written: No space left on device. The search is" in said
+    assert occam("report", "--output", "/dev/full") == 2
+    assert "--output /dev/full cannot be written: No space" in capsys.readouterr().err
+
+
+def test_a_search_is_found_by_its_name_as_it_was_given(workplace, capsys):
+    assert occam("search", blobs(workplace), "--name", "my best", "--trials", "12", "--quiet") == 0
+    assert occam("results", "my best") == 0
+    assert "blobs: accuracy target 0.9" in capsys.readouterr().out
 
 
 def test_a_search_may_go_back_from_a_database_to_its_own_file(workplace):

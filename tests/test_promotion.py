@@ -100,7 +100,7 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
             kept = HeldOut.of("rows", np.zeros(100), answers, measured("accuracy"))
             kept.save(folder / FILE)
             tracker.log_file(tracker.run_ids()[0], folder / FILE)
-        tracker.log_model(trial, transform=None, sample=np.zeros((2, 2)), classes=(), loss=None)
+        tracker.log_model(trial, transform=None, raw=np.zeros((2, 2)), classes=(), loss=None)
         test = {"score": score, "correct": 96, "rows": 100, "lower_bound": score - 0.01}
         model = {
             "trial": 0,

@@ -266,6 +266,15 @@ def test_the_last_search_is_the_one_that_last_came_to_an_answer(uri):
     assert last_search(uri, "two searches")["name"] == "other"
 
 
+def test_a_clock_that_was_put_back_does_not_hide_what_came_last(uri, monkeypatch):
+    for name, seconds in (("early", 4e9), ("late", 3e9)):
+        monkeypatch.setattr("occam.search.runs.store.time.time", lambda seconds=seconds: seconds)
+        tracker = Tracker(uri, pipeline="clock", search=name, study=name)
+        tracker.start(SETTINGS, data=None)
+        tracker.finish({**summary_of(tracker, None), "name": name})
+    assert last_search(uri, "clock")["name"] == "late"
+
+
 def test_what_a_search_has_found_stays_while_it_goes_on_and_is_cut_off(tracker):
     client, name = connect(tracker.uri), tracker._experiment.name
     with pytest.raises(InputError, match="No search of .* has finished yet"):
@@ -431,7 +440,7 @@ def test_a_deleted_experiment_is_not_written_to(uri):
 def test_a_trial_without_a_model_cannot_log_one(tracker):
     tracker.log(TRIAL)
     with pytest.raises(InputError, match="Trial 0 has no trained model"):
-        tracker.log_model(TRIAL, transform=None, sample=None, classes=(), loss=None)
+        tracker.log_model(TRIAL, transform=None, raw=None, classes=(), loss=None)
 
 
 @pytest.mark.slow

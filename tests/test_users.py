@@ -17,8 +17,8 @@ from occam.search.models.building import as_hyperparameters, build, discover, re
 from occam.search.models.configuration import read
 from occam.search.models.evaluation import score
 from occam.search.pipeline import Data, Pipeline, load
-from occam.search.plan import plan
-from occam.search.settings import Settings
+from occam.search.plan import Plan, plan
+from occam.search.settings import Settings, asked_for
 from occam.search.training.trial import Task
 from occam.search.training.users_fit import fit_space
 from occam.search.trials import TrialState
@@ -40,12 +40,17 @@ def loaded(path: Path) -> Pipeline:
     return load(str(path))
 
 
+def planned_of(**given) -> Plan:
+    settings = Settings(**given)
+    return plan(settings, asked_for(settings))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", SAMPLERS)
 @pytest.mark.parametrize("path", USERS, ids=lambda path: path.stem)
 def test_a_users_file_is_searched(tmp_path, path, engine):
     loaded(path)
-    planned = plan(Settings(pipeline=str(path)))
+    planned = planned_of(pipeline=str(path))
     pipeline, data = planned.pipeline, planned.prepared.data
     searching = importlib.import_module(f"occam.search.engines.{engine}").Engine(
         pipeline,
@@ -81,10 +86,10 @@ def test_a_users_file_is_searched(tmp_path, path, engine):
 @pytest.mark.parametrize("name", ["inputs_in_a_list", "subclassed"])
 def test_why_models_are_trained_one_at_a_time_is_said(name):
     path = str(Path(__file__).with_name("users") / f"{name}.py")
-    planned = plan(Settings(pipeline=path))
+    planned = planned_of(pipeline=path)
     assert planned.trainer == "fit"
     assert planned.notes[-1].startswith("Trained one at a time, by fit: there is no population of")
-    assert planned.notes[:-1] == plan(Settings(pipeline=path, trainer="fit")).notes
+    assert planned.notes[:-1] == planned_of(pipeline=path, trainer="fit").notes
 
 
 def test_there_are_as_many_kinds_of_users_as_promised():

@@ -52,7 +52,7 @@ class Number:
         if np.isinf(found).any():
             raise InputError(_infinite(cells, int(np.flatnonzero(np.isinf(found))[0])))
         missing = np.isnan(found)
-        odd = missing & (present(cells) & ~cells.isin(self.texts)).to_numpy()
+        odd = self._odd(cells, missing)
         if odd.sum() > len(cells) * HALF:
             raise InputError(
                 f"Column {cells.name!r} should hold numbers as those that were learned from, and "
@@ -60,6 +60,12 @@ class Number:
             )
         standard = (np.where(missing, self.median, found) - self.mean) / self.scale
         return np.column_stack([standard, missing] if self.flagged else [standard])
+
+    def _odd(self, cells: pd.Series, missing: np.ndarray) -> np.ndarray:
+        """Which cells are no numbers, and not what stood for a missing one."""
+        if not missing.any():
+            return missing
+        return missing & (present(cells) & ~cells.isin(self.texts)).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,8 @@ def kind_of(cells: pd.Series) -> str:
 
 def unread(cells: pd.Series) -> list[str]:
     """The texts in a column of numbers that are none, and not known to say that one is missing."""
+    if not np.isnan(numbers(cells)).any():
+        return []
     known = cells[present(cells)]
     return sorted(known[np.isnan(numbers(known))].unique())
 

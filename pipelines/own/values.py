@@ -40,6 +40,8 @@ def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarra
     Args:
         decimal_comma: as `has_decimal_comma` has found; None: as these cells themselves show.
     """
+    if not decimal_comma and (plain := _all_plain(cells)) is not None:
+        return plain
     found = pd.to_numeric(cells, errors="coerce")
     if not decimal_comma and found.notna().all():
         return found.to_numpy(float)
@@ -52,9 +54,18 @@ def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarra
     return found.to_numpy(float)
 
 
+def _all_plain(cells: pd.Series) -> np.ndarray | None:
+    """All cells as numbers, ten times as fast as others; None where any is none, or missing."""
+    try:
+        found = cells.astype("float64[pyarrow]").to_numpy(float)
+    except (ValueError, TypeError, NotImplementedError, ImportError):  # of pandas or PyArrow
+        return None
+    return None if np.isnan(found).any() else found
+
+
 def has_decimal_comma(cells: pd.Series) -> bool:
     """Whether more of the cells are numbers where the comma is decimal: to be asked of many."""
-    if pd.to_numeric(cells, errors="coerce").notna().all():
+    if _all_plain(cells) is not None or pd.to_numeric(cells, errors="coerce").notna().all():
         return False
     pointed, comma = (np.sum(~np.isnan(read(cells))) for read in (_with_point, _with_comma))
     return bool(comma > pointed)

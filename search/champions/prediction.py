@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -102,5 +103,10 @@ def _champion(uri: str, pipeline: str) -> Any:
                 f"then `occam promote {pipeline}`."
             )
         registry.check_files(str(version.source), f"the champion of {pipeline!r}")
-        with quietly(), standard_error_held_back():
-            return mlflow.pyfunc.load_model(f"models:/{pipeline}@{registry.CHAMPION}")
+        with (
+            tempfile.TemporaryDirectory() as place,  # MLflow writes to what it loads
+            quietly(),
+            standard_error_held_back(),
+        ):
+            champion = f"models:/{pipeline}@{registry.CHAMPION}"
+            return mlflow.pyfunc.load_model(champion, dst_path=place)

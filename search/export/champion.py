@@ -58,7 +58,7 @@ def export(
     asked for cannot be made of it; OccamError where what it becomes there disagrees with Keras.
     """
     _check(folder)
-    client = connect(uri)
+    client = connect(uri, write=True)
     with reaching(uri):
         version = None if run_id else _version(client, pipeline, alias)
         chosen = candidate(client, uri, pipeline, version.run_id if version else run_id)

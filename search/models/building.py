@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ import keras
 import keras_tuner
 
 from ..counting import Count, count_build, first_rows, undrawn
-from ..errors import InputError, in_one_line
+from ..errors import InputError, OccamError, in_one_line
 from ..fingerprint import of_model
 from ..training.schedules import schedule_of
 from .configuration import GivenHyperParameters, register
@@ -145,6 +146,11 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
     """The trained model of a trial that reached: built again, with the weights that were saved."""
     if trial.model_path is None:
         raise InputError(f"Trial {trial.number} has no saved model: it did not reach the target.")
+    if not Path(trial.model_path).exists():
+        raise OccamError(
+            f"The model of trial {trial.number} is gone from {trial.model_path}: bring it back, or "
+            "begin the search anew with --fresh."
+        )
     with undrawn():
         model = build(pipeline, as_hyperparameters(trial.hyperparameters))
         if not model.built:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import report
+from .. import files, report
 from ..errors import InputError
 from ..runs.reading import find, kept, read
 from ..runs.store import connect, reaching, summary
@@ -54,14 +54,14 @@ def write(uri: str, name: str | None, output: Path) -> None:
     """Write the report of a search to a file."""
     from .page import page  # imports Altair
 
-    refused = InputError(f"--output {output} cannot be written: give the name of a file.")
+    refused = f"--output {output} cannot be written: {{}}."
     if output.is_dir() or not output.resolve().parent.is_dir():
-        raise refused
+        raise InputError(refused.format("give the name of a file"))
     client = connect(uri)
     with reaching(uri):
         found, record = read(client, find(client, name))
     text = page(found, record)
     try:
-        output.write_text(text, encoding="utf-8")
+        files.write(output, text)
     except OSError as error:
-        raise refused from error
+        raise InputError(refused.format(error.strerror or error)) from error

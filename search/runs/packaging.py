@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from ..counting import undrawn
+from ..counting import first_rows, undrawn
 from ..errors import InputError
 from ..losses import BINARY, CLASSES, ONE_HOT, link, loss_names
 from ..models.evaluation import on_processor
@@ -33,6 +33,7 @@ from .store import mlflow, quietly
 if TYPE_CHECKING:
     from .serving import ServedModel
 
+SAMPLE = 200  # raw rows that show a model's signature, missing values among them
 SERVING = Path(__file__).with_name("serving.py")
 FILES = {"model": "model.keras", "facts": "facts.json", "preprocessing": "preprocessing.pkl"}
 REQUIRED = ("mlflow", "keras", "numpy", "pandas", "cloudpickle", "scikit-learn", "h5py")
@@ -44,7 +45,7 @@ def log_model(
     keras_file: Path,
     *,
     transform: Callable[[Any], Any] | None,
-    sample: Any,
+    raw: Any,
     classes: Sequence[str],
     loss: Any,
     classifier: bool,
@@ -54,11 +55,11 @@ def log_model(
     Raises InputError, with nothing logged, where it could not be served.
 
     Args:
-        sample: a few raw rows: they show the signature what comes in.
+        raw: rows as they come in, which the signature shows.
         loss: as the model was compiled with: it says what the outputs are.
     """
     with tempfile.TemporaryDirectory() as folder, quietly():
-        sample, inputs = _named(sample)
+        sample, inputs = _named(_some(raw))
         facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
         facts |= _outputs(loss, classifier=classifier)
         files = _files(Path(folder), keras_file, transform, facts)
@@ -94,6 +95,15 @@ def requirements() -> list[str]:
     """What a served model needs, at the versions that it was trained with."""
     packages = (*REQUIRED, distribution(keras.backend.backend()))
     return [f"{name}=={version(name)}" for name in packages]
+
+
+def _some(raw: Any) -> Any:
+    """The first raw rows; whole numbers of which any is missing are such as can say so."""
+    sample = first_rows(raw, SAMPLE)
+    if not isinstance(raw, pd.DataFrame):
+        return sample
+    holed = [name for name, each in raw.items() if each.dtype.kind in "iu" and each.hasnans]
+    return sample.astype(dict.fromkeys(holed, "float64"))
 
 
 def _named(sample: Any) -> tuple[Any, list[str]]:

@@ -10,6 +10,7 @@ from ..champions import registry
 from ..errors import InputError
 from ..report import Record, Summary
 from ..report.record import CURVES, FILE, record
+from ..settings import as_folder
 from ..trials import FinishedTrial, TrialState
 from . import provenance
 from .child_runs import ONE_PER_TRIAL, TRIAL, children
@@ -22,8 +23,8 @@ def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
     Raises InputError where there is none.
     """
     run = newest_answer(client, name)
-    if run is None and name is not None:
-        run = newest_answer(client, name=name)
+    for given in () if name is None else (name, as_folder(name)):
+        run = run or (newest_answer(client, name=given) if given else None)
     if run is None and name is not None:
         run = _by_id(client, name)
     if run is None:

@@ -53,23 +53,27 @@ def default_uri() -> str:
     """`MLFLOW_TRACKING_URI`, or a SQLite file in `mlruns/` of the working directory.
 
     Its path is absolute: MLflow keeps one store an address, whatever folder that was meant from.
+    Where it has what an address takes for its own, as `feature%2Fx` has, it has to be relative.
     """
-    here = f"sqlite:///{Path('mlruns', 'mlflow.db').resolve().as_posix()}"
-    return os.environ.get("MLFLOW_TRACKING_URI") or here
+    there = Path("mlruns", "mlflow.db")
+    if not {"%", "?"}.intersection(str(there.resolve())):
+        there = there.resolve()
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{there.as_posix()}"
 
 
-def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
+def connect(uri: str, *, create: bool = False, write: bool = False) -> mlflow.MlflowClient:
     """A client of this store, which also becomes MLflow's current one.
 
     Args:
         create: make the folder and the tables of a SQLite store that is not there yet.
+        write: refuse a store that can only be read.
     """
     try:
         database = sqlite_file(uri)
         if database is not None and create:
             _make(database)
         if database is not None:
-            _check(database)
+            _check(database, write=write or create)
             if moved.follow(database):
                 tracking_utils._artifact_repos_cache.clear()  # MLflow's, of runs' old places
         mlflow.set_tracking_uri(uri)
@@ -83,7 +87,8 @@ def connect(uri: str, *, create: bool = False) -> mlflow.MlflowClient:
     except (*FAILURES, sqlite3.Error) as error:
         raise InputError(
             f"MLflow's store {redacted(uri)!r} cannot be used: {first_line(error)}. "
-            "Check that it is there and writable, or give another with --tracking-uri."
+            f"Check that it is there{' and writable' * (write or create)}, or give another with "
+            "--tracking-uri."
         ) from error
     return client
 
@@ -131,7 +136,7 @@ def answers(uri: str) -> bool:
     database = sqlite_file(uri)
     try:
         if database is not None:
-            _check(database, seconds=1)
+            _check(database, write=True, seconds=1)
         elif uri.startswith(("http://", "https://")):
             urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).close()
     except urllib.error.HTTPError:  # an answer, whatever it says
@@ -237,9 +242,11 @@ def summary(run: mlflow.entities.Run) -> dict[str, Any]:
     return dict(found)
 
 
-def now() -> str:
-    """The time as a tag that sorts as text."""
-    return f"{time.time():.6f}"
+def now(client: mlflow.MlflowClient) -> str:
+    """The time as a tag that sorts as text, behind all others even where the clock was put back."""
+    newest = newest_search(client)
+    before = float(newest.data.tags.get(ACTIVE, 0)) if newest is not None else 0.0
+    return f"{max(time.time(), before + 1e-5):.6f}"
 
 
 def quoted(text: str) -> str:
@@ -256,7 +263,9 @@ def _make(database: Path) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     if database.exists():
         return
-    with _making(database):
+    lock = database.with_name(f".{database.name}.lock")
+    lock.touch()  # or fail at once: a FileLock tries again and again
+    with _making(database, FileLock(lock, timeout=SECONDS_TO_MAKE)):
         if database.exists():
             return
         part = database.with_name(f".part-{database.name}")
@@ -267,8 +276,7 @@ def _make(database: Path) -> None:
 
 
 @contextmanager
-def _making(database: Path) -> Iterator[None]:
-    lock = FileLock(database.with_name(f".{database.name}.lock"), timeout=SECONDS_TO_MAKE)
+def _making(database: Path, lock: FileLock) -> Iterator[None]:
     try:
         held = lock.acquire()
     except Timeout as error:
@@ -280,8 +288,8 @@ def _making(database: Path) -> Iterator[None]:
         yield
 
 
-def _check(database: Path, seconds: float = 20) -> None:
-    """Fail at once on a file that is no writable database: MLflow retries that for minutes."""
+def _check(database: Path, *, write: bool, seconds: float = 20) -> None:
+    """Fail at once on a file that is no database to use: MLflow retries that for minutes."""
     if database.exists() and not database.is_file():
         raise InputError(
             f"MLflow's store {database} is no file: give another with --tracking-uri, as "
@@ -289,5 +297,10 @@ def _check(database: Path, seconds: float = 20) -> None:
         )
     if not database.is_file():
         raise InputError(f"No search yet: {database} does not exist. Run `occam search PIPELINE`.")
+    if write and not (os.access(database, os.W_OK) and os.access(database.parent, os.W_OK)):
+        raise InputError(
+            f"MLflow's store {database} can only be read: have it made writable, or give another "
+            "with --tracking-uri."
+        )
     with closing(sqlite3.connect(database, timeout=seconds)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN IMMEDIATE" if write else "SELECT 1 FROM sqlite_master")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
+import sqlalchemy
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ..errors import InputError, in_one_line
@@ -54,9 +55,15 @@ def _storage(place: str) -> optuna.storages.BaseStorage:
             "Optuna journal, SQLite file or URL."
         )
     with path.open("rb") as file:
-        database = file.read(15) == b"SQLite format 3"
-    if database:
-        return optuna.storages.get_storage(f"sqlite:///{path.resolve()}")
+        begins = file.read(15)
+    if begins == b"SQLite format 3":
+        address = sqlalchemy.URL.create("sqlite", database=str(path.resolve()))
+        return optuna.storages.get_storage(address.render_as_string())
+    if not begins.startswith(b"{"):
+        raise InputError(
+            f"--warm-start {place} is neither an Optuna journal nor a SQLite file: give one of "
+            "them, a KerasTuner project directory or a URL."
+        )
     backend = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
     return optuna.storages.JournalStorage(backend)
 

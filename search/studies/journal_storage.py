@@ -10,7 +10,8 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._storage import JournalOperation  # private; a test pins it
 
-from ..journal import Lines
+from ..errors import InputError
+from ..journal import DAMAGED, Lines
 
 
 class StudyJournal(JournalFileBackend):
@@ -36,6 +37,9 @@ class StudyJournal(JournalFileBackend):
         self._written += self._lines.append(lines, safe=safe)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        yield from super().read_logs(log_number_from)
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:
+            raise InputError(DAMAGED.format(self._file_path)) from error
         for line in self._lines.waiting[max(0, log_number_from - self._written) :]:
             yield json.loads(line)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Store:
         trial = replace(TRIAL, model_path=str(path))
         tracker.log(trial)
         address = tracker.log_model(
-            trial, transform=transform, sample=sample, classes=classes, loss=model.loss
+            trial, transform=transform, raw=sample, classes=classes, loss=model.loss
         )
         assert tracker.model_uri(trial.number) == address
         client = connect(self.uri)
@@ -332,6 +333,16 @@ def test_numbers_and_truths_are_read_as_people_write_them(store, workplace):
         message = rf"'floors': '{floors}' is no whole number, but all were .* \(row 2 below"
         with pytest.raises(InputError, match=message):
             predict(store.uri, "flats", Path("new.csv"), None)
+
+
+def test_whole_numbers_may_be_missing_though_the_first_rows_have_all(store, workplace):
+    floors = pd.array([1, 2] * 200 + [None], dtype="Int64")
+    model = network(1, outputs=1, activation="linear", loss="mse")
+    fill = partial(pd.DataFrame.fillna, value=7)
+    store.log("towers", model, pd.DataFrame({"floors": floors}), transform=fill, metric="mae")
+    Path("new.csv").write_text("floors\n3\nNA\n")
+    predict(store.uri, "towers", Path("new.csv"), None)
+    assert list(pd.read_csv("new.predictions.csv")["prediction"]) == [3.0, 7.0]
 
 
 def test_a_table_of_numbers_and_truths_needs_no_preprocessing(store, workplace):

@@ -221,7 +221,7 @@ def test_a_project_without_the_metric_still_says_what_to_try(project):
     [
         ("nowhere", "does not exist: give a KerasTuner project directory, or an Optuna journal"),
         ("empty", "is no KerasTuner project: give the folder that holds its trial_"),
-        ("text.txt", "is no Optuna study"),
+        ("text.txt", "is neither an Optuna journal nor a SQLite file"),
         ("sqlite:////no/such/folder/x.db", "does not exist"),
         ("mysql://nobody@localhost/x", "cannot be read"),
         ("broken", "cannot be read"),
