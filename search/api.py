@@ -139,6 +139,7 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(options.keys() - set(OPTIONS))
     if unknown:
         raise InputError(f"Unknown option {unknown[0]!r}. Available options: {', '.join(OPTIONS)}.")
+    options = {name: value for name, value in options.items() if value is not None}
     engine = options.get("engine", "optuna")
     engines.check(engine)
     settings = {"sampler": engines.samplers(engine)[0], **options}

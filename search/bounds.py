@@ -66,21 +66,28 @@ def _draws(
     """The score of each resampling; one that cannot be scored, as of one class only, the worst."""
     rng = np.random.default_rng(0)
     labels, predictions = metric.compact(labels, predictions)
-    members = None if groups is None else _members(groups)
-    for _ in range(DRAWS):
-        if members is None:
-            rows = rng.integers(0, len(labels), len(labels))
-        else:
-            rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        score = metric.measure(labels[rows], predictions[rows])
+    measure = metric.on_parts(labels, predictions)
+    for rows in resampled(len(labels), groups, rng, DRAWS):
+        score = measure(labels[rows], predictions[rows])
         yield score if math.isfinite(score) else metric.worst
 
 
-def _members(groups: Array) -> list[Array]:
-    """The rows of each group."""
+def resampled(
+    rows: int, groups: Array | None, rng: np.random.Generator, draws: int
+) -> Iterator[Array]:
+    """Which rows each draw of a bootstrap has; whole groups where rows of a group are alike.
+
+    Args:
+        groups: of each row, (rows,).
+    """
+    if groups is None:
+        yield from (rng.integers(0, rows, rows) for _ in range(draws))
+        return
     order = np.argsort(groups, kind="stable")
     _, starts = np.unique(groups[order], return_index=True)
-    return np.split(order, starts[1:])
+    members = np.split(order, starts[1:])
+    for _ in range(draws):
+        yield np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
 
 
 def _studentized(

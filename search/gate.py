@@ -15,8 +15,16 @@ from .models.evaluation import predictions
 from .selection import Ladder, TestResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .plan import Plan
     from .trials import FinishedTrial
+
+
+def judged(ladder: Ladder, results: Sequence[TestResult]) -> list[FinishedTrial]:
+    """The models of a ladder that the test split has said something of."""
+    numbers = {result.trial for result in results}
+    return [rung for rung in ladder.rungs if rung.number in numbers]
 
 
 class Gate:
@@ -48,8 +56,8 @@ class Gate:
             seen=[TestResult.from_record(record) for record in records],
             on_open=remember,
         )
-        for trial in ladder.candidates[: len(results)]:
-            if not self.answers(trial.number).exists():  # a search of an older version has none
+        for trial in judged(ladder, results):
+            if not self.answers(trial.number).exists():  # of an older version, or elsewhere
                 self._answer(trial)
         return results
 
@@ -62,7 +70,11 @@ class Gate:
         inputs, labels = self._plan.prepared.data.test
         predicted = predictions(restore(self._plan.pipeline, trial, inputs), inputs)
         kept = HeldOut.of(
-            of_rows(self._plan.prepared.raw.test), labels, predicted, self._plan.metric
+            of_rows(self._plan.prepared.raw.test),
+            labels,
+            predicted,
+            self._plan.metric,
+            self._plan.pipeline.groups,
         )
         kept.save(self.answers(trial.number))
         return predicted

@@ -15,7 +15,7 @@ from . import loop, report
 from .counting import first_rows
 from .errors import InputError, Unreachable, in_one_line, redacted
 from .executors.choice import executor
-from .gate import Gate
+from .gate import Gate, judged
 from .interrupts import Interrupts
 from .models.building import loss_of, restore
 from .models.evaluation import predictions, rows
@@ -137,7 +137,7 @@ class _Job:
         self.interrupts.check()
         try:
             self._track(trials)
-            self._keep_answers(ladder.candidates[: len(results)])
+            self._keep_answers(judged(ladder, results))
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
@@ -238,20 +238,20 @@ class _Job:
             self.tracker.drop()  # the study has them: who comes to the conclusion delivers them
         self.shared.release()
 
-    def _keep_answers(self, candidates: Iterable[FinishedTrial]) -> None:
+    def _keep_answers(self, models: Iterable[FinishedTrial]) -> None:
         """Keep the answers on the test split with their trials, once those have runs."""
         runs = self.tracker.run_ids()
-        for trial in candidates:
+        for trial in models:
             if trial.number in runs:  # else another process still records it, and concludes later
                 self.tracker.log_file(runs[trial.number], self.gate.answers(trial.number))
 
     def _models(self, ladder: Ladder) -> dict[int, str]:
         """Log each model of the ladder, once, and again where MLflow has lost it."""
         uris: dict[int, str] = {}
+        recorded = self.tracker.run_ids()  # else another process is at it
+        rungs = [rung for rung in ladder.rungs if rung.number in recorded]
         console, hidden = self.console, self.settings.quiet or not self.console.is_terminal
-        for rung in track(
-            ladder.rungs, "logging models", console=console, transient=True, disable=hidden
-        ):
+        for rung in track(rungs, "logging models", console=console, transient=True, disable=hidden):
             if not (rung.model_path or "").endswith(".keras"):
                 self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
             elif uri := self.tracker.model_uri(rung.number) or self._logged(rung):

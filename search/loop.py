@@ -145,7 +145,7 @@ class _Search:
     trained: int = 0
     epochs: int = 0
     known: dict[str, int] = field(default_factory=dict)
-    retried: set[int] = field(default_factory=set)
+    lost: dict[int, int] = field(default_factory=dict)  # epochs of first tries, by trial
     streak: Streak = field(default_factory=Streak)
     asked: deque[Trial] = field(default_factory=deque)  # not begun: the budget is reserved
 
@@ -207,14 +207,21 @@ class _Search:
     ) -> None:
         """Take what a worker brings back; where it lacked memory or a process, try once more."""
         trial, finished = running.pop(future), future.result()
-        if may_pass(finished) and trial.number not in self.retried:
-            self.retried.add(trial.number)
-            self.epochs += finished.epochs
-            running[workers.submit(trial)] = trial
+        if trial.number in self.lost:
+            self._finish(self._second(trial, finished))
             return
-        if trial.number in self.retried and finished.error:
+        again = self._limited(trial, finished.epochs + _reserved(running))
+        if not may_pass(finished) or again.epochs <= 0:
+            self._finish(finished)
+            return
+        self.lost[trial.number] = finished.epochs
+        running[workers.submit(again)] = again
+
+    def _second(self, trial: Trial, finished: FinishedTrial) -> FinishedTrial:
+        """What a second try has brought, with what the first one cost."""
+        if finished.error:
             finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
-        self._finish(finished)
+        return replace(finished, lost_epochs=self.lost.pop(trial.number))
 
     def _wanted(self, batch: int, running: int) -> int:
         """A whole batch, or what the budget leaves of it."""
@@ -250,7 +257,7 @@ class _Search:
         """As many epochs as are left; what they bring is still judged by all that it may take."""
         if self.budget.epochs is None:
             return trial
-        left = self.budget.epochs - self.epochs - reserved
+        left = self.budget.epochs - self._epochs() - reserved
         if left >= trial.epochs:
             return trial
         horizon = trial.horizon or trial.initial_epoch + trial.epochs
@@ -262,13 +269,17 @@ class _Search:
         begun = self.trained + len(running) + elsewhere
         if budget.trials is not None and begun >= budget.trials:
             self.end = f"all {budget.trials} trials are done"
-        elif budget.epochs is not None and self.epochs + _reserved(running) >= budget.epochs:
+        elif budget.epochs is not None and self._epochs() + _reserved(running) >= budget.epochs:
             self.end = f"all {budget.epochs} epochs are spent"
         elif self._late():
             self.end = f"{budget.seconds:g} seconds are over"
         else:
             return False
         return True
+
+    def _epochs(self) -> int:
+        """Those that are spent, also by first tries of what is under way again."""
+        return self.epochs + sum(self.lost.values())
 
     def _late(self) -> bool:
         seconds = self.budget.seconds
@@ -287,7 +298,7 @@ class _Search:
         if finished.state is TrialState.REJECTED:
             return
         self.trained += 1
-        self.epochs += finished.epochs
+        self.epochs += finished.epochs_spent
         if not was_cut_short(finished.reason):
             self.known.setdefault(same(finished), finished.number)
         best = self.smallest

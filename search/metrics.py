@@ -14,6 +14,7 @@ from .references import resolved
 
 Array = np.ndarray[Any, Any]
 Rows = tuple[Array, Array]  # labels and a model's outputs
+Measure = Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
 Influence = Callable[[Array, Array], Array]  # of each of such rows on the score, up to a constant
 
 
@@ -28,9 +29,10 @@ class Metric:
     name: str
     perfect: float
     worst: float  # of the targets that make sense; may be infinite
-    measure: Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
+    measure: Measure
     standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
     compact: Callable[[Array, Array], Rows] = _as_they_are  # rows in less, of the same score
+    of_parts: Callable[[Array, Array], Measure] | None = None  # where all rows say what it is
     influence: Influence | None = None
     power: int = 1  # of the errors of which it is the mean: 2 where they are squared
     counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
@@ -62,6 +64,10 @@ class Metric:
     def better(self, score: float, other: float) -> bool:
         """Whether a score is better than another, not equal."""
         return score > other if self.higher_is_better else score < other
+
+    def on_parts(self, labels: Array, predictions: Array) -> Measure:
+        """What measures some of these rows as all of them: in f1 no class comes or goes."""
+        return self.measure if self.of_parts is None else self.of_parts(labels, predictions)
 
     def check_target(self, target: float) -> None:
         """Refuse a target that no model can have, or that every model has."""
@@ -184,11 +190,20 @@ def _balanced_accuracy(labels: Array, predictions: Array) -> float:
 
 def _f1(labels: Array, predictions: Array) -> float:
     """Of class 1 where there are two, else the mean over the classes."""
+    return _f1_of_parts(labels, predictions)(labels, predictions)
+
+
+def _f1_of_parts(labels: Array, predictions: Array) -> Measure:
     from sklearn.metrics import f1_score
 
     truth, predicted = label_indices(labels, predictions), class_indices(predictions)
     average = "binary" if max(truth.max(), predicted.max()) <= 1 else "macro"
-    return float(f1_score(truth, predicted, average=average, zero_division=0.0))
+
+    def measure(labels: Array, predictions: Array) -> float:
+        truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+        return float(f1_score(truth, predicted, average=average, zero_division=0.0))
+
+    return measure
 
 
 def _auc(labels: Array, predictions: Array) -> float:
@@ -348,6 +363,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_f1,
+            of_parts=_f1_of_parts,
             compact=_classes,
             standard_error=_f1_error,
             needs_classes=True,

@@ -63,7 +63,7 @@ class SearchProgress:
             self._rejected += 1
             return
         self._trained += 1
-        self._epochs += finished.epochs
+        self._epochs += finished.epochs_spent
         if finished.reached and (
             self._best is None or finished.parameter_count < self._best.parameter_count
         ):

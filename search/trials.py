@@ -70,12 +70,18 @@ class FinishedTrial:
     projected_score: float | None = None  # what the last epoch could have brought, at best
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # one value an epoch
     epochs: int = 0  # trained
+    lost_epochs: int = 0  # of a first try, which lacked memory or its process
     seconds: float = 0.0
     ended: float | None = None  # seconds since 1970
     reason: str = ""  # why it ended, in words
     model_path: str | None = None  # the trained model, where it reached the search target
     error: str | None = None
     parent: int | None = None  # trial that it is a narrower copy of
+
+    @property
+    def epochs_spent(self) -> int:
+        """Of all its tries: what a search's budget counts."""
+        return self.epochs + self.lost_epochs
 
 
 def packed(finished: FinishedTrial) -> dict[str, Any]:

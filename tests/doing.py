@@ -61,11 +61,16 @@ class _Executor:
     def shutdown(self) -> None:
         """Nothing is left running."""
 
-    def _do(self, trial: Trial, do: str) -> FinishedTrial:
+    def _end(self, do: str) -> None:
         if do == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if do == "crash":
             os.abort()
+        if do == "break":
+            raise OSError("no disk")
+
+    def _do(self, trial: Trial, do: str) -> FinishedTrial:
+        self._end(do)
         for epochs in range(do.count("epoch")):
             self.tell(epochs + 1)
         if "hang" in do:

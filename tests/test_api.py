@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from occam import search
+from occam.search.api import _checked
 from occam.search.data.batches import in_arrays
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline, split
@@ -177,6 +178,15 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     with pytest.raises(InputError, match=message) as error:
         search.run(build_model, **arguments)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_none_is_not_asked_for(workplace):
+    options = {"sampler": None, "engine": None, "margin": None, "seed": None}
+    assert _checked({**options, "trials": 3}) == {
+        "sampler": "level-set",
+        "epochs": None,
+        "trials": 3,
+    }
 
 
 def test_a_pipeline_has_its_own_data(workplace):

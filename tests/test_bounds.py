@@ -11,6 +11,7 @@ import pytest
 from occam.search import bounds
 from occam.search.bounds import bound, clopper_pearson
 from occam.search.metrics import metric
+from sklearn.metrics import f1_score
 
 RNG = np.random.default_rng(0)
 
@@ -81,6 +82,17 @@ def test_one_row_that_is_wrong_does_not_make_a_bound_of_groups_better():
     ]
     assert found == sorted(found, reverse=True)
     assert found[0] < 0.95
+
+
+def test_an_f1_of_parts_is_of_the_classes_of_all_rows():
+    labels = np.array([0, 1, 2, 0, 1, 1])
+    predictions = np.eye(3)[[0, 1, 2, 1, 1, 1]]
+    f1 = metric("f1")
+    some = slice(0, 6, 3), [0, 1, 3, 4, 5]
+    measure = f1.on_parts(labels, predictions)
+    for rows in some:
+        mean = np.mean(f1_score(labels[rows], predictions[rows].argmax(axis=1), average=None))
+        assert measure(labels[rows], predictions[rows]) == pytest.approx(mean)
 
 
 def recall(labels, predictions):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from occam.search.errors import OccamError
 from occam.search.failures import IN_A_ROW
 from occam.search.loop import HOPELESS, Budget, run
 from occam.search.stopping import Stop
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish
+from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, packed, unpacked
 
 
 class Sizes:
@@ -205,6 +206,32 @@ def test_a_trial_that_lacked_memory_or_its_process_is_tried_once_more(error, fai
     assert states(ended) == [state]
     if state == "FAIL":
         assert ended[0].error == f"{error} (tried twice)"
+
+
+def test_the_epochs_of_a_first_try_are_spent_and_kept():
+    tries = []
+
+    def outcome(trial: Trial) -> FinishedTrial:
+        tries.append(trial.epochs)
+        if len(tries) == 1:
+            return failed(trial, "MemoryError", epochs=7)
+        return replace(reaches(trial), epochs=trial.epochs)
+
+    engine = Sizes([100, 50])
+    ended = run(engine, Answers(outcome), budget=Budget(epochs=10))
+    assert tries == [10, 3]
+    assert [(each.epochs, each.lost_epochs) for each in ended] == [(3, 7)]
+    assert unpacked(packed(ended[0])).epochs_spent == 10
+    again = Answers(reaches)
+    run(Sizes([50], ended), again, budget=Budget(epochs=10))
+    assert not again.submitted
+
+
+def test_a_trial_is_not_tried_again_once_the_epochs_are_spent():
+    workers = Answers(lambda trial: failed(trial, "MemoryError", epochs=trial.epochs))
+    ended = run(Sizes([100]), workers, budget=Budget(epochs=10))
+    assert len(workers.submitted) == 1
+    assert ended[0].error == "MemoryError"
 
 
 @pytest.mark.parametrize("error", ["ValueError: no", "the loss is not a finite number, in epoch 3"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..bounds import clopper_pearson
+from ..bounds import clopper_pearson, resampled
 from ..figures import figure
 from ..metrics import Array, Metric, Rows
 from ..selection import CONFIDENCE
@@ -65,15 +64,22 @@ def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Compariso
     old, new = champion.rows(metric), challenger.rows(metric)
     if old is None or new is None or old[0].shape != new[0].shape:
         return None
-    if metric.counts_rows and old[0].size == len(old[0]):  # the steps of a sequence go together
+    groups = challenger.groups
+    counts = metric.counts_rows and old[0].size == len(
+        old[0]
+    )  # the steps of a sequence go together
+    if counts and groups is None:
         return mcnemar(_right(old), _right(new))
-    return bootstrap(old, new, metric)
+    return bootstrap(old, new, metric, groups)
 
 
 def mcnemar(champion: Array, challenger: Array) -> Comparison:
     """McNemar's exact test (Psychometrika 12, 1947) on which rows each has right.
 
     The bound takes two Clopper-Pearson bounds of 97.5 % each: of the rows that only one has right.
+
+    Args:
+        champion, challenger: whether each row is right, (rows,).
     """
     from scipy.stats import binom
 
@@ -91,15 +97,29 @@ def mcnemar(champion: Array, challenger: Array) -> Comparison:
     )
 
 
-def bootstrap(champion: Rows, challenger: Rows, metric: Metric) -> Comparison:
-    """Paired percentile bootstrap of the difference in the metric, over the same rows of both."""
+def bootstrap(
+    champion: Rows, challenger: Rows, metric: Metric, groups: Array | None = None
+) -> Comparison:
+    """Paired percentile bootstrap of the difference in the metric, over the same rows of both.
+
+    Args:
+        champion, challenger: labels and predictions, (rows, ...) each.
+        groups: of each row, (rows,), where rows of a group are alike: whole ones are drawn.
+    """
+    old, new = metric.on_parts(*champion), metric.on_parts(*challenger)
+
+    def loss(rows: Array) -> float:
+        (labels, answers), (_, others) = champion, challenger
+        gained, kept = new(labels[rows], others[rows]), old(labels[rows], answers[rows])
+        return metric.error(gained) - metric.error(kept)
+
+    count, rng = len(champion[0]), np.random.default_rng(0)
     with threadpool_limits(1):  # threads that share so little work wait for each other
-        draws = np.array(list(_differences(champion, challenger, metric)))
+        draws = np.array([loss(rows) for rows in resampled(count, groups, rng, DRAWS)])
     draws = draws[np.isfinite(draws)]
-    everything = np.arange(len(champion[0]))
     return Comparison(
-        rows=len(everything),
-        loss=_difference(champion, challenger, metric, everything),
+        rows=count,
+        loss=loss(np.arange(count)),
         most_lost=float(np.quantile(draws, CONFIDENCE)) if len(draws) else np.inf,
         worse=float((1 + np.sum(draws <= 0)) / (1 + len(draws))),
         better=float((1 + np.sum(draws >= 0)) / (1 + len(draws))),
@@ -109,17 +129,3 @@ def bootstrap(champion: Rows, challenger: Rows, metric: Metric) -> Comparison:
 def _right(rows: Rows) -> Array:
     labels, predictions = rows
     return np.asarray(labels == predictions).reshape(-1)
-
-
-def _differences(champion: Rows, challenger: Rows, metric: Metric) -> Iterator[float]:
-    rng, rows = np.random.default_rng(0), len(champion[0])
-    for _ in range(DRAWS):
-        yield _difference(champion, challenger, metric, rng.integers(0, rows, rows))
-
-
-def _difference(champion: Rows, challenger: Rows, metric: Metric, rows: Array) -> float:
-    new, old = (
-        metric.measure(labels[rows], predictions[rows])
-        for labels, predictions in (challenger, champion)
-    )
-    return metric.error(new) - metric.error(old)

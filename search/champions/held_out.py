@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -33,11 +33,32 @@ class HeldOut:
     labels: Array
     predictions: Array
     compacted: Rows | None = None
+    groups: Array | None = None  # of each row, (rows,), where rows of a group are alike
 
     @classmethod
-    def of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
-        """As much of it as is worth keeping."""
-        labels, predictions = np.asarray(labels), np.asarray(predictions)
+    def of(
+        cls,
+        split: str,
+        labels: Array,
+        predictions: Array,
+        metric: Metric,
+        groups: Array | None = None,
+    ) -> HeldOut:
+        """As much of it as is worth keeping.
+
+        Args:
+            labels, predictions: (rows, ...).
+            groups: of each row, of whatever they are named by.
+        """
+        kept = cls._of(split, np.asarray(labels), np.asarray(predictions), metric)
+        return (
+            kept
+            if groups is None
+            else replace(kept, groups=np.unique(groups, return_inverse=True)[1])
+        )
+
+    @classmethod
+    def _of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
         if metric.of_classes:
             truth, predicted = metric.compact(labels, predictions)
             shape = (len(labels), -1) if truth.size > len(labels) else (-1,)
@@ -66,6 +87,7 @@ class HeldOut:
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; `load` reads it."""
         labels, predictions = self.compacted or (np.empty(0), np.empty(0))
+        groups = np.empty(0) if self.groups is None else self.groups
         with written_whole(path) as part:
             np.savez_compressed(
                 part,
@@ -75,6 +97,7 @@ class HeldOut:
                 predictions=self.predictions,
                 compacted_labels=labels,
                 compacted_predictions=predictions,
+                groups=groups,
             )
 
     @classmethod
@@ -88,6 +111,7 @@ class HeldOut:
                     labels=file["labels"],
                     predictions=file["predictions"],
                     compacted=_compacted(file),
+                    groups=file["groups"] if np.size(file.get("groups", ())) else None,
                 )
         except (BadZipFile, EOFError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error

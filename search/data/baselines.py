@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..figures import figure
-from ..selection import search_target
+from ..selection import rows_to_show, search_target
 
 if TYPE_CHECKING:
     from ..metrics import Array, Metric
@@ -84,10 +84,12 @@ def modest_target(found: Sequence[Baseline], metric: Metric, labels: Array, marg
         targets = [round(float(each), 3) for each in steps if 0 < each < metric.perfect]
     else:
         targets = [float(f"{score * 1.01**step:.3g}") for step in range(STEPS)]
+    margin += SPARE
     held = (
         target
         for target in targets
-        if metric.reaches(score, search_target(metric, target, labels, margin + SPARE))
+        if metric.reaches(score, search_target(metric, target, labels, margin))
+        and rows_to_show(metric, target, labels, margin) is None
     )
     return next(held, targets[-1] if targets else SHIFT)
 

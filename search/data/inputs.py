@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 import zipfile
 import zlib
@@ -79,7 +80,11 @@ def _csv(source: Path, schema: Any) -> RawRows:
         return RawRows(inputs=_table(source, schema))
     spec = schema.inputs[0]
     lines = read_lines(source)
-    lines = lines[1:] if casting.is_header(lines[0][1]) else lines
+    if casting.is_header(lines[0][1]):
+        if spec.type.kind not in NUMBERS:
+            said = f"occam: the first line of {source} is taken for names: {lines[0][1][0]!r}."
+            print(said, file=sys.stderr)
+        lines = lines[1:]
     if spec.type.kind in NUMBERS:
         return _tensor(casting.numbers(lines, source), spec, source)
     return _tensor(np.array([cells for _, cells in lines], dtype=object), spec, source)

@@ -163,7 +163,11 @@ class Engine:
         self._study.sampler = sampler
         self._configurations.suggest(trial)
         self._asked[trial.number] = trial
+        if self.shared is not None:
+            self.shared.leases.take(trial.number)
         self.tell(replace(finished, number=trial.number))
+        if self.shared is not None:
+            self.shared.release()
         return trial.number
 
     def suggest(self, hyperparameters: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..devices import USABLE, memory, threads
-from ..errors import InputError
+from ..errors import InputError, OccamError
 from ..files import written_whole
 from ..trials import FinishedTrial, Trial
 from ..workers import Recipe, Worker, WorkerDied, ended, resident
@@ -89,9 +89,10 @@ class Actor:
     def __init__(self, ray: Any, handle: Any, models: Path) -> None:
         self._ray, self._handle, self._models = ray, handle, models
         self.pending: Any = handle.prepare.remote()
-        self._memory = 0
+        self._memory, self._training = 0, False
 
     def send(self, trials: Sequence[Trial]) -> None:
+        self._training = True
         self.pending = self._handle.train.remote(list(trials))
 
     def receive(self) -> list[FinishedTrial | None]:
@@ -99,15 +100,18 @@ class Actor:
             return []
         pending, self.pending = self.pending, None
         try:
-            said: _Said = self._ray.get(pending)
+            answer: _Said = self._ray.get(pending)
         except self._ray.exceptions.RayActorError as error:
             raise WorkerDied(" ".join(str(error).split())[:200]) from error
         except self._ray.exceptions.RayTaskError as error:
-            raise InputError(f"Workers on Ray cannot start: {_last_line(error)}") from error
-        self._memory = said.memory
-        if said.trials is None:
+            said = _last_line(error)
+            if self._training:
+                raise OccamError(f"A worker on Ray failed: {said}") from error
+            raise InputError(f"Workers on Ray cannot start: {said}") from error
+        self._memory = answer.memory
+        if answer.trials is None:
             return [None]
-        return [self._kept(finished, model) for finished, model in said.trials]
+        return [self._kept(finished, model) for finished, model in answer.trials]
 
     def memory(self) -> int:
         return self._memory

@@ -100,7 +100,7 @@ def spent(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
     for trial in trials:
         part = found[outcome(trial)]
         part["trials"] += 1
-        part["epochs"] += trial.epochs
+        part["epochs"] += trial.epochs_spent
         part["seconds"] += trial.seconds
     return [
         {"outcome": name, **part, "seconds": round(part["seconds"], 1)}

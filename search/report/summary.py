@@ -29,7 +29,7 @@ def summarise(
         states[trial.state.value.lower()] += 1
     return {
         **settings,
-        "epochs_trained": sum(trial.epochs for trial in trials),
+        "epochs_trained": sum(trial.epochs_spent for trial in trials),
         "trials": states,
         "selected": _selected(ladder, results, run_ids, model_uris),
         "ladder": [
@@ -47,14 +47,15 @@ def summarise(
 
 
 def incumbents(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
-    """How the smallest model that has reached fell, over epochs and seconds of training.
+    """How the smallest model that has reached fell, over epochs and seconds that trials took.
 
-    In the order in which trials ended, which is not that of their numbers where several train.
+    In the order in which trials ended, which is not that of their numbers where several train; the
+    seconds of these add up.
     """
     steps: list[dict[str, Any]] = []
     epochs, seconds = 0, 0.0
     for trial in sorted(trials, key=lambda trial: trial.ended or 0.0):
-        epochs, seconds = epochs + trial.epochs, seconds + trial.seconds
+        epochs, seconds = epochs + trial.epochs_spent, seconds + trial.seconds
         if trial.reached and (not steps or trial.parameter_count < steps[-1]["parameter_count"]):
             steps.append(
                 {

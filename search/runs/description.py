@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..figures import figure
+from ..figures import figure, sentence
 from ..report import words
 from ..report.summary import tested
 
@@ -45,7 +45,7 @@ def banner(summary: Summary, has_report: bool = False) -> str:
     """The answer above the table of an experiment's runs."""
     link = f" [Report]({_artifact(summary, REPORT)})" if has_report else ""
     if summary["selected"] is None:
-        return f"{headline(summary).capitalize()}.{link}"
+        return f"{sentence(headline(summary))}{link}"
     test = summary["selected"]["test"]
     return f"**{headline(summary)}**: test {figure(test['score'])}, {test['verdict']}.{link}"
 

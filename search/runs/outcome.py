@@ -41,7 +41,7 @@ def record(
     selected = summary["selected"]
     client.log_text(run_id, json.dumps(summary, indent=2) + "\n", SUMMARY)
     _unmark(client, experiment_id, run_id)
-    for model in _opened(summary):
+    for model in filter(_has_run, _opened(summary)):
         _mark(client, model, selected=model is selected)
     tags = {
         OPENED: str(max((each["test"]["opened"] for each in _opened(summary)), default=0)),
@@ -62,6 +62,11 @@ def _opened(summary: Summary) -> list[Mapping[str, Any]]:
         return []
     earlier = [rung for rung in summary["ladder"] if rung.get("test")]
     return [*(rung for rung in earlier if rung["trial"] != selected["trial"]), selected]
+
+
+def _has_run(model: Mapping[str, Any]) -> bool:
+    """Else another process that shares the search still records it, and concludes later."""
+    return bool(model["run_id"])
 
 
 def _mark(client: mlflow.MlflowClient, model: Mapping[str, Any], *, selected: bool) -> None:

@@ -27,7 +27,7 @@ SAMPLERS: dict[str, Factory] = {
     ),
 }
 LEVEL_SET = "level-set"  # ours: it is made by the engine, since it knows the space
-NEEDS = {"gp": "torch", "cmaes": "cmaes"}
+NEEDS = {"gp": "torch"}
 ONE_SEED = frozenset({"qmc"})  # one sequence through the whole study: its seed must not change
 UNCONSTRAINED = frozenset({"cmaes"})  # blind to constraints: told of them through the value
 

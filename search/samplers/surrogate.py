@@ -18,6 +18,7 @@ from .ranges import Distribution, to_unit
 SLOPE = 0.6  # prior: the error falls as parameters^-0.6 (digits and MNIST frontiers: 0.5 to 1)
 SLOPE_WEIGHT = 4.0  # how many trials the prior is worth
 TREES = 64
+LEAST_ERROR = 1e-6  # at the target: none at all may be asked for
 LEAST_SPREAD = 0.15  # of a prediction: seeds alone move a log error by so much
 
 
@@ -114,6 +115,6 @@ def probability(mean: Any, spread: Any) -> Any:
 
 
 def outcome(error: float, error_at_target: float) -> float:
-    """Log ratio of the error at the search target to an error; bounded, as no error can be 0."""
-    floor = 0.1 * error_at_target
-    return math.log(error_at_target / max(error, floor))
+    """Natural log of the error at the search target over an error; bounded, as either may be 0."""
+    allowed = max(error_at_target, LEAST_ERROR)
+    return math.log(allowed / max(error, 0.1 * allowed))

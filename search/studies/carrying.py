@@ -91,7 +91,7 @@ def carry_over(
 
 
 def _next_to(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.next")
+    return folder.with_name(f".{folder.name}.next")  # a name that no search can have
 
 
 def _still_fits(finished: FinishedTrial, tried: Tried | None) -> bool:

@@ -133,6 +133,22 @@ def test_the_steps_of_a_sequence_are_drawn_together():
     assert 0.1 < found.most_lost < 0.25
 
 
+def test_rows_of_a_group_are_drawn_together(tmp_path: Path):
+    groups = np.repeat([f"patient {number}" for number in range(20)], 10)
+    worse = wrong(slice(0, 20))  # two patients
+    alone = compare(held(np.eye(3)[TRUTH]), held(worse), metric("accuracy"))
+    champion, challenger = (
+        HeldOut.of("split", TRUTH, each, metric("accuracy"), groups)
+        for each in (np.eye(3)[TRUTH], worse)
+    )
+    challenger.save(tmp_path / "test_rows.npz")
+    found = compare(champion, HeldOut.load(tmp_path / "test_rows.npz"), metric("accuracy"))
+    assert (found.lost, found.loss) == (None, pytest.approx(alone.loss))
+    assert found.most_lost > alone.most_lost
+    assert alone.is_worse()
+    assert not found.is_worse()
+
+
 def test_what_is_damaged_is_a_value_error(tmp_path: Path):
     path = tmp_path / "test_rows.npz"
     held(wrong(slice(0, 9))).save(path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from occam.search.data.baselines import Baseline, baselines, described, modest_target
 from occam.search.metrics import metric
 from occam.search.pipeline import Data
-from occam.search.selection import search_target
+from occam.search.selection import rows_to_show, search_target
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(600, 3)).astype("float32")
@@ -105,6 +107,13 @@ def test_the_target_that_is_not_given_can_be_shown_with_the_margin():
         target = modest_target([linear], mae, np.zeros(rows), margin=2.0)
         asked = search_target(mae, target, np.zeros(rows), 2.0)
         assert linear.score < asked < 1.06 * linear.score
+    for name in ("accuracy", "balanced_accuracy", "f1", "auc"):
+        for score in (0.95, 0.99, 1.0):
+            strong = replace(linear, score=score)
+            few = np.array([0] * 170 + [1] * 10)
+            target = modest_target([strong], metric(name), few, margin=2.0)
+            assert rows_to_show(metric(name), target, few, 2.0) is None
+            assert search_target(metric(name), target, few, 2.0) < score
     hopeless = Baseline(name="mean", score=-0.2, trained=False)
     R2.check_target(modest_target([hopeless], R2, NUMBERS, margin=2.0))
     ACCURACY.check_target(modest_target([], ACCURACY, labels, margin=2.0))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from doing import Doing, trial
-from occam.search.errors import InputError
+from occam.search.errors import InputError, OccamError
 from occam.search.executors.ray_actors import Actors, _check, check_cluster
 from occam.search.trials import TrialState
 from occam.search.workers import Pool
@@ -66,6 +66,9 @@ def test_trials_run_on_a_local_cluster_and_survive_the_death_of_an_actor(tmp_pat
         [ended] = pool.wait([pool.submit(trial(6, "die"))])
         assert ended.result().state is TrialState.FAIL
         assert ended.result().error.startswith("the worker process died: ")
+        with pytest.raises(OccamError, match="A worker on Ray failed: .*no disk") as caught:
+            pool.wait([pool.submit(trial(8, "break"))])
+        assert not isinstance(caught.value, InputError)
         [ended] = pool.wait([pool.submit(trial(7))])
         assert ended.result().state is TrialState.COMPLETE
         assert len(pids) <= 2

@@ -16,7 +16,7 @@ from occam.search.samplers.batch import Batch
 from occam.search.samplers.history import History, Trained
 from occam.search.samplers.level_set import FRUITLESS, LevelSetSampler
 from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
-from occam.search.samplers.surrogate import Observation, Surrogate, probability
+from occam.search.samplers.surrogate import Observation, Surrogate, outcome, probability
 from occam.search.trials import RECORD
 from optuna.distributions import IntDistribution
 
@@ -348,6 +348,13 @@ def test_the_surrogate_expects_more_of_larger_models_where_nothing_says_otherwis
     likely = probability(mean, spread)
     assert likely[0] < 0.05
     assert likely[-1] > 0.95
+
+
+@pytest.mark.parametrize("allowed", [0.0, 1e-9, 0.1])
+def test_no_error_may_be_allowed_and_none_may_be_made(allowed):
+    outcomes = [outcome(error, allowed) for error in (0.0, allowed, 0.2, 3.0)]
+    assert np.isfinite(outcomes).all()
+    assert outcomes == sorted(outcomes, reverse=True)
 
 
 def test_the_surrogate_is_never_certain():

@@ -11,6 +11,7 @@ from occam.search.engines import keras_tuner as keras_tuner_engine
 from occam.search.engines import optuna as optuna_engine
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
+from occam.search.settings import sanitised
 from occam.search.studies import carrying
 from occam.search.studies.carrying import Depends, _moved, carry_over, depends, resume
 from occam.search.trials import FinishedTrial, Trial, TrialState, finish, rejected
@@ -180,6 +181,15 @@ def test_a_change_that_was_interrupted_is_taken_up(folder, monkeypatch):
     resume(folder)
     assert depends(folder) == NEW
     assert maker("optuna", NARROW)(folder).finished
+
+
+def test_a_change_is_made_where_no_other_search_can_be(folder):
+    other = folder.with_name(f"{folder.name}.next")
+    searched("optuna", other)
+    OLD.write(other)
+    resume(folder)
+    assert not folder.exists()
+    assert sanitised(carrying._next_to(folder).name) != carrying._next_to(folder).name
 
 
 def test_two_studies_set_aside_in_one_second_keep_apart(tmp_path):

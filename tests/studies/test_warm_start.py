@@ -36,11 +36,11 @@ def build(hp) -> keras.Model:
     return model
 
 
-def engine(name: str, folder: Path):
+def engine(name: str, folder: Path, storage: str | None = None):
     return ENGINES[name](
         Pipeline(data=lambda: Data((), (), ()), space=build, target=0.9, name="toy"),
         name="toy",
-        storage=folder / "study.journal",
+        storage=storage or folder / "study.journal",
         sampler=SAMPLERS[name],
         seed=0,
         metric=ACCURACY,
@@ -146,6 +146,16 @@ def test_the_folder_above_a_project_will_do_and_its_own_hyperparameters_are_left
     (tmp_path / "mine" / "trial_0").mkdir(parents=True)
     (tmp_path / "mine" / "trial_0" / "trial.json").write_text(json.dumps(state))
     assert set(read(str(tmp_path), ACCURACY)[0].hyperparameters) == {"units", "rate"}
+
+
+def test_what_teaches_a_study_of_a_database_is_not_trained(project, tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    searching = engine("optuna", tmp_path, url)
+    teach(searching, read(str(project), ACCURACY), ACCURACY, 0.9)
+    states = [each.state.name for each in searching._study.get_trials(deepcopy=False)]
+    assert "RUNNING" not in states
+    assert not searching.shared.busy()
+    assert not engine("optuna", tmp_path, url).shared.left()
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite file", "url"])
