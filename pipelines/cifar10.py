@@ -10,12 +10,11 @@ Target: 50 % on the subset, where a linear model reaches 33 %; LeNet-5 has 62,00
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from typing import Any
 
 import keras
 import numpy as np
+from occam.search.data.archives import read_arrays
 from occam.search.errors import InputError, MissingData
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.separable import separable
@@ -26,7 +25,7 @@ CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
+FOUR = ("x_train", "y_train", "x_test", "y_test")  # Keras's arrays
 
 
 def data() -> Data:
@@ -67,13 +66,10 @@ def read() -> tuple[Split, Split]:
 
 
 def arrays(name: str) -> tuple[Split, Split]:
-    path = data_file(name)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            train = found["x_train"], found["y_train"].reshape(-1)
-            test = found["x_test"], found["y_test"].reshape(-1)
-    except UNREADABLE as error:
-        raise InputError(f"{path} is damaged or not in Keras's layout: {error}.") from error
+    found = read_arrays(data_file(name), FOUR)
+    train, test = (
+        (found[f"x_{part}"], found[f"y_{part}"].reshape(-1)) for part in ("train", "test")
+    )
     return train, test
 
 

@@ -8,19 +8,18 @@ Target: 92.69 %, the test accuracy of the course's model of 7,850 parameters.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from typing import Any
 
 import keras
 import numpy as np
+from occam.search.data.archives import read_arrays
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.dense import dense
 from sklearn.model_selection import train_test_split
 
 SHAPE = (28, 28, 1)
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
+FOUR = ("x_train", "y_train", "x_test", "y_test")  # Keras's arrays
 
 
 def data() -> Data:
@@ -51,12 +50,8 @@ def read() -> tuple[Split, Split]:
         if os.environ.get("OCCAM_DATA"):
             raise
         return download(missing)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            train = arrays["x_train"], arrays["y_train"]
-            test = arrays["x_test"], arrays["y_test"]
-    except UNREADABLE as error:
-        raise InputError(f"{path} is damaged or not Keras's mnist.npz: {error}.") from error
+    arrays = read_arrays(path, FOUR)
+    train, test = (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
     for images, _ in (train, test):
         if images.shape[1:] != (28, 28):
             raise InputError(f"{path} is not MNIST: its images have shape {images.shape[1:]}.")

@@ -176,7 +176,7 @@ def test_a_wrong_task_is_refused_in_one_line(workplace, capsys, changes, message
 
 def test_a_folder_that_cannot_be_written_is_refused(workplace, capsys):
     Path("mlruns").write_text("a file where a folder should be")
-    assert "mlruns/mlflow.db' cannot be used" in refused(capsys, "search", blobs(workplace))
+    assert "Cannot write to mlruns/studies" in refused(capsys, "search", blobs(workplace))
 
 
 def test_nothing_to_show_promote_or_predict_with_is_said_in_one_line(workplace, capsys):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occam.search.errors import InputError, first_line
+from occam.search.data.archives import read_arrays
+from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline
 from occam.spaces.dense import dense
 from occam.spaces.recurrent import recurrent
@@ -20,12 +19,7 @@ from .photos import ending, image_space
 from .splits import given, said, split_called, stratified
 from .values import spread
 
-MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
-UNREADABLE = (
-    *(OSError, EOFError, ValueError, TypeError, MemoryError, RuntimeError),  # the last: encrypted
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def arrays(path: Path, *, metric: str | None = None) -> Pipeline:
@@ -63,21 +57,6 @@ def _units(train: np.ndarray, images: bool) -> dict[str, Any]:
     train = train.astype("float64")
     axes = tuple(range(train.ndim - 1))
     return {"mean": train.mean(axis=axes), "scale": spread(train, axes)}
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The plain arrays of an .npz file; pickled ones and what unpacks to too much are refused."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(each.file_size for each in archive.infolist())
-        if size > MOST_BYTES:
-            raise InputError(f"{path} unpacks to {size:,} bytes: {MOST_BYTES:,} are the most.")
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except UNREADABLE as error:
-        raise InputError(f"{path} is no .npz file of plain arrays: {first_line(error)}.") from error
 
 
 def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) -> np.ndarray:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,16 +16,13 @@ import pandas as pd
 
 from ..errors import InputError, first_line
 from . import casting
+from .archives import read_arrays
 from .folders import SUFFIXES, check_depth, image_files
 from .tables import read_lines, read_table
 
 if TYPE_CHECKING:
     from ..metrics import Array
 
-UNREADABLE = (
-    *(ValueError, OSError, EOFError, MemoryError, RuntimeError),  # the last: encrypted
-    *(zipfile.BadZipFile, zlib.error),
-)
 NUMBERS = "biuf"  # kinds of NumPy's types
 MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}  # of images, by their channels
 
@@ -110,13 +105,7 @@ def _table(source: Path, schema: Any) -> pd.DataFrame:
 
 def _npz(source: Path, schema: Any) -> RawRows:
     """The array `x`, or the only one; for a model with several inputs, those by their names."""
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except UNREADABLE as error:
-        raise InputError(
-            f"{source} cannot be read as an .npz file of plain arrays: {first_line(error)}."
-        ) from error
+    arrays = read_arrays(source)
     if schema.has_input_names():
         return _named(arrays, schema, source)
     name = "x" if "x" in arrays else next(iter(arrays), "")

@@ -297,7 +297,7 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
         ({"x": X, "y": 5 * Y}, "classes in y must be the whole numbers 0, 1, 2"),
         (
             {"x": np.array([{}] * 60, dtype=object), "y": Y},
-            "no .npz file of plain arrays: .*pickle",
+            "as an .npz file of plain arrays: .*pickle",
         ),
     ],
 )
@@ -309,9 +309,9 @@ def test_archives_that_are_none_or_unpack_to_too_much_are_refused(tmp_path):
     refused("does not exist", npz=str(tmp_path / "nowhere.npz"))
     path = tmp_path / "arrays.npz"
     path.write_text("no archive")
-    refused("is no .npz file of plain arrays", npz=str(path))
+    refused("cannot be read as an .npz file of plain arrays", npz=str(path))
     path.write_bytes(Path(saved(tmp_path / "good.npz", x=X, y=Y)).read_bytes()[:-30])
-    refused("is no .npz file of plain arrays", npz=str(path))
+    refused("cannot be read as an .npz file of plain arrays", npz=str(path))
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f8", "fortran_order": False, "shape": (2**31,)}
