@@ -1,4 +1,4 @@
-"""How scores and sentences are written for people."""
+"""How scores, sizes and sentences are written for people."""
 
 from __future__ import annotations
 
@@ -13,3 +13,16 @@ def figure(value: float) -> str:
 def sentence(words: str) -> str:
     """Words as a sentence: a capital letter before, a full stop behind."""
     return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
+def times(other: int, count: int, name: str) -> str:
+    """How `count` parameters compare with those of another: "5.0 times smaller than X (3,694)"."""
+    if other == count:
+        return f"as small as {name} ({other:,})"
+    change = "smaller" if count < other else "larger"
+    ratio = max(other, count) / max(min(other, count), 1)
+    if ratio < 1.995:
+        amount = f"{100 * abs(other - count) / max(other, 1):.0f} %"
+    else:
+        amount = f"{ratio:,.1f} times"
+    return f"{amount} {change} than {name} ({other:,})"

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from .counting import PLAIN
-from .models.own_objects import own_objects
+from .own_objects import own_objects
 
 if TYPE_CHECKING:
     import keras_tuner

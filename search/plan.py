@@ -16,12 +16,12 @@ from .data.preparation import Prepared, prepare
 from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, meaning
-from .models.rehearsal import rehearse
 from .pipeline import Pipeline
 from .references import resolved
 from .selection import rows_to_show, search_target
 from .settings import Asked, Settings, sanitised
 from .studies.carrying import Depends
+from .training.rehearsal import rehearse
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import report
 from .errors import InputError
 from .models.building import restore
-from .runs.description import headline
+from .report.description import headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .champions import registry
 from .errors import InputError, first_line, redacted
 from .metrics import direction
-from .runs import child_runs, description, outcome, provenance
+from .report import description, outcome
+from .runs import child_runs, provenance
 from .runs.child_runs import MODEL, ChildRun, child_run, key, text
 from .runs.experiments import experiment
 from .runs.store import (

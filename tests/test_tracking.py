@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
+from occam.search.report.reading import find
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
-from occam.search.runs.reading import find
 from occam.search.runs.store import connect, default_uri, last_search, mlflow
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..figures import sentence
+from ..figures import sentence, times
 from ..metrics import metric
-from ..report.words import times
 from ..runs.store import FAILURES, mlflow, quoted
 from . import registry
 from .candidate import Candidate, not_better, unproven

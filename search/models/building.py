@@ -15,9 +15,9 @@ import keras_tuner
 from ..counting import Count, count_build, first_rows, undrawn
 from ..errors import InputError, OccamError, in_one_line
 from ..fingerprint import of_model
-from ..training.schedules import schedule_of
 from .configuration import GivenHyperParameters, register
 from .constructor import remembered_arguments
+from .schedules import schedule_of
 from .suggesting import as_build, takes_trial
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..runs.description import PICTURE, REPORT
 from . import charts, page
+from .description import PICTURE, REPORT
 from .record import FILE as RECORD
 from .tables import tables
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import figure, sentence
-from ..runs.description import headline
 from . import charts
+from .description import headline
 from .sections import sections
 from .tables import axes, slices, tables
 from .words import claim, higher, sizes

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from .. import files, report
 from ..errors import InputError
-from ..runs.reading import find, kept, read
 from ..runs.store import connect, reaching, summary
 from .compare import compared, show_compared
 from .formats import formatted, ladder
+from .reading import find, kept, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..figures import figure
+from ..figures import figure, times
 from ..metrics import direction
 
 Values = Mapping[str, Any]
@@ -62,19 +62,6 @@ def sizes(summary: Values, record: Values) -> list[str]:
         other = times(champion["parameter_count"], count, name)
         lines.append(f"it is {name}" if same else other)
     return lines
-
-
-def times(other: int, count: int, name: str) -> str:
-    """How `count` parameters compare with those of another: "5.0 times smaller than X (3,694)"."""
-    if other == count:
-        return f"as small as {name} ({other:,})"
-    change = "smaller" if count < other else "larger"
-    ratio = max(other, count) / max(min(other, count), 1)
-    if ratio < 1.995:
-        amount = f"{100 * abs(other - count) / max(other, 1):.0f} %"
-    else:
-        amount = f"{ratio:,.1f} times"
-    return f"{amount} {change} than {name} ({other:,})"
 
 
 def higher(summary: Values) -> bool:

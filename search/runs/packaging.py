@@ -26,7 +26,7 @@ from ..counting import first_rows, undrawn
 from ..errors import InputError
 from ..losses import BINARY, CLASSES, ONE_HOT, link, loss_names
 from ..models.evaluation import on_processor
-from ..models.own_objects import own_objects, unreadable
+from ..own_objects import own_objects, unreadable
 from .provenance import distribution, version
 from .store import mlflow, quietly
 

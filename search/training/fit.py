@@ -19,8 +19,8 @@ import numpy as np
 from ..counting import first_rows
 from ..models.building import as_hypermodel, as_hyperparameters, build
 from ..models.evaluation import arrays, rows, score
+from ..models.schedules import going_on
 from ..stopping import Stop, final_score
-from .schedules import going_on
 from .users_fit import train_as_user_says, trains_itself
 
 if TYPE_CHECKING:

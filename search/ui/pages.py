@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response
 
-from ..runs.description import REPORT
+from ..report.description import REPORT
 from ..runs.store import FAILURES, SEARCH, mlflow
 from .review import REVIEW
 

@@ -14,7 +14,7 @@ from types import FrameType
 from urllib.error import URLError
 
 from ..errors import InputError, OccamError
-from ..runs import description
+from ..report import description
 from ..runs.store import connect, newest_search, reaching
 
 HOST = "127.0.0.1"

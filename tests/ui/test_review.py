@@ -17,8 +17,8 @@ import pytest
 import searches
 from occam.search.champions import registry
 from occam.search.errors import InputError
+from occam.search.report import description
 from occam.search.report.files import files
-from occam.search.runs import description
 from occam.search.runs.store import connect, last_search
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from ..schedules import schedule_of
+from ...models.schedules import schedule_of
 from .errors import Unsupported
 from .initial import Array
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from ..champions import registry
 from ..errors import InputError
-from ..report import Record, Summary
-from ..report.record import CURVES, FILE, record
+from ..runs import provenance
+from ..runs.child_runs import ONE_PER_TRIAL, TRIAL, children
+from ..runs.store import FAILURES, SEARCH, mlflow, newest_answer, summary
 from ..settings import as_folder
 from ..trials import FinishedTrial, TrialState
-from . import provenance
-from .child_runs import ONE_PER_TRIAL, TRIAL, children
-from .store import FAILURES, SEARCH, mlflow, newest_answer, summary
+from . import Record, Summary
+from .record import CURVES, FILE, record
 
 
 def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..figures import figure, sentence
-from ..report import words
-from ..report.summary import tested
+from . import words
+from .summary import tested
 
 Summary = Mapping[str, Any]
 

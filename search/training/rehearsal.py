@@ -11,10 +11,10 @@ from .. import fingerprint
 from ..counting import count, first_rows
 from ..data.checks import check_classes, check_labels
 from ..errors import InputError, in_one_line
-from ..training.users_fit import fit_space, keeps_step, trains_itself
-from .building import as_hypermodel, as_hyperparameters, build
-from .configuration import register
-from .evaluation import arrays, predictions
+from ..models.building import as_hypermodel, as_hyperparameters, build
+from ..models.configuration import register
+from ..models.evaluation import arrays, predictions
+from .users_fit import fit_space, keeps_step, trains_itself
 
 if TYPE_CHECKING:
     from ..data.preparation import Prepared

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from ..errors import first_line
+from .errors import first_line
 
 MAIN = "__main__"  # a script or a notebook, for whose classes Keras writes no module
 

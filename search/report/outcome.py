@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import child_runs, description
-from .store import SUMMARY, mlflow
+from ..runs import child_runs
+from ..runs.store import SUMMARY, mlflow
+from . import description
 
 Summary = Mapping[str, Any]
 
