@@ -17,6 +17,8 @@ extras := $(subst $(space),$(comma),$(EXTRAS))
 bin := .venv/bin
 ready := .venv/.ready
 
+pipeline = $(if $(word 2,$(PIPELINE)),'$(PIPELINE)',$(PIPELINE))
+named = $(if $(filter command line environment,$(origin PIPELINE)),$(pipeline))
 search_options := $(if $(TARGET),--target $(TARGET)) $(if $(TRIALS),--trials $(TRIALS)) \
 	$(if $(WORKERS),--workers $(WORKERS)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
@@ -46,10 +48,10 @@ $(ready): pyproject.toml constraints.txt
 	@touch $@
 
 search: $(ready)
-	@$(bin)/occam search $(PIPELINE) $(search_options)
+	@$(bin)/occam search $(pipeline) $(search_options)
 
 results: $(ready)  ## the ladder and the verdict of the last search
-	@$(bin)/occam results $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)
+	@$(bin)/occam results $(named) $(ARGS)
 
 ui: $(ready)  ## review in MLflow, on PORT=5000
 	@$(bin)/occam ui --port $(PORT) $(ARGS)
@@ -58,7 +60,7 @@ dashboard: $(ready)  ## Optuna's dashboard on the last search's study, on PORT=5
 	@$(bin)/occam dashboard --port $(PORT) $(ARGS)
 
 promote: $(ready)  ## register the selected model as champion
-	@$(bin)/occam promote $(if $(filter command line environment,$(origin PIPELINE)),$(PIPELINE)) $(ARGS)
+	@$(bin)/occam promote $(named) $(ARGS)
 
 test: $(ready)  ## run the tests
 	@$(bin)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -28,7 +28,7 @@ mpl.rcParams |= {"axes.spines.top": False, "svg.fonttype": "none", "font.family"
 
 def main() -> None:
     uri = default_uri()
-    found = last_search(uri, "digits")
+    found = last_search(connect(uri), "digits")
     trials = runs(uri, found)
     PICTURES.mkdir(exist_ok=True)
     save("trials", draw_trials, found, trials)

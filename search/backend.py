@@ -15,8 +15,7 @@ from pathlib import Path
 
 from .devices import cores
 from .errors import InputError
-
-BACKENDS = ("tensorflow", "jax", "torch")
+from .options import BACKENDS
 
 
 def use_backend(name: str, *, gpus: str = "all") -> None:

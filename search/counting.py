@@ -6,7 +6,7 @@ import math
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -31,13 +31,11 @@ def count_build(build: Callable[[], keras.Model], inputs: Any) -> Count:
         build: is called once more, with weights, where the model cannot be made without values.
         inputs: rows that a model is built on where it does not know its input shape.
     """
-    try:
+    with suppress(Exception):  # a build that needs real values: it is built for real below
         with unallocated():
             model = build()
         if model.built:
             return count(model, inputs)
-    except Exception:  # a build that needs real values: it is built for real below
-        pass
     return count(build(), inputs)
 
 

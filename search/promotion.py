@@ -44,7 +44,7 @@ def promote(
     _check_alias(alias)
     client = connect(uri, write=not dry_run)
     with nullcontext() if dry_run else registering(uri), reaching(uri):
-        model = candidate(client, uri, pipeline, run_id)
+        model = candidate(client, pipeline, run_id)
         decision = decide(client, model, alias)
         name, objection = model.pipeline, decision.objection
         if decision.standing and decision.present is not None:

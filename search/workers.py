@@ -17,7 +17,8 @@ from .trials import FinishedTrial, Trial, failed
 
 if TYPE_CHECKING:
     from .pipeline import Data
-    from .training.trial import OnEpoch, Task
+    from .training.fit import OnEpoch
+    from .training.trial import Task
 
 TRIALS = 500  # that a worker runs before a fresh one takes its place
 GROWTH = 2 * 2**30  # bytes that it may have grown by until then

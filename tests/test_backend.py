@@ -10,8 +10,9 @@ import sys
 
 import keras
 import pytest
-from occam.search.backend import BACKENDS, use_backend
+from occam.search.backend import use_backend
 from occam.search.errors import InputError
+from occam.search.options import BACKENDS
 from tasks import blobs
 
 

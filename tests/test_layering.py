@@ -81,12 +81,34 @@ def test_pipelines_know_of_search_only_its_types(path):
     assert not {name for name in ours(path) if name.startswith("search")} - allowed
 
 
-def test_no_import_runs_in_a_circle():
-    graph = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): ours(path)
+def imports() -> dict[str, set[str]]:
+    """Our own files that each file imports, by their names."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ours(path)
         for folder in FOLDERS
         for path in files(folder)
     }
+
+
+def folder_of(module: str) -> str | None:
+    """The folder in `search` that a file is in; None of one right in `search`, or elsewhere."""
+    folder = "/".join(module.split(".")[:2])
+    return folder if folder != "search" and (ROOT / folder).is_dir() else None
+
+
+def test_no_import_runs_in_a_circle():
+    check_no_circle(imports())
+
+
+def test_no_folder_imports_one_that_imports_it():
+    graph: dict[str, set[str]] = {}
+    for module, others in imports().items():
+        if folder := folder_of(module):
+            graph.setdefault(folder, set()).update(filter(None, map(folder_of, others)))
+    check_no_circle({folder: others - {folder} for folder, others in graph.items()})
+
+
+def check_no_circle(graph: dict[str, set[str]]) -> None:
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:

@@ -57,6 +57,7 @@ def test_make_alone_prints_help():
             ["search", "PIPELINE=churn", "TARGET=0.8", "TRIALS=5", "WORKERS=2", "ENGINE=optuna"],
             "occam search churn --target 0.8 --trials 5 --workers 2 --engine optuna",
         ),
+        (["search", "PIPELINE=my task.py"], "occam search 'my task.py'"),
         (["search", "ARGS=--seed 3"], "occam search digits    --seed 3"),
         (["promote", "PIPELINE=churn"], "occam promote churn"),
         (["results"], "occam results"),

@@ -248,8 +248,8 @@ def test_a_finished_search_can_be_read_again(tracker):
     tracker.log(TRIAL)
     summary = summary_of(tracker, 0)
     tracker.finish(summary)
-    assert last_search(tracker.uri, tracker._experiment.name) == summary
-    assert last_search(tracker.uri, None) == summary
+    assert last_search(connect(tracker.uri), tracker._experiment.name) == summary
+    assert last_search(connect(tracker.uri), None) == summary
     assert parent(tracker).info.status == "FINISHED"
 
 
@@ -258,12 +258,12 @@ def test_the_last_search_is_the_one_that_last_came_to_an_answer(uri):
         tracker = Tracker(uri, pipeline="two searches", search=name, study=name)
         tracker.start(SETTINGS, data=None)
         tracker.finish({**summary_of(tracker, None), "name": name})
-    assert last_search(uri, "two searches")["name"] == "one"
+    assert last_search(connect(uri), "two searches")["name"] == "one"
     other = Tracker(uri, pipeline="two searches", search="other", study="other")
     other.start(SETTINGS, data=None)
-    assert last_search(uri, "two searches")["name"] == "one"
+    assert last_search(connect(uri), "two searches")["name"] == "one"
     other.finish({**summary_of(other, None), "name": "other"})
-    assert last_search(uri, "two searches")["name"] == "other"
+    assert last_search(connect(uri), "two searches")["name"] == "other"
 
 
 def test_a_clock_that_was_put_back_does_not_hide_what_came_last(uri, monkeypatch):
@@ -272,7 +272,7 @@ def test_a_clock_that_was_put_back_does_not_hide_what_came_last(uri, monkeypatch
         tracker = Tracker(uri, pipeline="clock", search=name, study=name)
         tracker.start(SETTINGS, data=None)
         tracker.finish({**summary_of(tracker, None), "name": name})
-    assert last_search(uri, "clock")["name"] == "late"
+    assert last_search(connect(uri), "clock")["name"] == "late"
 
 
 def test_what_a_search_has_found_stays_while_it_goes_on_and_is_cut_off(tracker):
@@ -285,7 +285,7 @@ def test_what_a_search_has_found_stays_while_it_goes_on_and_is_cut_off(tracker):
     again.start({**SETTINGS, "trials": 80}, data=None)
     for cut_off in (lambda: None, again.interrupt):
         cut_off()
-        assert last_search(tracker.uri, name) == summary
+        assert last_search(connect(tracker.uri), name) == summary
         assert find(client, name).info.run_id == tracker.run_id
         assert find(client, "a search").data.tags["occam.search"] == "a search"
     assert parent(tracker).info.status == "KILLED"
@@ -295,9 +295,9 @@ def test_what_an_older_version_has_found_stays_too(tracker):
     name, summary = tracker._experiment.name, summary_of(tracker, None)
     tracker.finish(summary)
     connect(tracker.uri).delete_tag(tracker.run_id, "occam.concluded")
-    assert last_search(tracker.uri, name) == summary
+    assert last_search(connect(tracker.uri), name) == summary
     again_of(tracker).start(SETTINGS, data=None)
-    assert last_search(tracker.uri, name) == summary
+    assert last_search(connect(tracker.uri), name) == summary
 
 
 def test_a_reviewer_sees_which_model_won(tracker):
@@ -406,9 +406,9 @@ def test_mlflow_is_quiet_though_it_was_imported_before(tmp_path):
 
 def test_reading_before_any_search_says_what_to_run(uri, tmp_path):
     with pytest.raises(InputError, match="No search of 'nothing' .* `occam search nothing`"):
-        last_search(uri, "nothing")
+        last_search(connect(uri), "nothing")
     with pytest.raises(InputError, match="No search yet: .* Run `occam search PIPELINE`"):
-        last_search(f"sqlite:///{tmp_path}/mlflow.db", None)
+        last_search(connect(f"sqlite:///{tmp_path}/mlflow.db"), None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 from occam.search.errors import InputError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from .values import dates, has_day_first, has_decimal_comma, numbers, present, spread
+from .values import LARGEST, dates, has_day_first, has_decimal_comma, numbers, present, spread
 
-LARGEST = 1e30  # number whose squares and sums can be computed
 MOSTLY = 0.95  # share of cells that make a column numbers or dates
 HALF = 0.5  # share that does where there are many numbers, and the other cells are few texts
 FEW_TEXTS = 5  # that stand for a missing number in a column of numbers

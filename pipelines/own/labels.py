@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from occam.search.errors import InputError
 
-from .values import numbers, present
+from .values import LARGEST, numbers, present
 
 OF_NUMBERS = ("r2", "mae", "mse", "rmse")
-LARGEST = 1e30  # number whose squares and sums can be computed
 FEW = 20  # different whole numbers are classes
 MOST_CLASSES = 100
 FEWEST_ROWS = 3  # of a class: one a split

@@ -14,6 +14,7 @@ DATE = (
     r"|\d{4}[-/]\d{1,2}\s*$|[A-Za-z]{3,9}[ -]\d{4}\s*$"
     r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 )
+LARGEST = 1e30  # number whose squares and sums can be computed
 DAY_FIRST = r"^\s*(?:(?:1[3-9]|2\d|3[01])[-/.]|\d{1,2}\.\d{1,2}\.)"
 APART = " '\u2019\u00a0\u202f"  # between thousands, besides a point or a comma
 YEAR_FIRST = r"^\s*\d{4}[-/.]"

@@ -12,6 +12,7 @@ from ..figures import figure
 from ..metrics import direction
 from ..runs.child_runs import MODEL, TRIAL
 from ..runs.store import SEARCH, last_search, mlflow, summary
+from ..selection import Verdict
 from . import registry
 from .comparison import Comparison
 
@@ -59,13 +60,10 @@ class Candidate:
         return {name: str(value) for name, value in known.items() if value != ""}
 
 
-def candidate(
-    client: mlflow.MlflowClient, uri: str, pipeline: str | None, run_id: str | None
-) -> Candidate:
+def candidate(client: mlflow.MlflowClient, pipeline: str | None, run_id: str | None) -> Candidate:
     """The model to promote: the one that a search selected, or that of one trial."""
     if run_id is None:
-        found = last_search(uri, pipeline)
-        return _of_trial(client, _selected(found))
+        return _of_trial(client, _selected(last_search(client, pipeline)))
     run = _run(client, run_id)
     name = client.get_experiment(run.info.experiment_id).name
     if pipeline is not None and pipeline != name:
@@ -84,7 +82,7 @@ def unproven(candidate: Candidate) -> str:
         return (
             f"trial {candidate.trial} never saw the test split, so nothing shows it holds {goal}."
         )
-    if candidate.verdict == "not held":
+    if candidate.verdict == Verdict.NOT_HELD.value:
         return (
             f"trial {candidate.trial} has {figure(candidate.test_score)} on test data, not {goal}."
         )

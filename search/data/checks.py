@@ -168,9 +168,7 @@ def _check_finite(what: str, values: Array) -> None:
 
 def _check_type(what: str, values: Array) -> None:
     """Keras takes no numbers from an array of objects, as `.values` of a mixed data frame is."""
-    if values.dtype == object and all(
-        isinstance(each, Number | np.generic) for each in values.flat
-    ):
+    if _numbers_as_objects(values):
         raise InputError(
             f"The {what} are numbers held as objects: give them as .astype('float32')."
         )

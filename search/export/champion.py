@@ -61,7 +61,7 @@ def export(
     client = connect(uri, write=True)
     with reaching(uri):
         version = None if run_id else _version(client, pipeline, alias)
-        chosen = candidate(client, uri, pipeline, version.run_id if version else run_id)
+        chosen = candidate(client, pipeline, version.run_id if version else run_id)
         search = client.get_run(chosen.search)
         place = _download(chosen)
     prepared = prepare(load(_source(search.data.params, pipeline)))

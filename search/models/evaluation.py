@@ -14,10 +14,8 @@ from ..errors import InputError
 from ..losses import link
 
 if TYPE_CHECKING:
-    from ..metrics import Metric
+    from ..metrics import Array, Metric
     from ..pipeline import Split
-
-    Array = np.ndarray[Any, Any]
 
 CHUNK = 4096  # rows predicted at once
 

@@ -3,7 +3,5 @@
 from .record import Record as Record
 from .summary import Summary as Summary
 from .summary import holds as holds
-from .summary import incumbents as incumbents
 from .summary import summarise as summarise
-from .terminal import conclusion as conclusion
 from .terminal import show as show

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..figures import figure
 from .plot import plot
+from .summary import holds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +41,7 @@ def show_compared(summaries: Sequence[Values], console: Console) -> None:
 
 def conclusion(summaries: Sequence[Values]) -> str:
     """Which search has the smaller model, where they can be compared."""
-    rows = [row for row in compared(summaries) if row["verdict"] not in (None, "not held")]
+    rows = [_row(each) for each in summaries if holds(each)]
     first = summaries[0]
     asked = [(each["pipeline"], each["metric"], each["target"]) for each in summaries]
     if len(set(asked)) > 1:

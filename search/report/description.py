@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..figures import figure, sentence
+from ..selection import Verdict
 from . import words
-from .summary import tested
+from .summary import holds, tested
 
 Summary = Mapping[str, Any]
 
@@ -31,13 +32,13 @@ def headline(summary: Summary) -> str:
     goal = f"{summary['metric']} {summary['target']:g}"
     if selected is None:
         return f"no model reached {goal}"
-    verb = "do not hold" if selected["test"]["verdict"] == "not held" else "hold"
+    verb = "hold" if holds(summary) else "do not hold"
     return f"{selected['parameter_count']:,} parameters {verb} {goal}"
 
 
 def run_name(verdict: str, parameter_count: float, test_score: float, *, selected: bool) -> str:
     """Name of a run whose model saw the test split: "smallest · 784 · 0.9723"."""
-    label = "smallest" if selected and verdict != "not held" else verdict
+    label = "smallest" if selected and verdict != Verdict.NOT_HELD.value else verdict
     return f"{label} · {parameter_count:,.0f} · {figure(test_score)}"
 
 
@@ -126,8 +127,8 @@ def _link(summary: Summary, rung: Mapping[str, Any]) -> str:
 
 
 def _next(summary: Summary) -> str:
-    name, selected = summary["pipeline"], summary["selected"]
-    if selected is None or selected["test"]["verdict"] == "not held":
+    name = summary["pipeline"]
+    if not holds(summary):
         return "Search on with more `--trials`, a larger space, more data or a lower `--target`."
     return (
         f"`occam promote {name}` makes it the champion; then `occam predict {name} INPUT` "

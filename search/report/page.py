@@ -13,6 +13,7 @@ from ..figures import figure, sentence
 from . import charts
 from .description import headline
 from .sections import sections
+from .summary import holds
 from .tables import axes, slices, tables
 from .words import claim, higher, sizes
 
@@ -37,14 +38,13 @@ def page(summary: Summary, record: Record) -> str:
     environment.filters["figure"] = figure
     template = environment.from_string(_text("page.html"))
     selected = summary["selected"]
-    held = selected is not None and selected["test"]["verdict"] != "not held"
     return template.render(
         title=f"{summary['pipeline']}: {headline(summary)}",
         headline=headline(summary),
         summary=summary,
         selected=selected,
         higher=higher(summary),
-        verdict_class="good" if held else "bad",
+        verdict_class="good" if holds(summary) else "bad",
         claim=claim(summary, record).replace("**", ""),
         sizes=[sentence(line) for line in sizes(summary, record)],
         sections=sections(summary, record),

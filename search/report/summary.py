@@ -68,7 +68,7 @@ def incumbents(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
     return steps
 
 
-def holds(summary: Summary) -> bool:
+def holds(summary: Mapping[str, Any]) -> bool:
     """Whether a model was selected that holds the target on the test split."""
     selected = summary["selected"]
     return selected is not None and selected["test"]["verdict"] != Verdict.NOT_HELD.value

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = ("occam", "keras", "keras-tuner", "optuna", "mlflow", "scikit-learn", "numpy")
 VERSION = "version."  # prefix of the tags that hold those of packages
-BACKENDS = {
+DISTRIBUTIONS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-macos"),
     "jax": ("jax",),
     "torch": ("torch",),
@@ -20,7 +20,7 @@ BACKENDS = {
 
 def facts(backend: str | None) -> dict[str, str]:
     """Tags that tell a later reader how to run the search again."""
-    packages = [*PACKAGES, *([distribution(backend)] if backend in BACKENDS else [])]
+    packages = [*PACKAGES, *([distribution(backend)] if backend in DISTRIBUTIONS else [])]
     versions = {name: version(name) for name in packages}
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -42,7 +42,7 @@ def record(tags: Mapping[str, str], data: str) -> dict[str, object]:
 
 def distribution(backend: str) -> str:
     """The package that the library Keras computes with was installed from."""
-    return next((name for name in BACKENDS[backend] if version(name)), backend)
+    return next((name for name in DISTRIBUTIONS[backend] if version(name)), backend)
 
 
 def version(package: str) -> str:

@@ -220,9 +220,8 @@ def concluded(run: mlflow.entities.Run) -> str:
     return str(run.data.tags.get(CONCLUDED) or (ended and run.data.tags.get(ACTIVE)) or "")
 
 
-def last_search(uri: str, pipeline: str | None) -> dict[str, Any]:
+def last_search(client: mlflow.MlflowClient, pipeline: str | None) -> dict[str, Any]:
     """What the search found that last came to an answer, of this pipeline or of any."""
-    client = connect(uri)
     run = newest_answer(client, pipeline)
     if run is None:
         which = f"No search of {pipeline!r}" if pipeline else "No search"

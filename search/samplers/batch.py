@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .history import History
 from .pool import Configuration
-from .surrogate import probability
+from .surrogate import Surrogate, probability
 
 EXPLORE = 0.1  # share of trials that only make the level set clearer
 COMPANY, WORTH = 8, 0.3  # trials of a batch in one template, whose value is at least this share
@@ -26,16 +27,21 @@ class Batch:
 
     first: int
     history: History
+    seed: int  # of the surrogate
     usual: int = 0  # activations of the default configuration
     candidates: list[Configuration] = field(default_factory=list)
     mates: dict[int, Configuration | None] = field(default_factory=dict)
-    opened: set[int | None] = field(default_factory=set)  # templates with candidates of their own
+    opened: set[int] = field(default_factory=set)  # templates with candidates of their own
+    judged: bool = False  # whether it has candidates
 
-    def add(self, candidates: list[Configuration], seed: int) -> None:
-        """Let the surrogate judge more candidates; it is the same one for the whole batch."""
-        if not self.opened:
-            self.surrogate = self.history.surrogate(seed)
-            self.opened.add(None)
+    @cached_property
+    def surrogate(self) -> Surrogate:
+        """The same one for the whole batch."""
+        return self.history.surrogate(self.seed)
+
+    def add(self, candidates: list[Configuration]) -> None:
+        """Let the surrogate judge more candidates."""
+        self.judged = True
         have = {each.key for each in self.candidates}
         self.candidates += [each for each in candidates if each.key not in have]
         self.sizes = np.array([each.parameter_count for each in self.candidates])

@@ -109,7 +109,8 @@ class LevelSetSampler(BaseSampler):
             if self._batch is None or self._batch.first != first:
                 history = History(study, first, self._outcome)
                 base = self._pool.default
-                self._batch = Batch(first, history, base.measured.activations if base else 0)
+                usual = base.measured.activations if base else 0
+                self._batch = Batch(first, history, self._seed(first), usual)
             mates = self._mates(study, self._batch, number)
             self._chosen = number, self._choose(self._batch, mates, number)
         return self._chosen[1]
@@ -146,16 +147,14 @@ class LevelSetSampler(BaseSampler):
                 return left[0] if left else None
         elif not mates and batch.history.fruitless >= FRUITLESS[self._is_narrowed(batch.history)]:
             return None
-        if not batch.opened:
-            batch.add(self._candidates(batch.history), self._seed(batch.first))
+        if not batch.judged:
+            batch.add(self._candidates(batch.history))
         chosen = batch.pick(mates, known, rng)
         if chosen is not None and self._size > 1 and chosen.template not in batch.opened:
             batch.opened.add(chosen.template)
             near = self._pool.within(chosen, NEIGHBOURS, self._seed(number))
-            batch.add(
-                [each for each in near if each.parameter_count <= GAIN * batch.history.smallest],
-                self._seed(batch.first),
-            )
+            limit = GAIN * batch.history.smallest
+            batch.add([each for each in near if each.parameter_count <= limit])
         return chosen
 
     def _is_narrowed(self, history: History) -> bool:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import sqlalchemy
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ..errors import InputError, in_one_line
 from ..trials import RECORD, TrialState
 from .earlier import METRIC, Earlier
+from .storage import reading_only
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -64,8 +64,7 @@ def _storage(place: str) -> optuna.storages.BaseStorage:
             f"--warm-start {place} is neither an Optuna journal nor a SQLite file: give one of "
             "them, a KerasTuner project directory or a URL."
         )
-    backend = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
-    return optuna.storages.JournalStorage(backend)
+    return reading_only(path)
 
 
 def _unknown(place: str, name: str, names: list[str]) -> str:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ..trials import Parent
 
     History = dict[str, list[float]]
-    OnEpoch = Callable[[int, float], bool | None]
 
+OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
 RELEASE_EVERY = 10  # trials: a full collection takes as long as a third of a small trial
 
 

@@ -18,9 +18,9 @@ from .population.narrowing import Group, Narrowing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..metrics import Array
     from ..pipeline import Pipeline
     from ..trials import Parent
-    from .population.initial import Array
     from .population.layout import Layout
 
 ROWS = 256  # of the train split, on which units are judged and the result is checked

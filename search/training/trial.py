@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,7 @@ from ..metrics import metric
 from ..pipeline import Data, Pipeline
 from ..stopping import EXPONENT, Stop, Stops, final_score
 from ..trials import FinishedTrial, Trial, TrialState, failed, finish
-from .fit import Run, fit, release
-
-OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
+from .fit import OnEpoch, Run, fit, release
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,13 @@ def test_classes_get_a_confusion_matrix_with_their_names():
 
 
 def test_one_probability_and_tokens_of_sequences_are_classes_too():
-    drawn(np.zeros((4, 2)), np.array([0, 1, 1, 0]), RNG.random((4, 1)), "auc")
-    drawn(np.zeros((4, 3)), RNG.integers(0, 5, (4, 3)), RNG.random((4, 3, 5)))
+    truth = np.array([0, 1, 1, 0])
+    figures = (
+        drawn(np.zeros((4, 2)), truth, RNG.random((4, 1)), "auc"),
+        drawn(np.zeros((4, 3)), RNG.integers(0, 5, (4, 3)), RNG.random((4, 3, 5))),
+    )
+    for figure, rows in zip(figures, (4, 12), strict=True):
+        assert sum(int(each.get_text()) for each in figure.axes[0].texts) == rows
 
 
 def test_reconstructions_are_below_their_inputs_and_samples_below_real_images():

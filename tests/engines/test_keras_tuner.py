@@ -118,7 +118,9 @@ def test_every_oracle_asks_and_learns(tmp_path, sampler):
     asked = work(searching, 16)
     assert [trial.number for trial in asked] == list(range(16))
     for trial in searching.finished:
-        assert trial.parameter_count == 7 * trial.hyperparameters["units"] or trial.error
+        units = trial.hyperparameters["units"]
+        assert bool(trial.error) == (units == 13)
+        assert trial.parameter_count == (0 if trial.error else 7 * units)
         widths = {name for name in trial.hyperparameters if name.startswith("width_")}
         assert widths == {f"width_{n}" for n in range(trial.hyperparameters["layers"])}
         kinds = {type(each) for each in trial.hyperparameters.values()}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from occam.search.report import conclusion, holds, incumbents, summarise
+from occam.search.report import holds, summarise
+from occam.search.report.summary import incumbents
+from occam.search.report.terminal import conclusion
 from occam.search.selection import Ladder, TestResult, Verdict
 from occam.search.trials import FinishedTrial, TrialState
 

@@ -69,7 +69,7 @@ def ended(folder: Path, seconds: float = 1.0) -> Tracker:
 
 
 def seconds(folder: Path) -> float:
-    return float(last_search(store(folder), "p")["seconds"])
+    return float(last_search(connect(store(folder)), "p")["seconds"])
 
 
 def test_a_search_is_found_where_its_project_was_moved_to_which_is_said_once(project, capfd):

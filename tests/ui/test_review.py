@@ -170,7 +170,7 @@ def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
     assert tracker.logged() == {0, 1, 2}
     summary = {**SUMMARY, "pipeline": "remote", "selected": None, "ladder": [], "incumbents": []}
     tracker.finish(summary)
-    assert last_search(uri, "remote") == json.loads(json.dumps(summary))
+    assert last_search(connect(uri), "remote") == json.loads(json.dumps(summary))
     assert Tracker(uri, pipeline="remote", search="s", study="s").logged() == {0, 1, 2}
     review(uri, 1)
     assert f"at {uri}/#/experiments/{tracker.experiment_id}/runs" in capsys.readouterr().out

@@ -11,9 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ...metrics import Metric
+from ...metrics import Array, Metric
 from ...stopping import Stop, Stops
-from .initial import Array
 from .lowering import Member
 from .optimizers import Schedule
 from .program import Program, State

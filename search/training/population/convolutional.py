@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from ...metrics import Array
 from . import activations, pooling, windows
 from .errors import Unsupported
 from .kinds import (
-    Array,
     Call,
     Config,
     Described,

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...metrics import Array
 from . import losses
 from .errors import Unsupported
-from .initial import Array
 from .lowering import Member, Template
 from .places import everywhere
 from .signature import Signature

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .initial import Array
+from ...metrics import Array
 from .nodes import Node, follow, kind_of
 
 Widths = Sequence[Mapping[str, int]]  # of each node, by name

@@ -16,7 +16,7 @@ import numpy as np
 from ...counting import first_rows, undrawn
 from ...devices import cores
 from ...errors import in_one_line
-from ...metrics import metric
+from ...metrics import Array, metric
 from ...models.building import as_hyperparameters, build
 from ...models.evaluation import arrays, on_processor, predictions, score
 from ...pipeline import Data
@@ -31,13 +31,12 @@ from ...trials import (
     not_smaller,
     rejected,
 )
-from ..fit import Run
+from ..fit import OnEpoch, Run
 from ..inheritance import Inheritance
 from ..trial import Task, conclude, run_trial, stops_of
 from .cohort import Cohort, Lane
 from .dataset import Dataset
 from .errors import Unsupported
-from .initial import Array
 from .lowering import Member, Template, lower
 from .programs import Programs
 from .sizing import parts
@@ -46,8 +45,6 @@ from .templates import member_of
 BATCH = 16  # trials that are proposed together
 CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
 ROUNDING = 1e-3  # beyond which a difference is an error, whatever the inputs
-
-OnEpoch = Callable[[int, float], bool]
 
 
 @dataclass(eq=False)

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from scipy.stats import truncnorm
 
+from ...counting import PLAIN
+from ...metrics import Array
 from .errors import Unsupported
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape, Mapping[str, Any]], Array]
 
 MODULE = "keras.initializers"  # in a configuration; one of the user's own has another
 FORGET_BIAS = "ForgetBias"
-PLAIN = (int, float, str, type(None))
 TRUNCATED = 0.87962566103423978  # standard deviation of a normal cut at two of its own
 
 

@@ -11,13 +11,12 @@ from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
 
+from ...metrics import Array
 from . import activations
 from .blocks import written
 from .errors import Unsupported
 
-Array = np.ndarray[Any, Any]
 Config = Mapping[str, Any]
 Static = Mapping[str, Any]
 

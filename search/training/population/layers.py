@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from ...metrics import Array
 from . import activations
 from .convolutional import CONVOLUTIONS
 from .errors import Unsupported
 from .kinds import (
-    Array,
     Call,
     Config,
     Described,

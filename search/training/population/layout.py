@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .initial import Array, initial
+from ...metrics import Array
+from .initial import initial
 from .kinds import Weight
 from .lowering import Member, Template
 from .nodes import follow, kind_of

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...metrics import Array
 from . import activations
 from .errors import Unsupported
-from .initial import Array
 from .layout import Layout
 from .lowering import Member
 from .nodes import follow, kind_of

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from ...metrics import Array
 from ...models.schedules import schedule_of
 from .errors import Unsupported
-from .initial import Array
 
 State = tuple[Any, Any]  # two vectors as long as the weights
 Schedule = Callable[[Array], Array]  # learning rates, of steps

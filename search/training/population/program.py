@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...metrics import Array
 from . import losses, optimizers
 from .dataset import Dataset
-from .initial import Array
 from .kinds import Call
 from .layout import Layout, Place, Widths, masked_nodes
 from .lowering import Member

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from ...metrics import Array
 from . import activations
 from .errors import Unsupported
 from .initial import forget_bias
-from .kinds import Array, Call, Config, Described, Kind, Weight, lift, own_width, product, weighted
+from .kinds import Call, Config, Described, Kind, Weight, lift, own_width, product, weighted
 from .layers import LAYERS
 
 READS = frozenset(

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...metrics import Array
 from .errors import Unsupported
-from .initial import Array
 
 AUTOMATIC = re.compile(r"(input_layer|keras_tensor)(_\d+)?")  # other names in every model
 NUMBERS = re.compile("float32|u?int(8|16|32|64)|bool")

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...metrics import Array
 from .blocks import Windows, by_block
-from .initial import Array
 from .kinds import lift
 from .lowering import Member
 from .nodes import Node
