@@ -87,5 +87,5 @@ pipeline = Pipeline(
     target=0.80,
     epochs=30,
     classes=("No", "Yes"),
-    smallest_known=27,
+    smallest_known=57,
 )

@@ -64,5 +64,5 @@ pipeline = Pipeline(
     target=0.95,
     epochs=60,
     batch_size=32,
-    smallest_known=292,
+    smallest_known=295,
 )

@@ -45,5 +45,5 @@ pipeline = Pipeline(
     metric="mse",
     epochs=15,
     batch_size=64,
-    smallest_known=3_181,
+    smallest_known=3_566,
 )

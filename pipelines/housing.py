@@ -81,5 +81,5 @@ pipeline = Pipeline(
     target=0.80,
     metric="r2",
     epochs=80,
-    smallest_known=21,
+    smallest_known=31,
 )

@@ -17,8 +17,10 @@ from .data.batches import comes_in_batches, counted
 from .errors import InputError
 from .options import TRIALS
 from .pipeline import Data, Pipeline, split
+from .references import resolved
 
 if TYPE_CHECKING:
+    from .metrics import Measure
     from .pipeline import Space, Split
     from .result import Result
 
@@ -37,7 +39,7 @@ def run(
     validation: Split | None = None,
     test: Split | None = None,
     preprocessing: Callable[[Data], Data] | None = None,
-    metric: str = "accuracy",
+    metric: str | Measure = "accuracy",
     epochs: int = 50,
     batch_size: int = 32,
     loss: str | None = None,
@@ -53,10 +55,14 @@ def run(
             `name`, but for `target`.
         data: (inputs, labels), or batches of them as a tf.data.Dataset, of which validation and
             test rows are set aside where they are not given; or Data, or what returns it.
+        metric: as of a Pipeline; a function of one's own may be given itself.
         epochs: the most that one trial may train.
         name: of the pipeline, and so of the experiment in MLflow; default: the space's own.
-        options: `trials`, `all_epochs` and `timeout` in seconds limit the search; the others are
-            those of the command line, see OPTIONS.
+        options: `trials`, `all_epochs` and `timeout` in seconds limit the search, by 100 trials
+            where none is given; `engine`, `sampler`, `trainer`, `margin` (2 standard errors),
+            `seed`, `warm_start`, `fresh`, `storage`, `tracking_uri`, `workers`, `trials_per_gpu`,
+            `trial_timeout`, `executor` and `quiet` are those of the command line. Keras's backend
+            is the one that is imported, or that KERAS_BACKEND names.
 
     Raises InputError, before anything is trained, where any of these cannot be used.
     """
@@ -81,10 +87,10 @@ def run(
     else:
         pipeline = Pipeline(
             data=_data(data, validation, test),
-            space=space,
+            space=_buildable(space),
             target=_given(target, "target=0.95, which is to be reached on `metric`"),
             preprocessing=preprocessing,
-            metric=metric,
+            metric=_reference(metric),
             epochs=epochs,
             batch_size=batch_size,
             loss=loss,
@@ -92,6 +98,31 @@ def run(
             name=name or _name(space),
         )
     return _searched(pipeline, target, backend, options)
+
+
+def _reference(metric: Any) -> Any:
+    """The name of a function that is given itself."""
+    if not callable(metric):
+        return metric
+    name = f"{metric.__module__}:{getattr(metric, '__qualname__', '')}"
+    with suppress(InputError):
+        if resolved(name, "Metric") is metric:
+            return name
+    raise InputError(
+        f"Metric {metric!r} cannot be found again by its name: define it at the top level of a "
+        "module or of a notebook."
+    )
+
+
+def _buildable(space: Any) -> Any:
+    import keras
+
+    if isinstance(space, keras.Model):
+        raise InputError(
+            "A space is a function build(hp) that returns a compiled model, received a model: what "
+            "is to be searched is what that function asks `hp` for."
+        )
+    return space
 
 
 def _check_left_out(**own: Any) -> None:

@@ -96,6 +96,7 @@ class _Job:
         self.gate = Gate(planned, self.engine, self.folder / "test")
         self.beside: report.Record = {"standard_error": planned.standard_error}
         self.before: float = self.engine.recall("seconds", 0.0)  # of earlier runs
+        self.worked = False
         self.shared = getattr(self.engine, "shared", None)
         with leaving(self.engine), alone(self.engine, "opening"):
             self.tracker = Tracker(
@@ -120,7 +121,9 @@ class _Job:
             raise
 
     def _seconds(self) -> float:
-        """Of this run and of those before."""
+        """Of this run and of those before; a run that found all done already took none."""
+        if self.before and not self.worked:
+            return self.before
         return self.before + time.monotonic() - self.started
 
     def _conclude(self) -> report.Summary:
@@ -180,6 +183,9 @@ class _Job:
             if finished.number not in logged and str(finished.number) not in elsewhere:
                 self.tracker.log(finished)
 
+    def _note(self, finished: FinishedTrial) -> None:
+        self.worked = True
+
     def _release(self, finished: FinishedTrial) -> None:
         """Let the processes that share the search know that a trial is told and recorded."""
         if self.shared is not None and not self.tracker.waiting:
@@ -206,9 +212,10 @@ class _Job:
             seconds=self.settings.timeout,
         )
         progress = SearchProgress(self.console, budget, quiet=self.settings.quiet)
-        for finished in self.engine.finished:
+        known = self.engine.finished
+        for finished in known:
             progress.recall(finished)
-        self._track(self.engine.finished)
+        self._track(known)
         with progress:
             loop.run(
                 self.engine,
@@ -220,7 +227,7 @@ class _Job:
                     progress=progress,
                 ),
                 budget=budget,
-                on_finish=[self.tracker.log, progress.finish, self._release],
+                on_finish=[self._note, self.tracker.log, progress.finish, self._release],
                 on_end=progress.end,
                 on_turn=self.interrupts.check,
                 on_idle=self._settle,

@@ -87,7 +87,7 @@ def metric(name: str) -> Metric:
     if not isinstance(name, str) or name not in METRICS:
         raise InputError(
             f"Unknown metric {name!r}. Available metrics: {', '.join(METRICS)}, or your own "
-            "function as package.module:function."
+            "function as package.module:function, in a notebook __main__:function."
         )
     return METRICS[name]
 
@@ -110,15 +110,25 @@ def _own(name: str) -> Metric:
 
     Its attribute `standard_error`, a function of (target, labels), says what moves it by chance.
     """
-    measure = resolved(name, "Metric")
-    if not callable(measure):
+    function = resolved(name, "Metric")
+    if not callable(function):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
-    error = getattr(measure, "standard_error", None)
+    error = getattr(function, "standard_error", None)
+
+    def measure(labels: Array, predictions: Array) -> float:
+        score = float(function(labels, predictions))
+        if score < 0 or score > 1:
+            raise InputError(
+                f"Metric {name!r} must give a share from 0 to 1, where more is better, received "
+                f"{score:g}: have it give 1 - x of a share x that is wrong."
+            )
+        return score
+
     return Metric(
         name=name,
         perfect=1.0,
         worst=0.0,
-        measure=lambda labels, predictions: float(measure(labels, predictions)),
+        measure=measure,
         standard_error=error or _accuracy_error,
         error_is_guessed=error is None,
     )

@@ -92,7 +92,10 @@ class Pipeline:
         space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`, known by
             the name or the annotation of its parameter; returns a compiled model.
         target: to be reached on `metric`; not a number: what a linear model shows to be possible.
-        metric: a name of `metrics.METRICS` or "package.module:function" of labels and predictions.
+        metric: "accuracy", "balanced_accuracy", "f1", "auc", "r2", "mae", "mse" or "rmse"; or
+            "package.module:function" of labels and the model's outputs, (rows, ...) each, that
+            gives a share from 0 to 1, where more is better. An attribute `standard_error` of that
+            function, of (target, labels), says how far chance moves it.
         epochs: the most that one trial may train.
         batch_size: where the space does not choose one as the hyperparameter `batch_size`.
         loss: one of Keras's by name, for a model that the space returns uncompiled.
@@ -243,14 +246,29 @@ def _folder() -> list[str]:
 
 
 def _find_module(name: str) -> None:
-    package, dot, _ = name.partition(".")
-    if name in names() or (dot and importlib.util.find_spec(package)):
+    if name in names():
+        return
+    path, (package, dot, _) = Path(name), name.partition(".")
+    if path.exists() or path.with_name(f"{path.name}.py").is_file():
+        raise InputError(f"{name!r} is no pipeline: {_given_as(path)}.")
+    if dot and importlib.util.find_spec(package):
         return
     near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5) or names()
     raise InputError(
         f"Unknown pipeline {name!r}. Did you mean: {', '.join(near)}? "
         "A file of your own ends in .py."
     )
+
+
+def _given_as(path: Path) -> str:
+    """How data, or a file whose ending was left out, are to be given."""
+    if path.is_dir():
+        return f"give a folder of images as --images {path}"
+    if path.suffix.lower() == ".npz":
+        return f"give arrays as --npz {path}"
+    if path.exists():
+        return f"give a table as --csv {path} --label COLUMN, and a task as a .py file"
+    return f"did you mean {path}.py"
 
 
 def _load_module(name: str) -> Any:

@@ -96,7 +96,12 @@ def _compared(
         target = modest_target(found, measured, labels, margin)
         pipeline = replace(pipeline, target=target)
         strongest = best(found, measured)
-        shown = f"which the {strongest.name} can be shown to hold" if strongest else "a usual one"
+        asked = search_target(measured, target, labels, margin)
+        shown = "a usual one"
+        if strongest is not None and measured.reaches(strongest.score, asked):
+            shown = f"which the {strongest.name} can be shown to hold"
+        elif strongest is not None:
+            shown = "the least there is, as nothing can be shown of a baseline"
         notes.append(f"No --target is given: {measured.name} {target:g}, {shown}.")
     return pipeline, found, notes + described(found, measured, pipeline.target)
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """The smallest model that holds the target, and all that was tried; a notebook shows it."""
+    """The selected model, which holds the target if any does, and all that was tried.
+
+    `holds` says whether it does. A notebook shows it.
+    """
 
     def __init__(
         self, summary: report.Summary, trials: Sequence[FinishedTrial], plan: Plan
@@ -52,7 +55,10 @@ class Result:
         return {} if selected is None else dict(selected["hyperparameters"])
 
     def best_model(self) -> keras.Model:
-        """The selected model, trained. Raises InputError where no model reached the target."""
+        """The selected model, trained, whether or not it holds the target: see `holds`.
+
+        Raises InputError where no model reached the search target.
+        """
         selected = self.summary["selected"]
         if selected is None:
             raise InputError(f"There is no model: {headline(self.summary)}.")

@@ -146,6 +146,18 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
     assert "fit this space" not in capsys.readouterr().out
 
 
+def share(labels, outputs):
+    return np.mean(labels == outputs.argmax(axis=-1))
+
+
+def sizeless(labels, outputs):
+    raise ValueError("no")
+
+
+def far(labels, outputs):
+    return 7.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -167,6 +179,10 @@ def test_a_warm_start_is_told_and_comes_once(workplace, capsys):
         ({"target": 0.9, "data": (X, Y), "trainer": "x"}, "trainer must be auto or fit or popul"),
         ({"target": 0.9, "data": (X, Y), "trial_timeout": 5}, "in this process alone"),
         ({"target": 0.9, "data": (X, Y), "storage": 1}, "storage must be text, received 1"),
+        ({"target": 0.9, "data": (X, Y), "metric": lambda labels, outputs: 1}, "by its name: def"),
+        ({"target": 0.9, "data": (X, Y), "metric": sizeless}, "cannot be measured: ValueError: no"),
+        ({"target": 0.9, "data": (X, Y), "metric": far}, "share from 0 to 1.* received 7"),
+        ({"target": 0.9, "data": (X, [Y, Y])}, "search a model for each"),
         ({"target": 0.9, "data": (X, Y), "name": 3}, "name of a Pipeline must be text"),
         (
             {"target": 0.9, "data": (X, Y), "classes": "ab"},
@@ -178,6 +194,17 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     with pytest.raises(InputError, match=message) as error:
         search.run(build_model, **arguments)
     assert "\n" not in str(error.value)
+
+
+def test_a_model_is_no_space(workplace):
+    with pytest.raises(InputError, match=r"A space is a function build\(hp\) .* received a model"):
+        search.run(keras.Sequential([keras.Input((4,))]), data=(X, Y), target=0.9)
+
+
+def test_a_function_is_a_metric(workplace):
+    found = search.run(build_model, data=(X, Y), target=0.8, metric=share, trials=6, quiet=True)
+    assert found.summary["metric"] == f"{__name__}:share"
+    assert found.parameter_count
 
 
 def test_what_is_none_is_not_asked_for(workplace):

@@ -66,6 +66,11 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["table.csv"], "'table.csv' is no pipeline: give a table as --csv table.csv --label"),
+        (["rows.npz"], "'rows.npz' is no pipeline: give arrays as --npz rows.npz"),
+        (["photos"], "'photos' is no pipeline: give a folder of images as --images photos"),
+        (["task"], "'task' is no pipeline: did you mean task.py"),
+        (["--csv", "rows.npz", "--label", "y"], "holds arrays, no table: give it as --npz"),
         (["digts"], "Unknown pipeline 'digts'. Did you mean: digits"),
         (["digits", "--sampler", "tpee"], "Unknown sampler 'tpee'. Available samplers: level-set"),
         (
@@ -126,6 +131,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_wrong_options_are_refused_in_one_line(workplace, monkeypatch, capsys, arguments, message):
     monkeypatch.syspath_prepend(workplace)
     Path("samplers_of_mine.py").write_text(BROKEN)
+    Path("photos").mkdir()
+    for name in ("table.csv", "rows.npz", "task.py"):
+        Path(name).touch()
     assert message in refused(capsys, "search", *arguments)
     assert not Path("none.db").exists()
 

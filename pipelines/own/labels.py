@@ -113,9 +113,12 @@ def _is_number(cells: pd.Series, found: np.ndarray, metric: str | None) -> bool:
 def _classes(cells: pd.Series, known: np.ndarray, notes: list[str]) -> Labels:
     counts = cells.value_counts()
     if len(counts) > MOST_CLASSES or len(counts) > len(cells) / 2:
+        read = not np.isnan(numbers(cells)).any()
+        said = "metrics of classes need few" if read else "not all are numbers"
+        instead = "a metric of numbers, as r2 or mae" if read else "a column of classes"
         raise InputError(
             f"Label column {cells.name!r} has {len(counts):,} different values in "
-            f"{len(cells):,} rows, and not all are numbers: give a column of classes."
+            f"{len(cells):,} rows, and {said}: give {instead}."
         )
     rare = counts[counts < FEWEST_ROWS]
     if rare.sum() > RARE * len(cells) or len(counts) - len(rare) < 2:

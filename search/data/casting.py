@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def is_header(cells: list[str]) -> bool:
-    """Whether a first line names columns; pandas calls those without a name 0, 1, 2, ..."""
+    """Whether a first line names columns: none of them is a number.
+
+    But for those of pandas without a name, 0, 1, 2, ...
+    """
     if cells == [str(number) for number in range(len(cells))]:
         return True
     known = [cell for cell in cells if cell.lower() not in MISSING]
-    return bool(pd.to_numeric(pd.Series(known, dtype=object), errors="coerce").isna().any())
+    return bool(pd.to_numeric(pd.Series(known, dtype=object), errors="coerce").isna().all())
 
 
 def numbers(lines: list[tuple[int, list[str]]], source: Path) -> Array:

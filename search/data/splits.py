@@ -22,7 +22,10 @@ def checked(inputs: Any, labels: Any) -> Split:
         raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
     listed = isinstance(labels, list | tuple)
     if isinstance(labels, dict) or (listed and not are_numbers(labels)):
-        raise InputError("There are labels of several outputs: a metric is measured on one.")
+        raise InputError(
+            "There are labels of several outputs, and a metric is measured on one: search a model "
+            "for each, or lay numbers side by side in one array."
+        )
     labels = np.asarray(labels) if listed else labels
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")

@@ -71,6 +71,8 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if path.suffix.lower() == ".npz":
+        raise InputError(f"{path} holds arrays, no table: give it as --npz {path}.")
     for magic, kind in COMPRESSED.items():
         if content.startswith(magic):
             raise InputError(f"{path} is {kind}: unpack it first.")

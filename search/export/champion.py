@@ -128,11 +128,17 @@ class _Exporter:
             own=sorted(self.own),
             link=self.served.link,
             classes=list(self.served.classes),
+            of=self._of(),
             keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
             formats=written,
             left_out=[problem for problem in problems.values() if problem],
             changed=self.changed,
         )
+
+    def _of(self) -> str:
+        columns = self.expected.shape[-1] if self.expected.ndim > 1 else 1
+        names = self.served.classes
+        return str(names[1]) if self.served.classifier and len(names) == 2 and columns == 1 else ""
 
     def _write(self, name: str, folder: Path) -> Measured:
         wanted: Format = FORMATS[name]

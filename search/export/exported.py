@@ -33,6 +33,7 @@ class Exported:
             inputs are the raw rows.
         own: classes and functions of the pipeline's own that the model is made of.
         link: what the outputs are: probabilities, what softmax or sigmoid makes them of, or none.
+        of: the class that the one output is of, where there are two; else empty.
         keras: the reference.
         left_out: why other formats were not made, a line each.
         changed: the rows of the comparison are not those of the search.
@@ -45,6 +46,7 @@ class Exported:
     own: list[str]
     link: str
     classes: list[str]
+    of: str
     keras: Measured
     formats: list[Measured]
     left_out: list[str]
@@ -74,13 +76,17 @@ def as_json(found: Exported) -> str:
             "inputs": found.inputs,
             "preprocessing": found.transformed,
             "custom_objects": found.own,
-            "outputs": {"kind": found.link, "classes": found.classes},
+            "outputs": {"kind": found.link, "classes": found.classes} | _of(found),
             "compared_on": {"split": "validation", "rows": found.rows},
             "keras": asdict(found.keras),
             "formats": [asdict(each) for each in found.formats],
         },
         indent=2,
     )
+
+
+def _of(found: Exported) -> dict[str, str]:
+    return {"of": found.of} if found.of else {}
 
 
 def show(found: Exported, console: Console) -> None:
@@ -142,6 +148,8 @@ def _lines(found: Exported) -> list[str]:
         )
     if found.link in LINKS:
         lines.append(f"Gives {LINKS[found.link]} is the probability.")
+    if found.of:
+        lines.append(f"The one output is of class {found.of!r}.")
     if found.changed:
         lines.append("The data have changed since the search: scores are of those of today.")
     if any("tflite" in each.format for each in found.formats):

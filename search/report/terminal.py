@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import redacted
 from ..figures import figure, sentence
 from . import words
 from .plot import plot
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..trials import FinishedTrial
     from .record import Record
+
+HOME = Path(__file__).parents[2]  # where the Makefile is, in a clone
 
 
 def show(
@@ -78,7 +82,7 @@ def conclusion(
     selected = summary["selected"]
     if selected is None:
         return [spent, *_nothing(summary, best, record)]
-    name, test = summary["pipeline"], selected["test"]
+    test = selected["test"]
     what = (
         f"Trial {selected['trial']} with {selected['parameter_count']:,} parameters: "
         f"validation {figure(selected['validation'])}, test {figure(test['score'])} "
@@ -95,8 +99,19 @@ def conclusion(
         found.append(before)
     if selected["model_uri"] is None:  # MLflow does not have it
         return found
-    following = f"`make promote PIPELINE={shlex.quote(name)}` to make it the champion."
-    return [*found, f"Next: `make ui` to review, {following}"]
+    review, promote = _commands(summary)
+    return [*found, f"Next: `{review}` to review, `{promote}` to make it the champion."]
+
+
+def _commands(summary: Summary) -> tuple[str, str]:
+    """What to type to review and to promote: by make where that is at hand."""
+    from ..runs.store import default_uri
+
+    name, uri = shlex.quote(summary["pipeline"]), summary["mlflow"]["tracking_uri"]
+    elsewhere = "" if uri == redacted(default_uri()) else f" --tracking-uri {shlex.quote(uri)}"
+    if HOME.samefile(Path.cwd()) and not elsewhere:
+        return "make ui", f"make promote PIPELINE={name}"
+    return f"occam ui{elsewhere}", f"occam promote {name}{elsewhere}"
 
 
 def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> list[str]:
@@ -106,6 +121,9 @@ def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> li
     lines = [f"No model reached the search target: {summary['metric']} {_bar(summary)}."]
     rows, margin = summary["rows"]["validation"], summary["margin"]
     if best is None or best.score is None:
+        failed, trained = summary["trials"]["fail"], summary["trials"]["complete"]
+        if failed and not trained + summary["trials"]["pruned"]:
+            lines.append(f"All {failed:,} trials failed: their reasons are above, and in MLflow.")
         return lines
     lines.append(
         f"The best was trial {best.number}: {figure(best.score)} with "

@@ -32,14 +32,14 @@ def claim(summary: Values, record: Values) -> str:
 
 
 def seen_before(record: Values) -> str:
-    """How far other searches have used the test rows up; empty where they have not."""
+    """How far other searches use the test rows up; empty where they do not."""
     count = record.get("opened_before", 0)
     if not count:
         return ""
     models = "1 model" if count == 1 else f"{count:,} models"
     return (
-        f"{models} of other searches saw these test rows before: the more there are, the likelier "
-        "one of them holds by luck."
+        f"{models} of other searches of this pipeline saw these test rows, too: the more there "
+        "are, the likelier one of them holds by luck."
     )
 
 

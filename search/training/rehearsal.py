@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from .. import fingerprint
 from ..counting import count, first_rows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
 SHOWN = 8  # rows
+MEASURED = 256  # rows
 OWN = {  # what the `fit` of a HyperModel may give to `model.fit` itself
     "callbacks": "The space's `fit` has callbacks of its own: no trial is stopped early; give "
     "`callbacks=[*callbacks, ...]` with those that it is given.",
@@ -68,6 +70,8 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
     check_labels(labels, model.loss, shape, measured)
     check_classes(pipeline.classes, shape)
     _check_fit(model, pipeline, prepared)
+    if ":" in measured.name:
+        _check_metric(model, prepared, measured)
     extra, own = fit_space(pipeline, prepared.data)
     register(hp, extra)
     return Rehearsed(
@@ -95,6 +99,29 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
             f"The default model of pipeline {pipeline.name!r} cannot be trained on its data: "
             f"{problem}."
         ) from error
+
+
+def _check_metric(model: keras.Model, prepared: Prepared, measured: Metric) -> None:
+    """Have a metric of the user's own measure the default model, on all validation rows if need be.
+
+    Some rows alone may lack a class that it cannot do without.
+    """
+    inputs, labels = prepared.data.validation
+    for rows in (MEASURED, len(labels)):
+        some, truth = first_rows(inputs, rows), np.asarray(labels)[:rows]
+        predicted = predictions(model, some)
+        try:
+            measured.measure(truth, predicted)
+        except InputError:
+            raise
+        except Exception as error:
+            problem = in_one_line(error)
+            continue
+        return
+    raise InputError(
+        f"Metric {measured.name!r} cannot be measured: {problem}. It is given labels of shape "
+        f"{truth.shape} and the model's outputs, {predicted.shape}."
+    )
 
 
 def _check_loss(loss: Any) -> None:

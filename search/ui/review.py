@@ -31,7 +31,7 @@ def review(uri: str, port: int) -> None:
     if uri.startswith(("http://", "https://")):
         print(f"Review the newest search at {uri.rstrip('/')}{path}")
         return
-    check_free(port, "make ui PORT=5001")
+    check_free(port, "occam ui --port 5001")
     address = f"http://{HOST}:{port}"
     print(f"Starting MLflow at {address} ...", flush=True)
     server = subprocess.Popen(_command(uri, port), env=_environment(uri, path))

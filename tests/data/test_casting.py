@@ -18,7 +18,8 @@ FILE = Path("rows.csv")
     [
         ("0 1 2", True),
         ("a b c", True),
-        ("1 2 c", True),
+        ("1 2 c", False),
+        ("$1 2 3", False),
         ("1 2 3", False),
         ("2 1 0", False),
         ("0.0 1.0 2.0", False),

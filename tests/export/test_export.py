@@ -15,7 +15,7 @@ from occam.search.cli import main
 from occam.search.export import agreement
 from occam.search.export.formats import FORMATS, Source
 from occam.search.options import parser
-from occam.search.runs.store import connect, default_uri, mlflow
+from occam.search.runs.store import connect, default_uri, last_search, mlflow
 from tasks import blobs
 
 pytest.importorskip("onnxruntime")
@@ -75,6 +75,7 @@ def test_every_format_is_written_and_agrees_with_keras(exported):
     written = {path.name for path in Path("all").iterdir()}
     assert written == files | {"export.json", "preprocessing.pkl"}
     assert [each["format"] for each in exported["formats"]] == list(FORMATS)
+    assert exported["outputs"] == {"kind": "probabilities", "classes": []}
     for each in exported["formats"]:
         assert each["size"] == sum(Path("all", file).stat().st_size for file in each["files"])
         assert each["seconds"] > 0
@@ -119,6 +120,18 @@ def test_a_run_is_exported_in_the_formats_asked_for(champion, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "halves: compared on 100 validation rows" in printed
     assert "Takes `input`, float32 (rows, 4): preprocessing.pkl holds the function" in printed
+
+
+def test_of_which_class_one_output_is_is_said(workplace, capsys):
+    one = ('Dense(2, activation="softmax")', 'Dense(1, activation="sigmoid")')
+    loss = ("sparse_categorical_crossentropy", "binary_crossentropy")
+    task = blobs(workplace, one, loss, ("epochs=12", 'epochs=12, classes=("red", "blue")'))
+    assert main(["search", task, "--trials", "4", "--trainer", "fit", "--quiet"]) == 0
+    run = ["--run-id", last_search(connect(default_uri()), "blobs")["selected"]["run_id"]]
+    assert main(["export", "blobs", "--format", "keras", "--output", "new", *run]) == 0
+    outputs = json.loads(Path("new/export.json").read_text())["outputs"]
+    assert outputs == {"kind": "probabilities", "classes": ["red", "blue"], "of": "blue"}
+    assert "The one output is of class 'blue'." in capsys.readouterr().out
 
 
 def test_an_export_that_does_not_agree_is_not_written(champion, monkeypatch, capsys):
