@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import engines
-from .backend import import_keras, use_backend
+from .backend import import_keras, installed, use_backend
 from .data.batches import comes_in_batches, counted
 from .errors import InputError
 from .options import TRIALS
@@ -185,7 +185,7 @@ def _backend() -> str:
     if "keras" in sys.modules:
         name: str = sys.modules["keras"].config.backend()
         return name
-    return os.environ.get("KERAS_BACKEND") or "tensorflow"
+    return os.environ.get("KERAS_BACKEND") or installed()
 
 
 def _data(data: Any, validation: Split | None, test: Split | None) -> Callable[[], Data]:

@@ -87,7 +87,11 @@ def _check(name: str, gpus: str) -> None:
             f"{', '.join(BACKENDS)}."
         )
     if importlib.util.find_spec(name) is None:
-        raise InputError(f"Backend {name!r} is not installed: pip install 'occam[{name}]'.")
+        other = installed()
+        instead = f", or give --backend {other}" if importlib.util.find_spec(other) else ""
+        raise InputError(
+            f"Backend {name!r} is not installed: pip install 'occam[{name}]'{instead}."
+        )
     if "keras" in sys.modules and (current := sys.modules["keras"].config.backend()) != name:
         raise InputError(
             f"Backend {name!r} cannot be used: Keras already runs on {current!r} in this process. "

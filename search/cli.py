@@ -74,11 +74,11 @@ def _complain(error: Exception, code: int) -> int:
 
 def _search(options: argparse.Namespace) -> int:
     with Interrupts(patient=True).listening() as interrupts:
-        from .backend import import_keras, use_backend
+        from .backend import import_keras, installed, use_backend
 
         options.pipeline = _source(options)
         options.sampler = _sampler(options.engine, options.sampler)
-        backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+        backend = options.backend or os.environ.get("KERAS_BACKEND") or installed()
         _check_json(options)
         use_backend(backend, gpus=options.gpus)
         import_keras()

@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
         (8, 8, 1),
         lambda w: [
             L.Conv2D(w, 3, padding="same", use_bias=False),
-            L.BatchNormalization(scale=False),
+            L.BatchNormalization(scale=False, axis=3),
             L.ReLU(),
             L.MaxPooling2D(2),
             L.SeparableConv2D(w + 1, 3, padding="same", use_bias=False),

@@ -105,7 +105,9 @@ print(sys.modules["keras"].backend.backend(), len(predicted[1]))
 def test_a_search_ends_on_another_backend_with_a_model_that_is_served_there(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    command = [sys.executable, "-m", "occam.search.cli", "search", str(blobs(tmp_path))]
+    last = "    model.add(keras.layers.Dense(2"
+    task = blobs(tmp_path, (last, f"    model.add(keras.layers.Dropout(0.1))\n{last}"))
+    command = [sys.executable, "-m", "occam.search.cli", "search", task]
     options = ["--target", "0.8", "--trials", "4", "--json", "result.json", "--quiet"]
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     run = {"env": kept, "cwd": tmp_path, "capture_output": True, "text": True}

@@ -63,7 +63,8 @@ def single_precision() -> Iterator[None]:
 
 def on_processor() -> AbstractContextManager[Any]:
     """Keras computes on the processor within: a GPU's compiler takes seconds for a small model."""
-    device: AbstractContextManager[Any] = keras.device("cpu:0")
+    number = "" if keras.backend.backend() == "torch" else ":0"  # torch takes cpu:0 for another
+    device: AbstractContextManager[Any] = keras.device(f"cpu{number}")
     return device
 
 

@@ -115,6 +115,12 @@ def _pooling(config: Config) -> Described:
     return Described(static={**static, "padding": config["padding"]})
 
 
+def _average_pooling(config: Config) -> Described:
+    if config["padding"] == "same" and keras.backend.backend() == "torch":
+        raise Unsupported("averages over padding, which torch counts")
+    return _pooling(config)
+
+
 def _apply_pooling(average: bool) -> Callable[[Call, list[Any]], Any]:
     def apply(call: Call, inputs: list[Any]) -> Any:
         size, strides, padding = (call.static[name] for name in ("size", "strides", "padding"))
@@ -212,14 +218,14 @@ for _rank in ("1D", "2D"):
             reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_spatial_dropout
         ),
     }
-    for _name, _average, _global in (
-        ("Average", True, _global_mean),
-        ("Max", False, _global_largest),
+    for _name, _average, _describe, _global in (
+        ("Average", True, _average_pooling, _global_mean),
+        ("Max", False, _pooling, _global_largest),
     ):
         CONVOLUTIONS |= {
             getattr(keras.layers, f"{_name}Pooling{_rank}"): Kind(
                 reads=frozenset({"pool_size", "strides", "padding"}),
-                describe=_pooling,
+                describe=_describe,
                 apply=_apply_pooling(_average),
             ),
             getattr(keras.layers, f"Global{_name}Pooling{_rank}"): Kind(apply=_global),

@@ -47,12 +47,17 @@ CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predic
 ROUNDING = 1e-3  # beyond which a difference is an error, whatever the inputs
 
 
+class Different(RuntimeError):
+    """A model that does not predict what its population did."""
+
+
 @dataclass(eq=False)
 class _Trial:
     trial: Trial
     future: Future[FinishedTrial]
     member: Member | None
     seconds: float = 0.0  # its share of the time that its population took
+    epochs: int = 0  # in its population
     note: str = ""  # what it began with, where it has a parent
 
 
@@ -150,7 +155,7 @@ class Population:
         started = time.perf_counter()
         ended = run_trial(self._task, each.trial, self._data, self._on_epoch)
         each.seconds += time.perf_counter() - started
-        self._finish(each, ended)
+        self._finish(each, replace(ended, lost_epochs=each.epochs))
 
     def _parts(self, group: list[_Trial]) -> list[list[_Trial]]:
         """Trials of one template by the program that trains them."""
@@ -211,6 +216,7 @@ class Population:
         took = [*cohort.active, *ended]
         for lane in took:
             lane.owner.seconds += (time.perf_counter() - started) / len(took)
+            lane.owner.epochs = len(lane.scores)
         self._time_is_up = self._on_epoch(len(took[0].scores), took[0].scores[-1])
         if self._time_is_up:
             for lane in cohort.drop(lambda lane: True):
@@ -232,6 +238,8 @@ class Population:
         )
         try:
             ended = conclude(self._task, trial, run)
+        except Different:
+            raise  # so may all others of its template
         except Exception as error:
             ended = failed(trial, in_one_line(error), epochs=run.epochs)
         self._finish(lane.owner, ended)
@@ -274,7 +282,7 @@ class Population:
     def _extract(self, lane: Lane) -> keras.Model:
         """The member as an ordinary small model, with the weights it was trained to.
 
-        Raises RuntimeError where that model does not predict what the population did.
+        Raises Different where that model does not predict what the population did.
         """
         if lane.weights is None or lane.predicted is None:
             raise RuntimeError("This run has not ended.")
@@ -289,10 +297,7 @@ class Population:
         difference = float(np.max(np.abs(predicted - expected)))
         parts = difference / max(1.0, float(np.max(np.abs(expected))))
         if not (parts <= TOLERANCE or (parts <= ROUNDING and self._reaches(model))):
-            raise RuntimeError(
-                f"The model differs by {difference:.1e} from what was trained in a population: "
-                "use --trainer fit."
-            )
+            raise Different(f"a model differs by {difference:.1e} from what was trained")
         return model
 
     def _reaches(self, model: keras.Model) -> bool:

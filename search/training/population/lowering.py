@@ -156,7 +156,9 @@ def _calls(functional: Any) -> list[Any]:
             given = call.arguments.kwargs.values()
             options = [each for each in given if each is not None and each is not False]
             if options or len(call.arguments.args) != 1 or len(call.outputs) != 1:
-                raise Unsupported(f"{call.operation.name} called with options or several outputs")
+                checked_kind(call.operation)  # it may be none that is known
+                name = type(call.operation).__name__
+                raise Unsupported(f"{name} called with options or several outputs")
             calls.append(call)
     return calls
 
@@ -173,7 +175,10 @@ def _check_inputs(call: Any, kind: Kind) -> None:
 
 def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
     _features(tensor)  # refuses those that are not known
-    described = kind.describe(layer.get_config())
+    config, last = layer.get_config(), len(tensor.shape) - 1
+    if config.get("axis") in (last, [last]):
+        config["axis"] = -1
+    described = kind.describe(config)
     check_weights(layer, described)
     for each in described.weights:
         initial.check(described.initializers[each.name])

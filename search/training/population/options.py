@@ -35,10 +35,19 @@ def checked_kind(layer: Any) -> Kind:
     kinds = [KINDS.get(type(part)) for part in parts]
     for part, kind in zip(parts, kinds, strict=True):
         if kind is None:
-            raise Unsupported(f"layer {type(part).__name__}")
+            raise Unsupported(_unknown(part))
         check_methods(part)
         _check_options(part, kind)
     return KINDS[type(layer)]
+
+
+def _unknown(operation: Any) -> str:
+    name = type(operation).__name__
+    if name == "NotEqual":
+        return "masks"
+    if isinstance(operation, keras.layers.Layer):
+        return f"layer {name}"
+    return f"an operation outside a layer, {name}"
 
 
 def check_weights(layer: Any, described: Described) -> None:
@@ -56,8 +65,10 @@ def check_weights(layer: Any, described: Described) -> None:
 
 def _check_options(layer: Any, kind: Kind) -> None:
     """Whatever is not read here has to have Keras's default value."""
-    if layer.dtype_policy.name != "float32" or not layer.trainable:
-        raise Unsupported(f"{layer.name} in {layer.dtype_policy.name}, or frozen")
+    if not layer.trainable:
+        raise Unsupported(f"a {type(layer).__name__} that is frozen")
+    if (kept := layer.dtype_policy.name) != "float32":
+        raise Unsupported(f"a {type(layer).__name__} in {kept}")
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise Unsupported(f"{layer.name} with channels first")
     defaults, config = _parameters(layer.__class__), layer.get_config()

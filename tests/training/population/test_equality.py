@@ -600,6 +600,10 @@ def gated(x: Any, width: int) -> Any:
     ("build", "words"),
     [
         (lambda x, width: L.LSTM(width)(x, [L.Dense(width)(x[:, 0])] * 2), "called with options"),
+        (lambda x, width: L.Flatten()(x) + 1.0, "an operation outside a layer, Add"),
+        (lambda x, width: L.LSTM(width)(L.Masking()(x)), "masks|layer Masking"),
+        (lambda x, width: L.Flatten()(L.Dense(3, trainable=False)(x)), "a Dense that is frozen"),
+        (lambda x, width: L.Flatten()(L.Dense(3, dtype="float64")(x)), "a Dense in float64"),
         (lambda x, width: L.GlobalAveragePooling1D()(x, x[..., 0] > 0), "called with options"),
         (lambda x, width: L.Flatten()(L.Add()([L.Dense(3)(x), L.Dense(1)(x)])), "different shapes"),
         (gated, "different shapes"),
@@ -612,7 +616,7 @@ def test_layers_of_inputs_that_have_no_counterpart_are_refused(
     source = keras.Input(SERIES)
     model = keras.Model(source, build(source, 3))
     model.compile(optimizer="sgd", loss="mse")
-    with pytest.raises(Unsupported, match=f"{words}|layer GetItem"):
+    with pytest.raises(Unsupported, match=f"{words}|GetItem"):
         lower(model, BATCH)
 
 

@@ -12,7 +12,7 @@ from occam.search.metrics import metric
 from occam.search.models.building import restore
 from occam.search.models.evaluation import score
 from occam.search.pipeline import Pipeline, load, split
-from occam.search.training.population import programs
+from occam.search.training.population import executor, programs
 from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.executor import Population
 from occam.search.training.population.templates import member_of
@@ -150,6 +150,21 @@ def test_a_population_that_failed_is_said_once_and_not_tried_again(tmp_path, mon
         counts.append(len(tried))
     assert counts[0] == counts[1]
     assert said == ["A population failed, fit takes over: ZeroDivisionError: division by zero."]
+
+
+@pytest.mark.slow
+def test_models_that_are_not_what_was_trained_are_trained_by_fit(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(executor, "TOLERANCE", -1.0)
+    monkeypatch.setattr(executor, "ROUNDING", -1.0)
+    searching, _, _ = population(tmp_path, notice=said.append)
+    ended = train(searching, *(trial(n, units) for n, units in enumerate((3, 5, 9, 17))))
+    reached = [each for each in ended.values() if each.reached]
+    assert reached
+    assert not any(each.error for each in ended.values())
+    assert all(each.lost_epochs for each in reached)
+    assert len(said) == 1
+    assert said[0].startswith("A population failed, fit takes over: Different: a model differs by")
 
 
 @pytest.mark.slow
