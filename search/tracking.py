@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_WRITES = 1.0  # trials that end faster share a transaction
 SECONDS_BETWEEN_ATTEMPTS = 5.0  # while the store cannot be reached
 
-WAITING = "MLflow failed, training goes on: %d trials wait for it, safe in the study: %s."
+WAITING = "MLflow failed, training goes on; trials that wait for it, safe in the study: %d (%s)."
 
 logger = logging.getLogger("occam")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,12 @@ class Number:
             raise InputError(
                 f"Column {cells.name!r} should hold numbers as those that were learned from, and "
                 f"{odd.sum():,} of {len(cells):,} cells are none, as {cells[odd].iloc[0]!r}."
+            )
+        if odd.any():
+            warnings.warn(
+                f"Column {cells.name!r}: {odd.sum():,} of {len(cells):,} cells are no numbers, as "
+                f"{cells[odd].iloc[0]!r}; they are taken for missing.",
+                stacklevel=2,
             )
         standard = (np.where(missing, self.median, found) - self.mean) / self.scale
         return np.column_stack([standard, missing] if self.flagged else [standard])

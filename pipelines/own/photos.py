@@ -31,7 +31,8 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
     """The pipeline: its raw inputs are images of 0 to 255, of 64 x 64 pixels or fewer."""
     images, labels, classes, splits = _read(folder)
     labels, classes = rarer_last(labels, classes)
-    rows = given(splits, labels, classes=True) if splits else stratified(labels, classes=True)
+    of_classes = {"classes": True, "names": classes}
+    rows = given(splits, labels, **of_classes) if splits else stratified(labels, **of_classes)
     raw = Data(*((images[part], labels[part]) for part in rows))
     shape = images.shape[1:]
     transformer = FunctionTransformer(as_pixels, kw_args={"shape": shape})

@@ -23,10 +23,15 @@ NAMES = {  # by which people call the splits
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def stratified(labels: np.ndarray, *, classes: bool) -> Parts:
-    """At random, with the same mix of labels in each part; numbers by their quarters."""
+def stratified(labels: np.ndarray, *, classes: bool, names: Sequence[str] = ()) -> Parts:
+    """At random, with the same mix of labels in each part; numbers by their quarters.
+
+    Args:
+        classes: whether the labels are classes.
+        names: of the classes, for a message.
+    """
     check_enough(len(labels))
-    strata = _strata(labels, classes)
+    strata = _strata(labels, classes, names)
     rest, test = _set_aside(np.arange(len(labels)), strata, TEST)
     return (*_set_aside(rest, strata[rest], VALIDATION), test)
 
@@ -37,10 +42,16 @@ def split_called(name: str) -> str | None:
     return next((split for split, names in NAMES.items() if core in names), None)
 
 
-def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Parts:
+def given(
+    splits: Sequence[str], labels: np.ndarray, *, classes: bool, names: Sequence[str] = ()
+) -> Parts:
     """As is said of each row: train, validation or test.
 
     Of two splits the other one tests; rows to validate are then set aside from those to train.
+
+    Args:
+        classes: whether the labels are classes.
+        names: of the classes, for a message.
     """
     check_enough(len(labels))
     train, validation, test = (np.flatnonzero(np.asarray(splits) == each) for each in NAMES)
@@ -52,7 +63,8 @@ def given(splits: Sequence[str], labels: np.ndarray, *, classes: bool) -> Parts:
             f"for {' and '.join(sorted(set(splits)))} alone."
         )
     if not len(validation):
-        train, validation = _set_aside(train, _strata(labels[train], classes), VALIDATION)
+        strata = _strata(labels[train], classes, names)
+        train, validation = _set_aside(train, strata, VALIDATION)
     return _checked(train, validation, test)
 
 
@@ -62,11 +74,11 @@ def said(rows: Parts) -> str:
     return f"Split as given: {train:,} rows to train, {validation:,} to validate, {test:,} to test."
 
 
-def _strata(labels: np.ndarray, classes: bool) -> np.ndarray:
+def _strata(labels: np.ndarray, classes: bool, names: Sequence[str]) -> np.ndarray:
     if classes and (rare := [k for k, count in enumerate(np.bincount(labels)) if 0 < count < 3]):
         raise InputError(
-            f"Class {rare[0]} has {np.sum(labels == rare[0])} rows: at least 3 are needed, one a "
-            "split; drop it or add rows."
+            f"Class {names[rare[0]] if names else rare[0]} has {np.sum(labels == rare[0])} rows: "
+            "at least 3 are needed, one a split; drop it or add rows."
         )
     strata = labels if classes else np.digitize(labels, np.quantile(labels, [0.25, 0.5, 0.75]))
     counts = np.bincount(strata.astype(int))

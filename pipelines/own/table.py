@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def table(
     measured = metric or _metric(labels)
     return Pipeline(
         data=lambda: raw,
-        preprocessing=lambda data: data.transformed(encoder.transform),
+        preprocessing=partial(_encoded, encoder),
         space=_space(size, labels, raw.train[1], measured),
         target=math.nan,
         metric=measured,
@@ -74,6 +76,12 @@ def table(
         chronological=time is not None,
         groups=cells[group].astype(str).to_numpy()[rows[2]] if group else None,
     )
+
+
+def _encoded(encoder: Encoder, data: Data) -> Data:
+    """The notes say already which cells were taken for missing."""
+    with warnings.catch_warnings(action="ignore"):
+        return data.transformed(encoder.transform)
 
 
 def _check_column(path: Path, cells: pd.DataFrame, option: str, column: str | None) -> None:

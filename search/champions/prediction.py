@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
     model = _champion(uri, pipeline)
     rows = inputs.read(source, model.metadata.get_input_schema())
     try:
-        table = _predicted(model, rows)
+        with warnings.catch_warnings(record=True, action="always") as said:
+            table = _predicted(model, rows)
     except InputError:
         raise
     except Exception as error:  # whatever the pipeline's own preprocessing raises
@@ -52,6 +54,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
         raise InputError(
             f"Output {target} cannot be written: {error.strerror or error}."
         ) from error
+    _pass_on([str(each.message) for each in said])
     _tell(np.flatnonzero(unpredicted) + 1, len(table))
     return target
 
@@ -66,6 +69,13 @@ def _predicted(model: Any, rows: inputs.RawRows) -> Any:
             raise
         table = _with_room(model.predict(rows.some(known)))
         return table.set_index(np.flatnonzero(known)).reindex(range(len(known)))
+
+
+def _pass_on(said: list[str]) -> None:
+    """What the preprocessing of a table of one's own warns of, each line once."""
+    for line in dict.fromkeys(said):
+        if line.startswith("Column "):
+            print(f"occam: {line}", file=sys.stderr)
 
 
 def _with_room(table: Any) -> Any:

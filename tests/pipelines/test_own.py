@@ -438,6 +438,12 @@ def test_a_table_is_searched_promoted_and_predicted_from_as_it_is(workplace, cap
     assert main(["predict", "customers", "new.csv"]) == 0
     predicted = pd.read_csv("new.predictions.csv")["prediction"]
     assert (predicted == CUSTOMERS["bought"].head(30)).mean() > 0.6
+    rows = ["age,city,since", "old,Rome,01/02/2020", "70,Oslo,", "30,Lima,03/02/2020"]
+    Path("odd.csv").write_text("\n".join(rows))
+    capsys.readouterr()
+    assert main(["predict", "customers", "odd.csv"]) == 0
+    said = "occam: Column 'age': 1 of 3 cells are no numbers, as 'old'; they are taken for missing."
+    assert capsys.readouterr().err.strip() == said
 
 
 @pytest.mark.slow
@@ -524,7 +530,7 @@ def test_a_class_of_too_few_images_is_refused(tmp_path):
         (tmp_path / label).mkdir()
         for number in range(count):
             Image.new("RGB", (8, 8)).save(tmp_path / label / f"{number}.png")
-    with pytest.raises(InputError, match="has 1 rows: at least 3 are needed"):
+    with pytest.raises(InputError, match="Class eel has 1 rows: at least 3 are needed"):
         load(own(images=str(tmp_path)))
 
 
