@@ -65,7 +65,7 @@ def pids(pool: Pool, workers: int) -> set[str]:
 
 
 def test_a_worker_stays_and_the_death_of_one_costs_its_own_trial_alone(pool):
-    two = pool(2)
+    two = pool(2, trials=10**6)  # one may train many while the other one starts
     first = pids(two, 2)
     ended = run(two, trial(6, "die"), trial(7), trial(8), trial(9))
     assert [each.state for each in ended] == [TrialState.FAIL] + 3 * [TrialState.COMPLETE]
