@@ -40,6 +40,8 @@ def bound(
     standard error at the target stands for; one of which that is not known, none at all then.
 
     Args:
+        labels, predictions: (rows, ...) each.
+        alpha: probability that the truth is on the other side of the bound.
         groups: of each row, where rows of a group are alike; whole groups are resampled then, and a
             share is given no better bound than on one row a group: how much alike the rows are
             cannot be told from the few that are wrong.

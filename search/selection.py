@@ -76,7 +76,12 @@ def search_target(metric: Metric, target: float, labels: Array, margin: float) -
 
 
 def rows_to_show(metric: Metric, target: float, labels: Array, margin: float) -> int | None:
-    """Validation rows that would bring the search target within reach; None: it is already."""
+    """Validation rows that would bring the search target within reach; None: it is already.
+
+    Args:
+        labels: of the validation rows, (rows, ...).
+        margin: in standard errors.
+    """
     shift = margin * metric.standard_error(target, labels)
     room = metric.error(target)
     if metric.counts_rows:
@@ -98,6 +103,10 @@ def select(
     Candidates are the smallest model at the margin, at the margin + 0.5 and at the margin + 1
     standard errors, and where these are the same the next larger ones on the ladder; the smallest
     comes first. Ties in size go to the better score.
+
+    Args:
+        labels: of the validation rows, (rows, ...).
+        margin: in standard errors.
     """
     rungs = sorted(
         (trial for trial in trials if trial.reached and trial.score is not None),
@@ -131,6 +140,7 @@ def gate(
 
     Args:
         predict_test: predictions of a candidate on the test inputs; called for no other model.
+        labels: of the test rows, (rows, ...).
         groups: of each test row, where rows of a group are alike.
         seen: earlier results of the same search; these are not opened again, and count.
         on_open: is told at once what each candidate scores that the split is opened for.

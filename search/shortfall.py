@@ -30,7 +30,8 @@ def shortfall(finished: FinishedTrial, metric: Metric, search_target: float) -> 
 def value(finished: FinishedTrial, metric: Metric, search_target: float) -> float:
     """One number to maximise: above 0 the smaller the better, below 0 the closer the better.
 
-    From -1, which a trial without a score is worth, up to 1.
+    1 - log10(parameters) / DECADES where it reached; else -missing / (missing + allowed), with the
+    error that is too much and the one at the search target; -1 where nothing is known.
     """
     missing = shortfall(finished, metric, search_target)
     if missing is None:

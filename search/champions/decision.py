@@ -67,7 +67,7 @@ class Decision:
         lines = self.reasons()  # the table of versions shows the beginning, as plain text
         if forced:
             lines.append(f"Promoted by force, though {forced}")
-        lines.append(f"Made {self.alias} by {registry.user()} on {registry.now()}.")
+        lines.append(f"Made {self.alias} by {registry.user()} on {registry.today()}.")
         return "\n\n".join(lines)
 
 

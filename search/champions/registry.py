@@ -124,7 +124,7 @@ def history(client: mlflow.MlflowClient, name: str) -> list[Event]:
 
 def note(client: mlflow.MlflowClient, name: str, event: Event) -> None:
     """Add a change of an alias to the history, with the time and the user."""
-    entry = {"at": now(), "by": user(), **event}
+    entry = {"at": today(), "by": user(), **event}
     client.set_registered_model_tag(name, HISTORY, _as_tag([*history(client, name), entry]))
 
 
@@ -136,7 +136,7 @@ def _as_tag(entries: list[Any]) -> str:
     return text
 
 
-def now() -> str:
+def today() -> str:
     """The time, as people read it."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 

@@ -27,6 +27,10 @@ def picture(
 
     Classes: a confusion matrix. Labels as large as the predictions and square: images above their
     reconstructions, or generated ones below real ones. Numbers: predictions against the truth.
+
+    Args:
+        inputs, labels, predictions: (rows, ...) each, in any nest of inputs.
+        classes: their names; none: their numbers.
     """
     if are_classes(metric, labels, predictions):
         return _confusion(

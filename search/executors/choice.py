@@ -25,7 +25,7 @@ def executor(
     Args:
         source: what `load` finds the pipeline by.
         models: folder for the models that reach.
-        seconds: that the search has left; None: no limit.
+        seconds: that this run may take; None: no limit.
     """
     deadline = time.time() + (seconds or math.inf)
     if not plan.places.here:

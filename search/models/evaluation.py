@@ -29,10 +29,10 @@ def score(model: keras.Model, split: Split, metric: Metric) -> float:
 
 
 def predictions(model: keras.Model, inputs: Any) -> Array:
-    """One prediction a row; logits, where the model's loss says so, become probabilities.
+    """What a model predicts, (rows, ...); logits, if its loss says so, become probabilities.
 
     Args:
-        inputs: an array or data frame, or a list, tuple or dictionary of them.
+        inputs: an array or data frame, (rows, ...), or a list, tuple or dictionary of them.
     """
     # Not `predict`, whose data pipeline costs a small model ten times what predicting does.
     with single_precision():

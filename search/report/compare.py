@@ -35,11 +35,11 @@ def show_compared(summaries: Sequence[Values], console: Console) -> None:
         if name != "name":
             table.add_row(name.replace("_", " "), *(_cell(row[name]) for row in rows))
     console.print(table)
-    for line in (*plot(summaries), conclusion(summaries)):
+    for line in (*plot(summaries), smaller(summaries)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def conclusion(summaries: Sequence[Values]) -> str:
+def smaller(summaries: Sequence[Values]) -> str:
     """Which search has the smaller model, where they can be compared."""
     rows = [_row(each) for each in summaries if holds(each)]
     first = summaries[0]

@@ -36,7 +36,9 @@ def headline(summary: Summary) -> str:
     return f"{selected['parameter_count']:,} parameters {verb} {goal}"
 
 
-def run_name(verdict: str, parameter_count: float, test_score: float, *, selected: bool) -> str:
+def name_of_tested(
+    verdict: str, parameter_count: float, test_score: float, *, selected: bool
+) -> str:
     """Name of a run whose model saw the test split: "smallest · 784 · 0.9723"."""
     label = "smallest" if selected and verdict != Verdict.NOT_HELD.value else verdict
     return f"{label} · {parameter_count:,.0f} · {figure(test_score)}"

@@ -76,7 +76,7 @@ def _mark(client: mlflow.MlflowClient, model: Mapping[str, Any], *, selected: bo
     scores = {"test_score": test["score"], "lower_bound": test["lower_bound"]}
     tags = {"verdict": test["verdict"]} | ({"selected": "true"} if selected else {})
     _log(client, model["run_id"], scores, tags)
-    name = description.run_name(test["verdict"], count, test["score"], selected=selected)
+    name = description.name_of_tested(test["verdict"], count, test["score"], selected=selected)
     client.update_run(model["run_id"], name=name)
 
 
@@ -87,7 +87,7 @@ def _unmark(client: mlflow.MlflowClient, experiment_id: str, parent: str) -> Non
         metrics, verdict = run.data.metrics, run.data.tags["verdict"]
         count, score = metrics["parameter_count"], metrics["test_score"]
         client.delete_tag(run.info.run_id, "selected")
-        name = description.run_name(verdict, count, score, selected=False)
+        name = description.name_of_tested(verdict, count, score, selected=False)
         client.update_run(run.info.run_id, name=name)
 
 

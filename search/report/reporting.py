@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..champions.held_out import HeldOut
 from ..counting import first_rows
 from ..runs import provenance
-from .files import files
+from .artifacts import artifacts
 from .layers import layers
 from .predictions import predictions
 from .record import record
@@ -50,7 +50,7 @@ def reported(
         provenance=provenance.record(provenance.facts(summary["backend"]), plan.data_fingerprint),
         **beside,
     )
-    return found, files(summary, found)
+    return found, artifacts(summary, found)
 
 
 def _predicted(plan: Plan, held_out: Path | None) -> dict[str, Any] | None:

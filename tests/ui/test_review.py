@@ -18,7 +18,7 @@ import searches
 from occam.search.champions import registry
 from occam.search.errors import InputError
 from occam.search.report import description
-from occam.search.report.files import files
+from occam.search.report.artifacts import artifacts
 from occam.search.runs.store import connect, last_search
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
@@ -188,7 +188,7 @@ def reviewed(tracker: Tracker) -> dict[str, Any]:
     at = {"tracking_uri": tracker.uri, "experiment_id": tracker.experiment_id}
     runs, at = tracker.run_ids(), {**at, "run_id": tracker.run_id}
     summary, record = searches.search(NUMBER, runs=runs, at=at)
-    tracker.finish(summary, record, files(summary, record))
+    tracker.finish(summary, record, artifacts(summary, record))
     client = connect(tracker.uri)
     client.create_registered_model("digits")
     tags = {"parameter_count": "784", "metric": "accuracy", "target": "0.9", "verdict": "holds"}

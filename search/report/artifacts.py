@@ -18,7 +18,7 @@ WIDTH = 620  # pixels: MLflow shows it as large as it is
 COLOURS = ["#0969da", "#8c959f", "#9a6700", "#cf222e", "#d0d7de"]  # of outcomes, as on the page
 
 
-def files(summary: Summary, found: Record) -> dict[str, bytes]:
+def artifacts(summary: Summary, found: Record) -> dict[str, bytes]:
     """The page, the record that it was made from, and its first chart as a picture."""
     return {
         REPORT: page.page(summary, found).encode(),
