@@ -17,7 +17,7 @@ from occam.spaces.recurrent import recurrent
 from .labels import FEW, OF_NUMBERS
 from .photos import ending, image_space
 from .splits import given, said, split_called, stratified
-from .values import spread
+from .values import LARGEST, spread
 
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
 
@@ -94,6 +94,8 @@ def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
             f"{path}: {name} must hold finite numbers, {missing:,} of {values.size:,} are not: "
             "fill them in or leave out their rows."
         )
+    if np.abs(values.astype("float64")).max() > LARGEST:
+        raise InputError(f"{path}: {name} holds numbers larger than {LARGEST:g}.")
 
 
 def _splits(path: Path, found: dict[str, np.ndarray]) -> dict[str, str]:

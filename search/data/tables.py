@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import InputError
 
 DELIMITERS = ",;\t|"
+SAID = r"^sep=(.)\r?\n"  # the first line of some spreadsheets
 SAMPLED = 100  # lines that show which delimiter a file has
 MOST_BYTES = 2**31
 COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}
@@ -44,8 +45,10 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
     Raises InputError where there is no line, or where one has more or fewer cells than the first.
     """
     text = _text(path)
+    said = re.match(SAID, text)
+    text = re.sub(SAID, "\n", text)  # its line still counts
     sample = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
-    delimiter = _delimiter(sample)
+    delimiter = said[1] if said else _delimiter(sample)
     try:
         lines = _rows(text, delimiter)
     except csv.Error as error:

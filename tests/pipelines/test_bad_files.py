@@ -286,6 +286,7 @@ X, Y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
             {"x": np.where(X > 0.9, np.nan, X), "y": Y},
             r"x must hold finite numbers, \d+ of 180 are not: fill",
         ),
+        ({"x": np.where(X > 0.9, 1e200, X), "y": Y}, "x holds numbers larger than 1e"),
         ({"x": X, "y": np.where(Y, np.inf, 0)}, "y must hold finite numbers, 30 of 60 are not"),
         ({"x": X, "y": np.array(["a", "b"] * 30)}, "y must hold .*, received <U1; `np.unique"),
         ({"x": X, "y": np.zeros(60)}, "y has only one value"),

@@ -17,6 +17,7 @@ from occam.search.cli import main
 from occam.search.data.checks import check_labels
 from occam.search.data.folders import image_files
 from occam.search.data.preparation import prepare
+from occam.search.data.tables import read_table
 from occam.search.errors import InputError
 from occam.search.metrics import meaning, metric
 from occam.search.models.evaluation import score
@@ -285,6 +286,16 @@ CUSTOMERS["bought"] = np.where(
     CUSTOMERS["age"] + 9 * (CUSTOMERS["city"] == "Rome") > 50, "yes", "no"
 )
 CUSTOMERS.loc[::9, "age"] = np.nan
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_first_line_that_says_the_delimiter_is_none_of_the_table(tmp_path, end):
+    path = tmp_path / "sheet.csv"
+    path.write_text(end.join(["sep=;", "a;b", "1,5;x", "2,5;y", "3"]), newline="")
+    with pytest.raises(InputError, match="line 5: 1 cells, but 2 columns"):
+        read_table(path)
+    path.write_text(end.join(["sep=;", "a;b", "1,5;x"]), newline="")
+    assert read_table(path).to_dict("list") == {"a": ["1,5"], "b": ["x"]}
 
 
 def test_a_table_says_what_was_found_in_it(tmp_path):
