@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..figures import figure
+from ..figures import figure, print_whole
 from ..runs.store import connect, mlflow, quoted, reaching
 from . import registry
 
@@ -57,7 +57,7 @@ def _champions(client: mlflow.MlflowClient, name: str) -> Champions:
 def show(found: list[Champions], console: Console) -> None:
     """Print a table of versions and one of events for each model."""
     for each in found:
-        console.print(_versions(each))
+        print_whole(console, _versions(each))
         for event in each.history:
             line = f"{event['at']}  {event['alias']} -> version {event['version']}, {event['by']}: "
             console.print(line + event["why"], highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ..figures import figure
+from ..figures import figure, print_whole
 from ..runs.store import mlflow, quietly
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def show(found: Exported, console: Console) -> None:
         table.add_column(column, justify="right")
     for each in (found.keras, *found.formats):
         table.add_row(each.format, *_cells(each))
-    console.print(table)
+    print_whole(console, table)
     for line in _lines(found):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 

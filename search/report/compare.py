@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure
+from ..figures import figure, print_whole
 from .plot import plot
 from .summary import holds
 
@@ -34,7 +34,7 @@ def show_compared(summaries: Sequence[Values], console: Console) -> None:
     for name in rows[0]:
         if name != "name":
             table.add_row(name.replace("_", " "), *(_cell(row[name]) for row in rows))
-    console.print(table)
+    print_whole(console, table)
     for line in (*plot(summaries), smaller(summaries)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import redacted
-from ..figures import figure, sentence
+from ..figures import figure, print_whole, sentence
 from . import words
 from .plot import plot
 from .summary import Summary, holds, tested
@@ -55,7 +55,7 @@ def show(
                 figure(rung["validation"]),
                 _test_cell(summary, rung),
             )
-        console.print(table)
+        print_whole(console, table)
     for line in [*_drawn(summary, record), *conclusion(summary, best, record)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
