@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import pytest
-from occam.search.training.population.trying import fastest, once
+from occam.search.training.population import stem, trying, windows
+from occam.search.training.population.trying import fastest, try_all
 
 SHAPES = (64, 96), (96, 32)
 
@@ -57,17 +58,40 @@ def test_the_first_way_has_to_work():
         fastest({"first": impossible, "right": right}, *SHAPES)
 
 
-def test_ways_are_tried_beside_a_trace():
+MODULES = {
+    "good": "def try_ways():\n    return 'kernels'\n",
+    "breaks": "import os\ndef try_ways():\n    os.abort()\n",
+    "fails": "def try_ways():\n    raise ValueError\n",
+    "hangs": "import time\ndef try_ways():\n    time.sleep(600)\n",
+}
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, code in MODULES.items():
+        (tmp_path / f"{name}_here.py").write_text(code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["breaks", "fails", "hangs"])
+def test_what_breaks_another_process_breaks_nothing_here(modules, monkeypatch, then):
+    monkeypatch.setattr(trying, "SECONDS", 8)
+    assert try_all(["good_here", f"{then}_here", "good_here"]) == {"good_here": "kernels"}
+
+
+@pytest.mark.slow
+def test_another_process_is_asked_once_also_beside_a_trace(monkeypatch):
+    asked = []
+    real = trying.try_all
+    monkeypatch.setattr(trying, "try_all", lambda modules: asked.append(modules) or real(modules))
+    trying._found.cache_clear()
+
     @jax.jit
     def traced(x):
-        assert fastest({"right": right}, *SHAPES) == "right"
+        assert windows.tried() == "sums"  # on a processor, which runs no kernels
         return x + 1
 
     assert traced(1.0) == 2
-
-
-def test_ways_are_tried_once():
-    asked = []
-    ask = once(lambda: asked.append(1) or "way")
-    assert (ask(), ask()) == ("way", "way")
+    assert stem.tried() == "columns"
     assert len(asked) == 1
