@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 from occam.search.report import holds, summarise
 from occam.search.report.summary import incumbents
-from occam.search.report.terminal import conclusion
+from occam.search.report.terminal import HOME, conclusion
+from occam.search.runs.store import default_uri
 from occam.search.selection import Ladder, TestResult, Verdict
 from occam.search.trials import FinishedTrial, TrialState
 
@@ -19,6 +21,7 @@ SETTINGS = {
     "margin": 2.0,
     "rows": {"train": 500, "validation": 225, "test": 200},
     "seconds": 61.0,
+    "mlflow": {"tracking_uri": "sqlite:///elsewhere.db"},
 }
 
 
@@ -55,7 +58,9 @@ def summary(verdict: Verdict | None) -> dict[str, Any]:
         for _ in rungs[:1]
     ]
     ladder = Ladder(rungs=rungs, candidates=rungs[:1])
-    return summarise(SETTINGS, TRIALS, ladder, results, {3: "r3", 0: "r0"}, {3: "models:/m"})
+    return summarise(
+        deepcopy(SETTINGS), TRIALS, ladder, results, {3: "r3", 0: "r0"}, {3: "models:/m"}
+    )
 
 
 def test_the_summary_counts_states_and_epochs():
@@ -98,6 +103,19 @@ def test_the_conclusion_says_what_the_verdict_says(verdict, expected, words):
     found = summary(verdict)
     assert holds(found) is expected
     assert words in " ".join(conclusion(found, TRIALS[2], {"standard_error": 0.02}))
+
+
+def test_what_to_type_next_works_where_it_is_typed(workplace, monkeypatch):
+    found = summary(Verdict.HOLDS)
+    assert conclusion(found)[-1] == (
+        "Next: `occam ui --tracking-uri sqlite:///elsewhere.db` to review, `occam promote toy "
+        "--tracking-uri sqlite:///elsewhere.db` to make it the champion."
+    )
+    found["mlflow"]["tracking_uri"] = default_uri()
+    assert "`occam ui` to review, `occam promote toy` to" in conclusion(found)[-1]
+    monkeypatch.chdir(HOME)
+    found["mlflow"]["tracking_uri"] = default_uri()
+    assert "`make ui` to review, `make promote PIPELINE=toy` to" in conclusion(found)[-1]
 
 
 def test_a_near_miss_is_told_in_standard_errors():
