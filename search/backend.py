@@ -88,7 +88,7 @@ def _check(name: str, gpus: str) -> None:
         )
     if importlib.util.find_spec(name) is None:
         other = installed()
-        instead = f", or give --backend {other}" if importlib.util.find_spec(other) else ""
+        instead = f", or set KERAS_BACKEND={other}" if importlib.util.find_spec(other) else ""
         raise InputError(
             f"Backend {name!r} is not installed: pip install 'occam[{name}]'{instead}."
         )

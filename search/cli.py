@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import os
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
 OWN_DATA = ("csv", "images", "npz")
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what should not happen
 
 
@@ -62,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _problem(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file'} cannot be read or written: {error.strerror}"
+    if isinstance(error, OSError) and (error.filename or error.errno in DISK):
+        return f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}"
     return f"unexpected {type(error).__name__}: {error}"
 
 

@@ -41,7 +41,9 @@ def print_whole(console: Console, table: Table) -> None:
     from rich.measure import Measurement
 
     widest = console.options.update(max_width=WIDEST)
-    needed, there = Measurement.get(console, widest, table).maximum, console.width
-    console.width = max(needed, there)
-    console.print(table)
-    console.width = there
+    before = console._width  # None: as wide as the terminal is at the time
+    console.width = max(Measurement.get(console, widest, table).maximum, console.width)
+    try:
+        console.print(table)
+    finally:
+        console._width = before

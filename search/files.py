@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# Of a folder that nothing can be written to or moved in, though a file in it can be written.
+UNMOVABLE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
@@ -22,10 +26,15 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole, or into what is there and no file: a pipe, or a device."""
-    end = path.resolve()  # of a link
-    if end.exists() and not end.is_file():
-        end.write_text(text, encoding="utf-8")
+    """Write a file whole, or into what is there where that cannot be: a pipe, a device, a mount."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
         return
-    with written_whole(end) as part:
-        part.write_text(text, encoding="utf-8")
+    end = path.resolve()  # of a link
+    try:
+        with written_whole(end) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        if error.errno not in UNMOVABLE or not end.exists():
+            raise
+        end.write_text(text, encoding="utf-8")

@@ -115,6 +115,7 @@ class _Job:
             with alone(self.engine, "conclusion"):
                 return self._conclude()
         except BaseException:
+            self.worked = True  # at what has not ended
             with suppress(Exception):  # whatever ends the search is what is told
                 self.engine.remember("seconds", self._seconds())
             self.tracker.interrupt()
@@ -170,7 +171,8 @@ class _Job:
     def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
         if not self.settings.quiet:
             best = _best(trials, self.plan)
-            report.show(summary, self.console, best=best, record=self.beside)
+            uri = self.tracker.uri
+            report.show(summary, self.console, best=best, record=self.beside, uri=uri)
 
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.

@@ -210,18 +210,19 @@ class _Search:
         if trial.number in self.lost:
             self._finish(self._second(trial, finished))
             return
-        again = self._limited(trial, finished.epochs + _reserved(running))
+        again = self._limited(trial, finished.epochs_spent + _reserved(running))
         if not may_pass(finished) or again.epochs <= 0:
             self._finish(finished)
             return
-        self.lost[trial.number] = finished.epochs
+        self.lost[trial.number] = finished.epochs_spent
         running[workers.submit(again)] = again
 
     def _second(self, trial: Trial, finished: FinishedTrial) -> FinishedTrial:
         """What a second try has brought, with what the first one cost."""
+        lost = finished.lost_epochs + self.lost.pop(trial.number)
         if finished.error:
             finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
-        return replace(finished, lost_epochs=self.lost.pop(trial.number))
+        return replace(finished, lost_epochs=lost)
 
     def _wanted(self, batch: int, running: int) -> int:
         """A whole batch, or what the budget leaves of it."""

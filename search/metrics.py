@@ -66,7 +66,7 @@ class Metric:
         return score > other if self.higher_is_better else score < other
 
     def on_parts(self, labels: Array, predictions: Array) -> Measure:
-        """What measures some of these rows as all of them: in f1 no class comes or goes."""
+        """What measures some of these rows as all: f1 is of class 1, or the mean of several."""
         return self.measure if self.of_parts is None else self.of_parts(labels, predictions)
 
     def check_target(self, target: float) -> None:
@@ -114,21 +114,11 @@ def _own(name: str) -> Metric:
     if not callable(function):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
     error = getattr(function, "standard_error", None)
-
-    def measure(labels: Array, predictions: Array) -> float:
-        score = float(function(labels, predictions))
-        if score < 0 or score > 1:
-            raise InputError(
-                f"Metric {name!r} must give a share from 0 to 1, where more is better, received "
-                f"{score:g}: have it give 1 - x of a share x that is wrong."
-            )
-        return score
-
     return Metric(
         name=name,
         perfect=1.0,
         worst=0.0,
-        measure=measure,
+        measure=lambda labels, predictions: float(function(labels, predictions)),
         standard_error=error or _accuracy_error,
         error_is_guessed=error is None,
     )

@@ -52,27 +52,33 @@ def check(settings: Settings, asked: Asked, uri: str) -> list[Earlier]:
     _check_writable(STUDIES)
     warm = settings.warm_start
     earlier = read_warm_start(warm, asked.metric) if warm else []
-    if settings.storage is not None:
-        _check_storage(settings.storage, settings.engine)
     database = sqlite_file(uri)
     if database is None or database.exists():
         usable(connect(uri, write=True), uri, asked.pipeline.name)
+    else:
+        _check_writable(database.parent)
+    if settings.storage is not None:
+        _check_storage(settings.storage, settings.engine)
     if settings.executor == "ray":
         _check_cluster(asked.places)
     return earlier
 
 
 def check_planned(settings: Settings, planned: Plan, uri: str) -> None:
-    """Refuse what cannot be gone on with, and a store that cannot be made."""
+    """Refuse what cannot be gone on with, and a store or a storage that cannot be made."""
     from .runs.store import connect, sqlite_file
+    from .studies.storage import storage_of
 
     if not settings.fresh:
         _check_same(settings, planned, depends(STUDIES / planned.name))
+    if settings.storage is not None:
+        storage_of(settings.storage)
     if sqlite_file(uri) is not None:
         connect(uri, create=True)
 
 
 def _check_writable(folder: Path) -> None:
+    """Whether it, or what it would be made in, is a folder that takes files."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         raise InputError(f"Cannot write to {folder}: start the search in a folder of your own.")
@@ -105,9 +111,9 @@ def _check_storage(url: str, engine: str) -> None:
         raise InputError(
             f"--storage names a storage of Optuna: leave it out with --engine {engine}."
         )
-    from .studies.storage import storage_of
+    from .studies.storage import check_reachable
 
-    storage_of(url)
+    check_reachable(url)
 
 
 def open_engine(

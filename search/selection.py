@@ -63,7 +63,8 @@ class TestResult:
 def search_target(metric: Metric, target: float, labels: Array, margin: float) -> float:
     """The score to ask for on validation rows so that the target holds on new ones.
 
-    `margin` standard errors beyond the target; of a share never beyond one row from perfect.
+    `margin` standard errors beyond the target, but never beyond perfect, of rows that are counted
+    one row from it.
 
     Args:
         labels: of the validation rows, (rows, ...).
@@ -71,7 +72,7 @@ def search_target(metric: Metric, target: float, labels: Array, margin: float) -
     shift = margin * metric.standard_error(target, labels)
     if not metric.higher_is_better:
         return max(target - shift, 0.0)
-    ceiling = 1.0 - 1.0 / len(labels) if metric.is_share else metric.perfect
+    ceiling = 1.0 - 1.0 / len(labels) if metric.counts_rows else metric.perfect
     return max(target, min(target + shift, ceiling))
 
 

@@ -150,6 +150,11 @@ def share(labels, outputs):
     return np.mean(labels == outputs.argmax(axis=-1))
 
 
+def skill(labels, outputs):
+    """Half of what is right anyhow is worth nothing."""
+    return 2 * share(labels, outputs) - 1
+
+
 def sizeless(labels, outputs):
     raise ValueError("no")
 
@@ -204,6 +209,11 @@ def test_a_model_is_no_space(workplace):
 def test_a_function_is_a_metric(workplace):
     found = search.run(build_model, data=(X, Y), target=0.8, metric=share, trials=6, quiet=True)
     assert found.summary["metric"] == f"{__name__}:share"
+    assert found.parameter_count
+
+
+def test_a_metric_may_be_below_0_before_anything_is_learned(workplace):
+    found = search.run(build_model, data=(X, Y), target=0.6, metric=skill, trials=6, quiet=True)
     assert found.parameter_count
 
 

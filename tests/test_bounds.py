@@ -84,7 +84,7 @@ def test_one_row_that_is_wrong_does_not_make_a_bound_of_groups_better():
     assert found[0] < 0.95
 
 
-def test_an_f1_of_parts_is_of_the_classes_of_all_rows():
+def test_an_f1_of_parts_is_a_mean_over_classes_where_that_of_all_rows_is():
     labels = np.array([0, 1, 2, 0, 1, 1])
     predictions = np.eye(3)[[0, 1, 2, 1, 1, 1]]
     f1 = metric("f1")

@@ -228,7 +228,9 @@ def test_what_judges_the_trials_of_a_study_stays(workplace, monkeypatch, capsys)
 
 
 def test_groups_that_are_not_those_of_the_test_rows_are_refused(workplace, capsys):
-    said = refused(capsys, "search", blobs(workplace, ("epochs=12", "groups=[1, 2, 3]")))
+    task = blobs(workplace, ("epochs=12", "groups=[1, 2, 3]"))
+    said = refused(capsys, "search", task, "--storage", "sqlite:///new.db")
+    assert not Path("new.db").exists()
     assert "groups of a Pipeline are those of the test rows, 100, received 3" in said
 
 
@@ -291,7 +293,7 @@ def test_what_needs_no_data_is_refused_before_they_are_read(workplace, capsys):
     for options, said in {
         ("--warm-start", "no.log"): "--warm-start no.log does not exist",
         ("--warm-start", "notes.py"): "is neither an Optuna journal nor a SQLite file",
-        ("--storage", "sqlite:////no/such/x.db"): "cannot be used: OperationalError",
+        ("--storage", "sqlite:////no/such/x.db"): "/no/such is no folder that can be written to",
         ("--tracking-uri", "x://y"): "cannot be used",
     }.items():
         assert said in refused(capsys, "search", task, *options)
@@ -406,7 +408,12 @@ def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
     unprivileged = ["setpriv", *bare] if os.geteuid() == 0 else []
     if unprivileged and shutil.which("setpriv") is None:
         pytest.skip("the superuser reads and writes everything, and there is no setpriv")
-    folder = Path(shutil.copytree(searched[0], tmp_path / "copy"))
+    first = Path(shutil.copytree(searched[0], tmp_path / "first"))
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow sets
+    with contextlib.chdir(first):
+        assert occam("promote", "blobs") == 0
+    os.environ.pop("MLFLOW_TRACKING_URI")
+    folder = Path(shutil.copytree(first, tmp_path / "copy"))  # whose files are read where they were
     np.savetxt(folder / "new.csv", np.zeros((2, 4)), delimiter=",")
     commands = {
         "results": 0,
@@ -417,8 +424,6 @@ def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
         "promote blobs": 2,
         "search blobs.py": 2,
     }
-    with contextlib.chdir(folder):
-        assert occam("promote", "blobs") == 0
     places = [folder, *folder.rglob("*")]
     for place in places:
         place.chmod(0o555 if place.is_dir() else 0o444)
@@ -429,12 +434,13 @@ def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
     )
     for place in places:
         place.chmod(0o755 if place.is_dir() else 0o644)
-    *_, refusal, other, codes = ended.stderr.strip().splitlines()
-    assert codes == str([*commands.values()])
-    assert "can only be read: have it made writable" in refusal
-    assert "Cannot write to mlruns/studies" in other
+    assert ended.stderr.strip().endswith(str([*commands.values()]))
+    assert "was moved or copied, and can only be read" in ended.stderr
+    assert "can only be read: have it made writable" in ended.stderr
+    assert "Cannot write to mlruns/studies" in ended.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_result_that_a_full_disk_refuses_is_kept(searched, monkeypatch, capsys):
     folder, _ = searched
     monkeypatch.chdir(folder)

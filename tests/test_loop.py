@@ -227,6 +227,20 @@ def test_the_epochs_of_a_first_try_are_spent_and_kept():
     assert not again.submitted
 
 
+def test_what_was_lost_within_a_try_counts_too():
+    tries = []
+
+    def outcome(trial: Trial) -> FinishedTrial:
+        tries.append(trial.epochs)
+        if len(tries) == 1:
+            return replace(failed(trial, "MemoryError", epochs=2), lost_epochs=3)
+        return replace(failed(trial, "MemoryError", epochs=1), lost_epochs=4)
+
+    (ended,) = run(Sizes([100]), Answers(outcome), budget=Budget(epochs=10))
+    assert tries == [10, 5]
+    assert (ended.epochs, ended.lost_epochs) == (1, 9)
+
+
 def test_a_trial_is_not_tried_again_once_the_epochs_are_spent():
     workers = Answers(lambda trial: failed(trial, "MemoryError", epochs=trial.epochs))
     ended = run(Sizes([100]), workers, budget=Budget(epochs=10))

@@ -54,12 +54,6 @@ def test_a_search_target_is_at_least_the_target_and_within_reach(target, rows, m
     assert target <= goal <= max(target, 1 - 1 / rows)
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if metric(name).is_share])
-def test_what_is_asked_for_of_a_share_leaves_one_row(name):
-    labels = np.array([0] * 95 + [1] * 5)
-    assert search_target(metric(name), 0.97, labels, 3.0) <= 1 - 1 / len(labels)
-
-
 @given(targets, row_counts, st.floats(0.5, 3.0))
 def test_the_rows_said_to_be_enough_are_enough_and_one_less_is_not(target, rows, margin):
     needed = rows_to_show(ACCURACY, target, np.zeros(rows), margin)

@@ -94,7 +94,7 @@ def _check_finite(path: Path, name: str, values: np.ndarray) -> None:
             f"{path}: {name} must hold finite numbers, {missing:,} of {values.size:,} are not: "
             "fill them in or leave out their rows."
         )
-    if np.abs(values.astype("float64")).max() > LARGEST:
+    if values.dtype.kind == "f" and max(-values.min(), values.max()) > LARGEST:
         raise InputError(f"{path}: {name} holds numbers larger than {LARGEST:g}.")
 
 

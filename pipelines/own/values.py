@@ -59,7 +59,7 @@ def _all_plain(cells: pd.Series) -> np.ndarray | None:
     """All cells as numbers, ten times as fast as others; None where any is none, or missing."""
     try:
         found = cells.astype("float64[pyarrow]").to_numpy(float)
-    except (ValueError, TypeError, NotImplementedError, ImportError):  # of pandas or PyArrow
+    except (ValueError, TypeError, OverflowError, NotImplementedError, ImportError):
         return None
     return None if np.isnan(found).any() else found
 

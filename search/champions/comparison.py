@@ -64,7 +64,7 @@ def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Compariso
     old, new = champion.rows(metric), challenger.rows(metric)
     if old is None or new is None or old[0].shape != new[0].shape:
         return None
-    groups = challenger.groups
+    groups = champion.groups if challenger.groups is None else challenger.groups
     counts = metric.counts_rows and old[0].size == len(
         old[0]
     )  # the steps of a sequence go together

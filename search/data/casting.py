@@ -23,7 +23,8 @@ def is_header(cells: list[str]) -> bool:
     if cells == [str(number) for number in range(len(cells))]:
         return True
     known = [cell for cell in cells if cell.lower() not in MISSING]
-    return bool(pd.to_numeric(pd.Series(known, dtype=object), errors="coerce").isna().all())
+    numbers = pd.to_numeric(pd.Series(known, dtype=object), errors="coerce")
+    return bool(known) and bool(numbers.isna().all())
 
 
 def numbers(lines: list[tuple[int, list[str]]], source: Path) -> Array:

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import InputError
 
 DELIMITERS = ",;\t|"
-SAID = r"^sep=(.)\r?\n"  # the first line of some spreadsheets
+SAID = r"^sep=([^\r\n\"])\r?\n"  # the first line of some spreadsheets
 SAMPLED = 100  # lines that show which delimiter a file has
 MOST_BYTES = 2**31
 COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}

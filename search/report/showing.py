@@ -35,7 +35,7 @@ def results(uri: str, name: str | None, kind: str | None, console: Console) -> r
     elif kind:
         print(formatted(ladder(found), kind))
     else:
-        report.show(found, console, record=record)
+        report.show(found, console, record=record, uri=uri)
     return found
 
 

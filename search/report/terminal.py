@@ -28,12 +28,14 @@ def show(
     *,
     best: FinishedTrial | None = None,
     record: Record | None = None,
+    uri: str | None = None,
 ) -> None:
     """Print the ladder, the verdict and what to type next.
 
     Args:
         best: the trial with the best score, told where none reached the search target.
         record: what is known beside the summary; that of a report adds a plot and comparisons.
+        uri: MLflow's store that holds it; None: the usual one.
     """
     from rich.table import Table
 
@@ -56,7 +58,7 @@ def show(
                 _test_cell(summary, rung),
             )
         print_whole(console, table)
-    for line in [*_drawn(summary, record), *conclusion(summary, best, record)]:
+    for line in [*_drawn(summary, record), *conclusion(summary, best, record, uri)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -74,7 +76,10 @@ def _drawn(summary: Summary, record: Record | None) -> list[str]:
 
 
 def conclusion(
-    summary: Summary, best: FinishedTrial | None = None, record: Record | None = None
+    summary: Summary,
+    best: FinishedTrial | None = None,
+    record: Record | None = None,
+    uri: str | None = None,
 ) -> list[str]:
     """The answer in words: what won and what to type next, or why nothing did."""
     record = record or {}
@@ -99,16 +104,18 @@ def conclusion(
         found.append(before)
     if selected["model_uri"] is None:  # MLflow does not have it
         return found
-    review, promote = _commands(summary)
+    review, promote = _commands(summary["pipeline"], uri)
     return [*found, f"Next: `{review}` to review, `{promote}` to make it the champion."]
 
 
-def _commands(summary: Summary) -> tuple[str, str]:
+def _commands(pipeline: str, uri: str | None) -> tuple[str, str]:
     """What to type to review and to promote: by make where that is at hand."""
     from ..runs.store import default_uri
 
-    name, uri = shlex.quote(summary["pipeline"]), summary["mlflow"]["tracking_uri"]
-    elsewhere = "" if uri == redacted(default_uri()) else f" --tracking-uri {shlex.quote(uri)}"
+    name, elsewhere = shlex.quote(pipeline), ""
+    if uri not in (None, default_uri()):
+        shown = redacted(str(uri))
+        elsewhere = f" --tracking-uri {shlex.quote(shown) if shown == uri else '...'}"
     if HOME.samefile(Path.cwd()) and not elsewhere:
         return "make ui", f"make promote PIPELINE={name}"
     return f"occam ui{elsewhere}", f"occam promote {name}{elsewhere}"

@@ -5,6 +5,7 @@ MLflow's tables hold the whole address of each run's and each model's files.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -36,6 +37,10 @@ def follow(database: Path) -> bool:
     here = database.resolve().parent / ARTIFACTS
     with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
         if not _elsewhere(connection, here):
+            return False
+        if not (os.access(database, os.W_OK) and os.access(here.parent, os.W_OK)):
+            said = f"{here.parent} was moved or copied, and can only be read: its files are looked "
+            print(f"{said}for where they were.", file=sys.stderr)
             return False
         connection.execute("BEGIN IMMEDIATE")
         followed = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -86,17 +87,42 @@ def _refuse_if_busy(leases: Leases, name: str) -> None:
         )
 
 
+def check_reachable(url: str) -> None:
+    """Refuse an address that leads nowhere; nothing is made there.
+
+    Raises InputError where there is no such database, nor a folder that could hold it.
+    """
+
+    def reach() -> None:
+        address = sqlalchemy.make_url(url)
+        file = Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
+        if file is not None and not file.exists():
+            if not os.access(file.parent, os.W_OK):
+                raise FileNotFoundError(f"{file.parent} is no folder that can be written to")
+            return
+        engine = sqlalchemy.create_engine(address)
+        engine.connect().close()
+        engine.dispose()
+
+    _of_address(url, reach)
+
+
 def _database(url: str) -> StudyDatabase:
+    arguments: dict[str, Any] = {"pool_pre_ping": True}
+    if url.startswith("sqlite"):
+        arguments["connect_args"] = {"timeout": 60}
+    return _of_address(url, lambda: _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments)))
+
+
+def _of_address(url: str, make: Callable[[], Made]) -> Made:
+    """What is made of the address of a database, or in one line what is wrong with that."""
     if re.fullmatch(r"sqlite(\+\w+)?://(/|/:memory:)?", url):
         raise InputError(
             f"--storage {url} is the memory of one process, where nothing is kept or shared: name "
             "a file, as sqlite:////tmp/study.db, or a server."
         )
     try:
-        arguments: dict[str, Any] = {"pool_pre_ping": True}
-        if url.startswith("sqlite"):
-            arguments["connect_args"] = {"timeout": 60}
-        return _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments))
+        return make()
     except ImportError as error:
         raise InputError(
             f"--storage {redacted(url)} needs a driver that is not installed: "

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # rows
 MEASURED = 256  # rows
+ROUNDING = 1e-6  # by which a perfect score may be more than 1
 OWN = {  # what the `fit` of a HyperModel may give to `model.fit` itself
     "callbacks": "The space's `fit` has callbacks of its own: no trial is stopped early; give "
     "`callbacks=[*callbacks, ...]` with those that it is given.",
@@ -111,12 +112,15 @@ def _check_metric(model: keras.Model, prepared: Prepared, measured: Metric) -> N
         some, truth = first_rows(inputs, rows), np.asarray(labels)[:rows]
         predicted = predictions(model, some)
         try:
-            measured.measure(truth, predicted)
-        except InputError:
-            raise
+            score = measured.measure(truth, predicted)
         except Exception as error:
             problem = in_one_line(error)
             continue
+        if score > 1 + ROUNDING:
+            raise InputError(
+                f"Metric {measured.name!r} must give a share from 0 to 1, where more is better, "
+                f"received {score:g}: have it give 1 - x of a share x that is wrong."
+            )
         return
     raise InputError(
         f"Metric {measured.name!r} cannot be measured: {problem}. It is given labels of shape "

@@ -20,6 +20,7 @@ FILE = Path("rows.csv")
         ("a b c", True),
         ("1 2 c", False),
         ("$1 2 3", False),
+        ("NA NA", False),
         ("1 2 3", False),
         ("2 1 0", False),
         ("0.0 1.0 2.0", False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ SETTINGS = {
     "margin": 2.0,
     "rows": {"train": 500, "validation": 225, "test": 200},
     "seconds": 61.0,
-    "mlflow": {"tracking_uri": "sqlite:///elsewhere.db"},
 }
 
 
@@ -58,9 +56,7 @@ def summary(verdict: Verdict | None) -> dict[str, Any]:
         for _ in rungs[:1]
     ]
     ladder = Ladder(rungs=rungs, candidates=rungs[:1])
-    return summarise(
-        deepcopy(SETTINGS), TRIALS, ladder, results, {3: "r3", 0: "r0"}, {3: "models:/m"}
-    )
+    return summarise(SETTINGS, TRIALS, ladder, results, {3: "r3", 0: "r0"}, {3: "models:/m"})
 
 
 def test_the_summary_counts_states_and_epochs():
@@ -107,15 +103,21 @@ def test_the_conclusion_says_what_the_verdict_says(verdict, expected, words):
 
 def test_what_to_type_next_works_where_it_is_typed(workplace, monkeypatch):
     found = summary(Verdict.HOLDS)
-    assert conclusion(found)[-1] == (
-        "Next: `occam ui --tracking-uri sqlite:///elsewhere.db` to review, `occam promote toy "
-        "--tracking-uri sqlite:///elsewhere.db` to make it the champion."
+
+    def next_of(uri: str | None) -> str:
+        return conclusion(found, uri=uri)[-1]
+
+    elsewhere = "--tracking-uri sqlite:///elsewhere.db"
+    assert next_of("sqlite:///elsewhere.db") == (
+        f"Next: `occam ui {elsewhere}` to review, `occam promote toy {elsewhere}` to make it the "
+        "champion."
     )
-    found["mlflow"]["tracking_uri"] = default_uri()
-    assert "`occam ui` to review, `occam promote toy` to" in conclusion(found)[-1]
+    assert "`occam ui --tracking-uri ...` to" in next_of("postgresql://me:secret@host/runs")
+    for uri in (None, default_uri()):
+        assert "`occam ui` to review, `occam promote toy` to" in next_of(uri)
     monkeypatch.chdir(HOME)
-    found["mlflow"]["tracking_uri"] = default_uri()
-    assert "`make ui` to review, `make promote PIPELINE=toy` to" in conclusion(found)[-1]
+    for uri in (None, default_uri()):
+        assert "`make ui` to review, `make promote PIPELINE=toy` to" in next_of(uri)
 
 
 def test_a_near_miss_is_told_in_standard_errors():

@@ -188,8 +188,10 @@ class Population:
         for each in needed:
             cohort.add(self._lane(each))
         while any(cohort.runs):
-            for lane in self._advance(cohort):
-                self._conclude(lane)
+            ended = self._advance(cohort)
+            differing = [error for lane in ended if (error := self._conclude(lane)) is not None]
+            if differing:
+                raise differing[0]
             for lane in cohort.drop(lambda lane: self._is_beaten(lane.owner)):
                 self._reject(lane.owner, len(lane.scores))
             yield
@@ -224,11 +226,14 @@ class Population:
                 ended.append(lane)
         return ended
 
-    def _conclude(self, lane: Lane) -> None:
-        """A run has ended; one that had not begun is not counted as tried."""
+    def _conclude(self, lane: Lane) -> Different | None:
+        """A run has ended; one that had not begun is not counted as tried.
+
+        What makes a population worth nothing is returned: so may be all others of its template.
+        """
         trial: Trial = lane.owner.trial
         if not lane.scores and self._is_needless(lane.owner):
-            return
+            return None
         run = Run(
             history={"loss": lane.losses, "score": lane.scores},
             epochs=len(lane.scores),
@@ -238,11 +243,12 @@ class Population:
         )
         try:
             ended = conclude(self._task, trial, run)
-        except Different:
-            raise  # so may all others of its template
+        except Different as error:
+            return error
         except Exception as error:
             ended = failed(trial, in_one_line(error), epochs=run.epochs)
         self._finish(lane.owner, ended)
+        return None
 
     def _finish(self, each: _Trial, ended: FinishedTrial) -> None:
         best = self._best
@@ -253,7 +259,7 @@ class Population:
     def _is_needless(self, each: _Trial) -> bool:
         """Whether a trial that has not begun does not have to be trained; it is told so."""
         if self._is_beaten(each):
-            self._reject(each)
+            self._reject(each, each.epochs)
         elif self._time_is_up:
             self._finish(each, rejected(each.trial, Stop.OUT_OF_TIME.value))
         return each.future.done()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,17 +36,22 @@ def found_apart(module: str, usual: str) -> str:
 
 def try_all(modules: Sequence[str]) -> dict[str, str]:
     """What `try_ways` of each module says, asked in another process."""
-    command = [sys.executable, "-m", __name__, *modules]
+    command = [sys.executable, "-P", "-m", __name__, *modules]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = ""
     with suppress(OSError):
         child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+            start_new_session=True,
         )
         try:
             said, _ = child.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            child.kill()
+            os.killpg(child.pid, signal.SIGKILL)  # its compilers, too
             said, _ = child.communicate()
     return dict(line.split() for line in said.splitlines() if len(line.split()) == 2)
 

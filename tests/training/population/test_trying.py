@@ -81,6 +81,7 @@ def test_what_breaks_another_process_breaks_nothing_here(modules, monkeypatch, t
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU may run kernels")
 def test_another_process_is_asked_once_also_beside_a_trace(monkeypatch):
     asked = []
     real = trying.try_all
