@@ -409,10 +409,8 @@ def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
     if unprivileged and shutil.which("setpriv") is None:
         pytest.skip("the superuser reads and writes everything, and there is no setpriv")
     first = Path(shutil.copytree(searched[0], tmp_path / "first"))
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # which MLflow sets
     with contextlib.chdir(first):
         assert occam("promote", "blobs") == 0
-    os.environ.pop("MLFLOW_TRACKING_URI")
     folder = Path(shutil.copytree(first, tmp_path / "copy"))  # whose files are read where they were
     np.savetxt(folder / "new.csv", np.zeros((2, 4)), delimiter=",")
     commands = {
@@ -449,6 +447,19 @@ def test_a_result_that_a_full_disk_refuses_is_kept(searched, monkeypatch, capsys
     assert "--json /dev/full cannot be written: No space left on device. The search is" in said
     assert occam("report", "--output", "/dev/full") == 2
     assert "--output /dev/full cannot be written: No space" in capsys.readouterr().err
+
+
+def test_another_store_is_named_in_what_to_type_next(workplace, capsys):
+    options = ["--tracking-uri", "sqlite:///other.db"]
+    assert occam("search", blobs(workplace), "--trials", "12", *options) == 0
+    assert occam("results", "blobs", *options) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Next: ")]
+    assert len(said) == 2
+    assert set(said) == {
+        "Next: `occam ui --tracking-uri sqlite:///other.db` to review, `occam promote blobs "
+        "--tracking-uri sqlite:///other.db` to make it the champion."
+    }
+    assert occam("results", "blobs") == 2
 
 
 def test_a_search_is_found_by_its_name_as_it_was_given(workplace, capsys):

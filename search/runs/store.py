@@ -45,6 +45,7 @@ STUDY = "occam.study"  # the tag that says which study numbers its trials
 ACTIVE = "occam.active"  # the tag that says when a search was last at work
 CONCLUDED = "occam.concluded"  # the tag that says when it last came to its answer
 SUMMARY = "search.json"
+DEFAULT = "MLFLOW_TRACKING_URI"  # environment variable
 SECONDS_TO_ANSWER = 3
 SECONDS_TO_MAKE = 120  # for another process to have made the tables
 
@@ -58,7 +59,7 @@ def default_uri() -> str:
     there = Path("mlruns", "mlflow.db")
     if not {"%", "?"}.intersection(str(there.resolve())):
         there = there.resolve()
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{there.as_posix()}"
+    return os.environ.get(DEFAULT) or f"sqlite:///{there.as_posix()}"
 
 
 def connect(uri: str, *, create: bool = False, write: bool = False) -> mlflow.MlflowClient:
@@ -76,7 +77,7 @@ def connect(uri: str, *, create: bool = False, write: bool = False) -> mlflow.Ml
             _check(database, write=write or create)
             if moved.follow(database):
                 tracking_utils._artifact_repos_cache.clear()  # MLflow's, of runs' old places
-        mlflow.set_tracking_uri(uri)
+        _make_current(uri)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
     except ImportError as error:
@@ -91,6 +92,15 @@ def connect(uri: str, *, create: bool = False, write: bool = False) -> mlflow.Ml
             "--tracking-uri."
         ) from error
     return client
+
+
+def _make_current(uri: str) -> None:
+    """MLflow's current store; not the environment's, which says what the user's default is."""
+    given = os.environ.get(DEFAULT)
+    mlflow.set_tracking_uri(uri)
+    os.environ.pop(DEFAULT, None)
+    if given is not None:
+        os.environ[DEFAULT] = given
 
 
 @contextmanager
