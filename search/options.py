@@ -73,7 +73,7 @@ def _add_search(commands: Any) -> None:
         "of keras-tuner: bayesian (default), random, hyperband, grid; or MODULE:CLASS",
     )
     add("--trainer", choices=TRAINERS, default="auto", help="default: auto")
-    add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow")
+    add("--backend", choices=BACKENDS, help="default: KERAS_BACKEND, or tensorflow where installed")
     _add_workers(add)
     add(
         "--storage",
