@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from occam.search.bounds import clopper_pearson
 from occam.search.metrics import metric
-from occam.search.runs.store import connect, default_uri, last_search
+from occam.search.runs.searches import last_search
+from occam.search.runs.store import connect, default_uri
 from occam.search.selection import CONFIDENCE, search_target
 
 PICTURES = Path(__file__).with_name("pictures")

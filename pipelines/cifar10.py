@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from occam.search.data.archives import read_arrays
+from occam.search.data.archives import read_splits
 from occam.search.errors import InputError, MissingData
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.separable import separable
@@ -25,7 +25,6 @@ CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
-FOUR = ("x_train", "y_train", "x_test", "y_test")  # Keras's arrays
 
 
 def data() -> Data:
@@ -53,7 +52,7 @@ def read() -> tuple[Split, Split]:
     """The whole set where it is there, else the subset; downloaded only without OCCAM_DATA."""
     for name in ("cifar10.npz", "cifar10-subset.npz"):
         try:
-            return arrays(name)
+            return read_splits(data_file(name))
         except MissingData as error:
             missing = error
     if os.environ.get("OCCAM_DATA"):
@@ -63,14 +62,6 @@ def read() -> tuple[Split, Split]:
     except Exception as error:  # Keras raises plain Exception where there is no network
         raise InputError(f"{missing} Downloading it failed: {error}.") from error
     return (x, y.reshape(-1)), (x_test, y_test.reshape(-1))
-
-
-def arrays(name: str) -> tuple[Split, Split]:
-    found = read_arrays(data_file(name), FOUR)
-    train, test = (
-        (found[f"x_{part}"], found[f"y_{part}"].reshape(-1)) for part in ("train", "test")
-    )
-    return train, test
 
 
 pipeline = Pipeline(

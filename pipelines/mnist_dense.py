@@ -12,14 +12,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from occam.search.data.archives import read_arrays
+from occam.search.data.archives import read_splits
 from occam.search.errors import InputError
 from occam.search.pipeline import Data, Pipeline, Split, data_file
 from occam.spaces.dense import dense
 from sklearn.model_selection import train_test_split
 
 SHAPE = (28, 28, 1)
-FOUR = ("x_train", "y_train", "x_test", "y_test")  # Keras's arrays
 
 
 def data() -> Data:
@@ -50,8 +49,7 @@ def read() -> tuple[Split, Split]:
         if os.environ.get("OCCAM_DATA"):
             raise
         return download(missing)
-    arrays = read_arrays(path, FOUR)
-    train, test = (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+    train, test = read_splits(path)
     for images, _ in (train, test):
         if images.shape[1:] != (28, 28):
             raise InputError(f"{path} is not MNIST: its images have shape {images.shape[1:]}.")

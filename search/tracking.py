@@ -16,21 +16,8 @@ from .report import description, outcome
 from .runs import child_runs, provenance
 from .runs.child_runs import MODEL, ChildRun, child_run, key, text
 from .runs.experiments import experiment
-from .runs.store import (
-    ACTIVE,
-    CONCLUDED,
-    FAILURES,
-    SEARCH,
-    STUDY,
-    answers,
-    concluded,
-    connect,
-    mlflow,
-    newest_search,
-    now,
-    quoted,
-    reaching,
-)
+from .runs.searches import ACTIVE, CONCLUDED, SEARCH, STUDY, concluded, newest_search, now, quoted
+from .runs.store import FAILURES, answers, connect, mlflow, reaching
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -70,7 +70,7 @@ class FinishedTrial:
     projected_score: float | None = None  # what the last epoch could have brought, at best
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # one value an epoch
     epochs: int = 0  # trained
-    lost_epochs: int = 0  # of a first try, which lacked memory or its process
+    lost_epochs: int = 0  # of a first try, which lacked memory, its process or its population
     seconds: float = 0.0
     ended: float | None = None  # seconds since 1970
     reason: str = ""  # why it ended, in words

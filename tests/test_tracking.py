@@ -21,7 +21,8 @@ from occam.search.pipeline import Data
 from occam.search.report.reading import find
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
-from occam.search.runs.store import connect, default_uri, last_search, mlflow
+from occam.search.runs.searches import last_search
+from occam.search.runs.store import connect, default_uri, mlflow
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from tasks import blobs
@@ -268,7 +269,7 @@ def test_the_last_search_is_the_one_that_last_came_to_an_answer(uri):
 
 def test_a_clock_that_was_put_back_does_not_hide_what_came_last(uri, monkeypatch):
     for name, seconds in (("early", 4e9), ("late", 3e9)):
-        monkeypatch.setattr("occam.search.runs.store.time.time", lambda seconds=seconds: seconds)
+        monkeypatch.setattr("occam.search.runs.searches.time.time", lambda seconds=seconds: seconds)
         tracker = Tracker(uri, pipeline="clock", search=name, study=name)
         tracker.start(SETTINGS, data=None)
         tracker.finish({**summary_of(tracker, None), "name": name})

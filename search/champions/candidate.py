@@ -11,7 +11,8 @@ from ..errors import InputError, Refused
 from ..figures import figure
 from ..metrics import direction
 from ..runs.child_runs import MODEL, TRIAL
-from ..runs.store import SEARCH, last_search, mlflow, summary
+from ..runs.searches import SEARCH, last_search, summary
+from ..runs.store import mlflow
 from ..selection import Verdict
 from . import registry
 from .comparison import Comparison

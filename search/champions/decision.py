@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import InputError
 from ..figures import sentence, times
 from ..metrics import metric
-from ..runs.store import FAILURES, mlflow, quoted
+from ..runs.searches import quoted
+from ..runs.store import FAILURES, mlflow
 from . import registry
 from .candidate import Candidate, not_better, unproven
 from .comparison import Comparison, compare
@@ -67,7 +68,7 @@ class Decision:
         lines = self.reasons()  # the table of versions shows the beginning, as plain text
         if forced:
             lines.append(f"Promoted by force, though {forced}")
-        lines.append(f"Made {self.alias} by {registry.user()} on {registry.today()}.")
+        lines.append(f"Made {self.alias} by {registry.user()} on {registry.timestamp()}.")
         return "\n\n".join(lines)
 
 

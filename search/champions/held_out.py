@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -50,25 +51,18 @@ class HeldOut:
             labels, predictions: (rows, ...).
             groups: of each row, of whatever they are named by.
         """
-        kept = cls._of(split, np.asarray(labels), np.asarray(predictions), metric)
-        return (
-            kept
-            if groups is None
-            else replace(kept, groups=np.unique(groups, return_inverse=True)[1])
-        )
-
-    @classmethod
-    def _of(cls, split: str, labels: Array, predictions: Array, metric: Metric) -> HeldOut:
+        labels, predictions = np.asarray(labels), np.asarray(predictions)
+        numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        keep = partial(cls, split=split, groups=numbers)
         if metric.of_classes:
             truth, predicted = metric.compact(labels, predictions)
             shape = (len(labels), -1) if truth.size > len(labels) else (-1,)
             truth, predicted = truth.reshape(shape), predicted.reshape(shape)
-            return cls(split=split, complete=True, labels=truth, predictions=predicted)
+            return keep(complete=True, labels=truth, predictions=predicted)
         if _size(labels, predictions) <= VALUES:
-            return cls(split=split, complete=True, labels=labels, predictions=predictions)
+            return keep(complete=True, labels=labels, predictions=predictions)
         rows = metric.compact(labels, predictions)
-        return cls(
-            split=split,
+        return keep(
             complete=False,
             labels=labels[:SOME],
             predictions=predictions[:SOME],

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..figures import figure, print_whole
-from ..runs.store import connect, mlflow, quoted, reaching
+from ..runs.searches import quoted
+from ..runs.store import connect, mlflow, reaching
 from . import registry
 
 if TYPE_CHECKING:

@@ -72,7 +72,10 @@ def _predicted(model: Any, rows: inputs.RawRows) -> Any:
 
 
 def _pass_on(said: list[str]) -> None:
-    """What the preprocessing of a table of one's own warns of, each line once."""
+    """What the preprocessing of a table of one's own warns of, each line once.
+
+    By its words: its code travels with the model, where no class of warnings is ours.
+    """
     for line in dict.fromkeys(said):
         if line.startswith("Column "):
             print(f"occam: {line}", file=sys.stderr)

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..figures import figure
-from ..runs.store import mlflow, quoted
+from ..runs.searches import quoted
+from ..runs.store import mlflow
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 STACK = "occam.champions"  # versions that were champion before, oldest first: the way back
@@ -124,7 +125,7 @@ def history(client: mlflow.MlflowClient, name: str) -> list[Event]:
 
 def note(client: mlflow.MlflowClient, name: str, event: Event) -> None:
     """Add a change of an alias to the history, with the time and the user."""
-    entry = {"at": today(), "by": user(), **event}
+    entry = {"at": timestamp(), "by": user(), **event}
     client.set_registered_model_tag(name, HISTORY, _as_tag([*history(client, name), entry]))
 
 
@@ -136,7 +137,7 @@ def _as_tag(entries: list[Any]) -> str:
     return text
 
 
-def today() -> str:
+def timestamp() -> str:
     """The time, as people read it."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 

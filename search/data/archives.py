@@ -14,12 +14,25 @@ from ..errors import InputError, first_line
 
 if TYPE_CHECKING:
     from ..metrics import Array
+    from ..pipeline import Split
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 UNREADABLE = (  # what a file that is none, or damaged, comes up with
     *(OSError, EOFError, ValueError, TypeError, KeyError, MemoryError),
     *(RuntimeError, zipfile.BadZipFile, zlib.error),  # the first: encrypted
 )
+
+
+def read_splits(path: Path) -> tuple[Split, Split]:
+    """Train and test rows with their labels, of an .npz file with Keras's four arrays.
+
+    Raises InputError where it cannot be read, or lacks one of them.
+    """
+    found = read_arrays(path, ("x_train", "y_train", "x_test", "y_test"))
+    train, test = (
+        (found[f"x_{part}"], found[f"y_{part}"].reshape(-1)) for part in ("train", "test")
+    )
+    return train, test
 
 
 def read_arrays(path: Path, names: Sequence[str] = ()) -> dict[str, Array]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..runs import child_runs
-from ..runs.store import SUMMARY, mlflow
+from ..runs.searches import SUMMARY
+from ..runs.store import mlflow
 from . import description
 
 Summary = Mapping[str, Any]

@@ -10,7 +10,8 @@ from ..champions import registry
 from ..errors import InputError
 from ..runs import provenance
 from ..runs.child_runs import ONE_PER_TRIAL, TRIAL, children
-from ..runs.store import FAILURES, SEARCH, mlflow, newest_answer, summary
+from ..runs.searches import SEARCH, newest_answer, summary
+from ..runs.store import FAILURES, mlflow
 from ..settings import as_folder
 from ..trials import FinishedTrial, TrialState
 from . import Record, Summary

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from .. import files, report
 from ..errors import InputError
-from ..runs.store import connect, reaching, summary
+from ..runs.searches import summary
+from ..runs.store import connect, reaching
 from .compare import compared, show_compared
 from .formats import formatted, ladder
 from .reading import find, kept, read

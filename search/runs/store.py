@@ -1,4 +1,4 @@
-"""MLflow's store: where it is, how to reach it quietly, and which searches it holds."""
+"""MLflow's store: where it is, and how to reach it quietly."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import hashlib
 import logging
 import os
 import sqlite3
-import time
 import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError, Unreachable, first_line, redacted
 from . import moved
@@ -40,11 +38,6 @@ if os.environ["MLFLOW_LOGGING_LEVEL"] == QUIET["MLFLOW_LOGGING_LEVEL"]:  # else 
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError)
-SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
-STUDY = "occam.study"  # the tag that says which study numbers its trials
-ACTIVE = "occam.active"  # the tag that says when a search was last at work
-CONCLUDED = "occam.concluded"  # the tag that says when it last came to its answer
-SUMMARY = "search.json"
 DEFAULT = "MLFLOW_TRACKING_URI"  # environment variable
 SECONDS_TO_ANSWER = 3
 SECONDS_TO_MAKE = 120  # for another process to have made the tables
@@ -180,91 +173,6 @@ def sqlite_file(uri: str) -> Path | None:
             "sqlite:///mlruns/mlflow.db with --tracking-uri."
         )
     return Path(str(named))
-
-
-def newest_search(
-    client: mlflow.MlflowClient,
-    pipeline: str | None = None,
-    *,
-    condition: str = "",
-    since: str = ACTIVE,
-) -> mlflow.entities.Run | None:
-    """Parent run of the search that was last at work, of one pipeline or of any.
-
-    Args:
-        since: the tag that holds the time that counts.
-    """
-    if pipeline is None:
-        experiments = list(client.search_experiments())
-    else:
-        experiments = [client.get_experiment_by_name(pipeline)]
-    ids = [each.experiment_id for each in experiments if each is not None]
-    if not ids:
-        return None
-    condition = condition or f"tags.`{SEARCH}` LIKE '%'"
-    runs = client.search_runs(ids, condition, max_results=1, order_by=[f"tags.`{since}` DESC"])
-    return runs[0] if runs else None
-
-
-def newest_answer(
-    client: mlflow.MlflowClient, pipeline: str | None = None, *, name: str | None = None
-) -> mlflow.entities.Run | None:
-    """Parent run of the search that last came to its answer, though it may have gone on since.
-
-    Args:
-        name: of the search.
-    """
-    which = f"tags.`{SEARCH}` = {quoted(name)}" if name else f"tags.`{SEARCH}` LIKE '%'"
-    marked = f"{which} AND tags.`{CONCLUDED}` LIKE '%'"
-    ended = f"{which} AND attributes.status = 'FINISHED'"  # all that older versions tell
-    found = (
-        newest_search(client, pipeline, condition=marked, since=CONCLUDED),
-        newest_search(client, pipeline, condition=ended),
-    )
-    return max((run for run in found if run is not None), key=concluded, default=None)
-
-
-def concluded(run: mlflow.entities.Run) -> str:
-    """When the search of a parent run came to its answer; empty where it has none."""
-    ended = run.info.status == "FINISHED"
-    return str(run.data.tags.get(CONCLUDED) or (ended and run.data.tags.get(ACTIVE)) or "")
-
-
-def last_search(client: mlflow.MlflowClient, pipeline: str | None) -> dict[str, Any]:
-    """What the search found that last came to an answer, of this pipeline or of any."""
-    run = newest_answer(client, pipeline)
-    if run is None:
-        which = f"No search of {pipeline!r}" if pipeline else "No search"
-        raise InputError(f"{which} has finished yet: run `occam search {pipeline or 'PIPELINE'}`.")
-    return summary(run)
-
-
-def summary(run: mlflow.entities.Run) -> dict[str, Any]:
-    """The `search.json` of a parent run."""
-    try:
-        found = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/{SUMMARY}")
-    except FAILURES as error:
-        raise InputError(
-            f"Run {run.info.run_id} has no {SUMMARY}: its search has not finished, or its files "
-            f"are gone from {run.info.artifact_uri}. Bring them back, or run the search again."
-        ) from error
-    return dict(found)
-
-
-def now(client: mlflow.MlflowClient) -> str:
-    """The time as a tag that sorts as text, behind all others even where the clock was put back."""
-    newest = newest_search(client)
-    before = float(newest.data.tags.get(ACTIVE, 0)) if newest is not None else 0.0
-    return f"{max(time.time(), before + 1e-5):.6f}"
-
-
-def quoted(text: str) -> str:
-    """`text` as a literal of MLflow's filter language, which knows no escapes."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    raise InputError(f"The name {text!r} has both kinds of quotes: MLflow cannot search for it.")
 
 
 def _make(database: Path) -> None:

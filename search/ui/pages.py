@@ -12,7 +12,8 @@ from typing import Any
 from flask import Response
 
 from ..report.description import REPORT
-from ..runs.store import FAILURES, SEARCH, mlflow
+from ..runs.searches import SEARCH
+from ..runs.store import FAILURES, mlflow
 from .review import REVIEW
 
 SANDBOX = "sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-modals"

@@ -15,7 +15,8 @@ from urllib.error import URLError
 
 from ..errors import InputError, OccamError
 from ..report import description
-from ..runs.store import connect, newest_search, reaching
+from ..runs.searches import newest_search
+from ..runs.store import connect, reaching
 
 HOST = "127.0.0.1"
 REVIEW = "OCCAM_REVIEW"  # environment variable: the path of the pages that `/review` opens

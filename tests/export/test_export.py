@@ -15,7 +15,8 @@ from occam.search.cli import main
 from occam.search.export import agreement
 from occam.search.export.formats import FORMATS, Source
 from occam.search.options import parser
-from occam.search.runs.store import connect, default_uri, last_search, mlflow
+from occam.search.runs.searches import last_search
+from occam.search.runs.store import connect, default_uri, mlflow
 from tasks import blobs
 
 pytest.importorskip("onnxruntime")

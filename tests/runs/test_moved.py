@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occam.search.errors import InputError
-from occam.search.runs.store import connect, last_search
+from occam.search.runs.searches import last_search
+from occam.search.runs.store import connect
 from occam.search.tracking import Tracker
 from tasks import blobs
 

@@ -19,7 +19,8 @@ from occam.search.champions import registry
 from occam.search.errors import InputError
 from occam.search.report import description
 from occam.search.report.artifacts import artifacts
-from occam.search.runs.store import connect, last_search
+from occam.search.runs.searches import last_search
+from occam.search.runs.store import connect
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from occam.search.ui.review import review
