@@ -9,7 +9,6 @@ import numpy as np
 
 from . import selection
 from .champions.held_out import FILE, HeldOut
-from .fingerprint import of_rows
 from .models.building import restore
 from .models.evaluation import predictions
 from .selection import Ladder, TestResult
@@ -70,7 +69,7 @@ class Gate:
         inputs, labels = self._plan.prepared.data.test
         predicted = predictions(restore(self._plan.pipeline, trial, inputs), inputs)
         kept = HeldOut.of(
-            of_rows(self._plan.prepared.raw.test),
+            self._plan.test_rows,
             labels,
             predicted,
             self._plan.metric,

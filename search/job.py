@@ -145,7 +145,7 @@ class _Job:
             summary = self._summary(
                 trials, ladder, results, self._models(ladder), self._runs(ladder)
             )
-            self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.data_fingerprint)
+            self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.test_rows)
             model = self._selected(ladder, summary)
             self.tracker.finish(summary, *self._review(trials, summary, model))
             self._draw(model)
@@ -198,6 +198,7 @@ class _Job:
             **self._described(),
             "source": self.settings.source,
             "data": self.plan.data_fingerprint,
+            "test_rows": self.plan.test_rows,
             "trials": self.settings.trials,
             "epochs": self.settings.epochs,
             "timeout": self.settings.timeout,

@@ -37,6 +37,7 @@ class Plan:
     depends: Depends
     fit_space: tuple[Any, ...]  # hyperparameters that the space's own `fit` reads
     data_fingerprint: str
+    test_rows: str  # their fingerprint, before any preprocessing: whoever searches, they are these
     warning: str  # what so few rows cannot show; empty where they are enough
     trainer: str  # fit or population
     places: Places
@@ -73,6 +74,7 @@ def plan(settings: Settings, asked: Asked) -> Plan:
         depends=Depends(space=rehearsed.fingerprint, rest=depends),
         fit_space=rehearsed.fit_space,
         data_fingerprint=data,
+        test_rows=fingerprint.of_rows(prepared.raw.test),
         warning=_warning(measured, pipeline.target, labels, settings.margin),
         trainer=trainer,
         places=places,

@@ -222,15 +222,16 @@ class Tracker:
                 self._client.set_tag(self.run_id, tag, time_of_answer)
             self._client.set_terminated(self.run_id)
 
-    def opened_elsewhere(self, data: str) -> int:
-        """Models of other searches of this pipeline that have seen the same test rows.
+    def opened_elsewhere(self, test_rows: str) -> int:
+        """Models of other searches, of whatever pipeline, that have seen the same test rows.
 
         Args:
-            data: fingerprint of all rows.
+            test_rows: their fingerprint, before any preprocessing.
         """
-        condition = f"params.data = {quoted(data)} AND tags.`{outcome.OPENED}` LIKE '%'"
+        condition = f"params.test_rows = {quoted(test_rows)} AND tags.`{outcome.OPENED}` LIKE '%'"
         with reaching(self.uri):
-            runs = self._client.search_runs([self.experiment_id], condition)
+            everywhere = [each.experiment_id for each in self._client.search_experiments()]
+            runs = self._client.search_runs(everywhere, condition)
         others = (run for run in runs if run.info.run_id != self.run_id)
         return sum(int(run.data.tags[outcome.OPENED]) for run in others)
 

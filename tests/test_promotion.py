@@ -87,11 +87,11 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
         verdict: str = "holds",
         selects: bool = True,
         wrong: int | None = None,
-        data: str | None = None,
+        test_rows: str = "",
     ) -> Tracker:
         tracker = Tracker(uri, pipeline=pipeline, search="any", study=uuid.uuid4().hex)
-        known = {} if data is None else {"data": data}
-        tracker.start({"metric": metric, "target": target, **known}, data=None)
+        known = {"metric": metric, "target": target, "test_rows": test_rows}
+        tracker.start(known, data=None)
         trial = replace(TRIAL, parameter_count=count, model_path=str(keras_file))
         for each in (trial, replace(trial, number=1)):
             tracker.log(each)
@@ -554,11 +554,13 @@ def test_a_model_whose_files_are_gone_is_not_promoted(uri, pipeline, search):
 
 
 def test_the_test_rows_that_other_searches_have_used_are_counted(uri, pipeline, search):
-    search(data="these")
-    search(data="others")
-    tracker = search(data="these")
+    search(test_rows="these")
+    search(test_rows="others")
+    tracker = search(test_rows="these")
     assert tracker.opened_elsewhere("these") == 1
     assert tracker.opened_elsewhere("rows of another kind") == 0
+    another = Tracker(uri, pipeline=f"{pipeline} anew", search="any", study=uuid.uuid4().hex)
+    assert another.opened_elsewhere("these") == 2
 
 
 def test_what_stands_in_the_registry_is_what_is_true_of_the_champion(uri, pipeline, search):

@@ -38,7 +38,7 @@ def seen_before(record: Values) -> str:
         return ""
     models = "1 model" if count == 1 else f"{count:,} models"
     return (
-        f"{models} of other searches of this pipeline saw these test rows, too: the more there "
+        f"{models} of other searches saw these test rows, too: the more there "
         "are, the likelier one of them holds by luck."
     )
 
