@@ -24,10 +24,10 @@ from occam.search.interrupts import Interrupts  # noqa: E402
 from occam.search.job import _Job  # noqa: E402  # after the backend is chosen
 from occam.search.plan import plan  # noqa: E402
 from occam.search.runs.store import default_uri  # noqa: E402
+from occam.search.screen import Screen  # noqa: E402
 from occam.search.settings import Settings, asked_for  # noqa: E402
 from occam.search.training.trial import Task, run_trial  # noqa: E402
 from occam.search.trials import Trial, TrialState  # noqa: E402
-from rich.console import Console  # noqa: E402
 
 
 def main(trials: int = 40, sampler: str = "random") -> None:
@@ -37,7 +37,7 @@ def main(trials: int = 40, sampler: str = "random") -> None:
     )
     planned = plan(settings, asked_for(settings))
     started, uri = time.monotonic(), default_uri()
-    job = _Job(settings, planned, Console(quiet=True), started, Interrupts(), uri, earlier=[])
+    job = _Job(settings, planned, Screen(quiet=True), started, Interrupts(), uri, earlier=[])
     job._start()
     task = Task(pipeline=planned.pipeline, search_target=planned.search_target, models=Path("bare"))
     first = job.engine.ask(1)[0]  # pays for what the process does once, on both sides

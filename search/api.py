@@ -137,19 +137,18 @@ def _check_left_out(**own: Any) -> None:
 def _searched(
     pipeline: Pipeline | str, target: float | None, backend: str, options: dict[str, Any]
 ) -> Result:
-    from rich.console import Console
-
     from .job import conduct
     from .result import Result
     from .runs.store import users_store_kept
+    from .screen import Screen
     from .settings import Settings
 
-    console = Console(quiet=bool(options.get("quiet")))
+    screen = Screen(quiet=bool(options.get("quiet")))
     options = {"target": target, **options}
     plain = {name: _plain(value) for name, value in options.items()}
     settings = Settings(pipeline=pipeline, backend=backend, **plain)
     with users_store_kept():
-        return Result(*conduct(settings, console))
+        return Result(*conduct(settings, screen))
 
 
 def _plain(value: Any) -> Any:

@@ -19,9 +19,8 @@ from .interrupts import Interrupts, ignore
 from .options import TRIALS, WRONG_INPUT, parser
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from . import report
+    from .screen import Screen
 
 HOLDS, FAILURE, NOT_HELD, INTERRUPTED = 0, 1, 3, 130
 OWN_DATA = ("csv", "images", "npz")
@@ -89,14 +88,14 @@ def _search(options: argparse.Namespace) -> int:
         from .job import search
         from .settings import Settings
 
-        console = _console(options.quiet)
+        screen = _screen(options.quiet)
         interrupts.check()
 
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS
     settings = Settings(**given | {"backend": backend})
-    summary = search(settings, console)
+    summary = search(settings, screen)
     if options.json is not None:
         _write_json(options.json, summary)
     return HOLDS if report.holds(summary) else NOT_HELD
@@ -164,7 +163,7 @@ def _sampler(engine: str, name: str | None) -> str:
 def _list(options: argparse.Namespace) -> int:
     from .listing import show
 
-    show(_console())
+    show(_screen())
     return HOLDS
 
 
@@ -174,11 +173,11 @@ def _results(options: argparse.Namespace) -> int:
 
     uri, kind = _uri(options), options.format
     if not options.compare:
-        found = showing.results(uri, options.pipeline, kind, _console())
+        found = showing.results(uri, options.pipeline, kind, _screen())
         return HOLDS if report.holds(found) else NOT_HELD
     if options.pipeline:
         raise InputError("--compare takes its two names itself: leave out PIPELINE.")
-    showing.comparison(uri, options.compare, kind, _console())
+    showing.comparison(uri, options.compare, kind, _screen())
     return HOLDS
 
 
@@ -194,7 +193,7 @@ def _champions(options: argparse.Namespace) -> int:
     from .champions.history import champions, show
 
     found = champions(_uri(options), options.pipeline)
-    show(found, _console())
+    show(found, _screen())
     return HOLDS
 
 
@@ -252,7 +251,7 @@ def _export(options: argparse.Namespace) -> int:
         alias=options.alias,
         run_id=options.run_id,
     )
-    exported.show(found, _console())
+    exported.show(found, _screen())
     print(f"Wrote {options.output}")
     return HOLDS
 
@@ -264,16 +263,10 @@ def _ui(options: argparse.Namespace) -> int:
     return HOLDS
 
 
-def _console(quiet: bool = False) -> Console:
-    from rich.console import Console
+def _screen(quiet: bool = False) -> Screen:
+    from .screen import Screen
 
-    class Printer(Console):
-        def on_broken_pipe(self) -> None:
-            """Whoever read what is printed has had enough, as `head` does: the work goes on."""
-            self.quiet = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-    return Printer(quiet=quiet, soft_wrap=False)
+    return Screen(quiet=quiet)
 
 
 def _check_json(options: argparse.Namespace) -> None:

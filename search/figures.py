@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-WIDEST = 300  # characters of a table
-
 
 def figure(value: float) -> str:
     """Four decimals; three digits of what is below 0.01, and thousands apart of what is large."""
@@ -34,16 +26,3 @@ def times(other: int, count: int, name: str) -> str:
     else:
         amount = f"{ratio:,.1f} times"
     return f"{amount} {change} than {name} ({other:,})"
-
-
-def print_whole(console: Console, table: Table) -> None:
-    """Print a table as wide as it is: a narrower terminal breaks its lines, and loses no digit."""
-    from rich.measure import Measurement
-
-    widest = console.options.update(max_width=WIDEST)
-    before = console._width  # None: as wide as the terminal is at the time
-    console.width = max(Measurement.get(console, widest, table).maximum, console.width)
-    try:
-        console.print(table)
-    finally:
-        console._width = before

@@ -8,7 +8,6 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from . import loop, report
@@ -23,6 +22,7 @@ from .opening import IDENTITY, alone, check, check_planned, leaving, locked, ope
 from .plan import Plan, plan
 from .progress import SearchProgress
 from .runs.store import default_uri
+from .screen import Screen
 from .selection import Ladder, TestResult, select
 from .settings import Settings, asked_for
 from .studies import STUDIES
@@ -47,12 +47,12 @@ class Conducted(NamedTuple):
     plan: Plan
 
 
-def search(settings: Settings, console: Console) -> report.Summary:
+def search(settings: Settings, screen: Screen) -> report.Summary:
     """Run a search to its end, or go on with it, and return the contract's JSON."""
-    return conduct(settings, console).summary
+    return conduct(settings, screen).summary
 
 
-def conduct(settings: Settings, console: Console) -> Conducted:
+def conduct(settings: Settings, screen: Screen) -> Conducted:
     """Run a search to its end, or go on with it.
 
     Raises InputError, before anything is trained or written, where the settings, the pipeline or
@@ -65,12 +65,12 @@ def conduct(settings: Settings, console: Console) -> Conducted:
         earlier = check(settings, asked, uri)
         planned = plan(settings, asked)
         for line in filter(None, (planned.warning, *planned.notes)):
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+            screen.say(line)
         check_planned(settings, planned, uri)
         interrupts.check()
         with (
             locked(planned, settings.storage),
-            closing(_Job(settings, planned, console, started, interrupts, uri, earlier)) as job,
+            closing(_Job(settings, planned, screen, started, interrupts, uri, earlier)) as job,
         ):
             return Conducted(job.run(), job.trials, planned)
 
@@ -82,17 +82,17 @@ class _Job:
         self,
         settings: Settings,
         planned: Plan,
-        console: Console,
+        screen: Screen,
         started: float,
         interrupts: Interrupts,
         uri: str,
         earlier: list[Earlier],
     ) -> None:
-        self.settings, self.plan, self.console, self.started = settings, planned, console, started
+        self.settings, self.plan, self.screen, self.started = settings, planned, screen, started
         self.interrupts = interrupts
         self.data = planned.prepared.data
         self.folder = STUDIES / planned.name
-        self.engine = open_engine(settings, planned, self.folder, console, earlier)
+        self.engine = open_engine(settings, planned, self.folder, screen, earlier)
         self.gate = Gate(planned, self.engine, self.folder / "test")
         self.beside: report.Record = {"standard_error": planned.standard_error}
         self.before: float = self.engine.recall("seconds", 0.0)  # of earlier runs
@@ -172,7 +172,7 @@ class _Job:
         if not self.settings.quiet:
             best = _best(trials, self.plan)
             uri = self.tracker.uri
-            report.show(summary, self.console, best=best, record=self.beside, uri=uri)
+            report.show(summary, self.screen, best=best, record=self.beside, uri=uri)
 
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.
@@ -214,7 +214,7 @@ class _Job:
             epochs=self.settings.epochs,
             seconds=self.settings.timeout,
         )
-        progress = SearchProgress(self.console, budget, quiet=self.settings.quiet)
+        progress = SearchProgress(self.screen, budget, quiet=self.settings.quiet)
         known = self.engine.finished
         for finished in known:
             progress.recall(finished)
@@ -260,10 +260,10 @@ class _Job:
         uris: dict[int, str] = {}
         recorded = self.tracker.run_ids()  # else another process is at it
         rungs = [rung for rung in ladder.rungs if rung.number in recorded]
-        console, hidden = self.console, self.settings.quiet or not self.console.is_terminal
-        for rung in track(rungs, "logging models", console=console, transient=True, disable=hidden):
+        screen, hidden = self.screen, self.settings.quiet or not self.screen.is_terminal
+        for rung in track(rungs, "logging models", console=screen, transient=True, disable=hidden):
             if not (rung.model_path or "").endswith(".keras"):
-                self.console.print(UNSERVED.format(rung.number), soft_wrap=True)
+                self.screen.say(UNSERVED.format(rung.number))
             elif uri := self.tracker.model_uri(rung.number) or self._logged(rung):
                 uris[rung.number] = uri
         return uris
@@ -280,7 +280,7 @@ class _Job:
             )
         except InputError as error:
             said = f"Trial {rung.number}: {error}"
-            self.console.print(said, soft_wrap=True, highlight=False, markup=False)
+            self.screen.say(said)
             return None
 
     def _selected(self, ladder: Ladder, summary: report.Summary) -> Any:
@@ -301,7 +301,7 @@ class _Job:
             figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
         except Exception as error:  # a search that is done is not lost to it
             said = UNDRAWN.format(in_one_line(error))
-            self.console.print(said, soft_wrap=True, highlight=False, markup=False)
+            self.screen.say(said)
             return
         self.tracker.log_figure(figure, "picture.png")
 
@@ -325,7 +325,7 @@ class _Job:
             )
         except Exception as error:
             problem = in_one_line(error)
-            self.console.print(UNREPORTED.format(problem), soft_wrap=True, markup=False)
+            self.screen.say(UNREPORTED.format(problem))
             return {}, {}
 
     def _summary(

@@ -11,17 +11,16 @@ from rich.table import Table
 
 from . import engines
 from .pipeline import describe, goal, names
+from .screen import WIDEST
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-WIDTH = 300  # of what another program reads: a line each
+    from .screen import Screen
 
 
-def show(console: Console) -> None:
+def show(screen: Screen) -> None:
     """Print the table of all that can be named on the command line."""
-    if not console.is_terminal:
-        console.width = WIDTH
+    if not screen.is_terminal:
+        screen.width = WIDEST  # another program reads it: a line each
     table = Table(box=None, pad_edge=False, header_style="")
     table.add_column("pipelines", no_wrap=True, style="bold")
     table.add_column("target", no_wrap=True)
@@ -30,7 +29,7 @@ def show(console: Console) -> None:
     for name in names():
         target, size = goal(name)
         table.add_row(name, target, "" if size is None else f"{size:,}", describe(name))
-    console.print(table)
+    screen.print(table)
     others = Table(box=None, show_header=False, pad_edge=False)
     for kind, listed in (
         ("spaces", _spaces()),
@@ -41,8 +40,8 @@ def show(console: Console) -> None:
         ),
     ):
         others.add_row(kind, ", ".join(listed))
-    console.print()
-    console.print(others)
+    screen.print()
+    screen.print(others)
 
 
 def _spaces() -> list[str]:

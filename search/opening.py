@@ -24,10 +24,9 @@ from .studies.earlier import METRIC, teach
 from .studies.warm_start import read as read_warm_start
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from .devices import Places
     from .plan import Plan
+    from .screen import Screen
     from .settings import Asked, Settings
     from .studies.carrying import Depends
     from .studies.earlier import Earlier
@@ -117,7 +116,7 @@ def _check_storage(url: str, engine: str) -> None:
 
 
 def open_engine(
-    settings: Settings, planned: Plan, folder: Path, console: Console, earlier: list[Earlier]
+    settings: Settings, planned: Plan, folder: Path, screen: Screen, earlier: list[Earlier]
 ) -> Any:
     """The engine of this search, with all that it knows from earlier runs and other studies."""
     module = importlib.import_module(f".engines.{settings.engine.replace('-', '_')}", __package__)
@@ -133,7 +132,7 @@ def open_engine(
             search_target=planned.search_target,
             inputs=planned.prepared.data.train[0],
             fit_space=planned.fit_space,
-            **_more(settings, planned, folder, console),
+            **_more(settings, planned, folder, screen),
         )
 
     if settings.fresh:
@@ -145,11 +144,11 @@ def open_engine(
     _check_same(settings, planned, before)
     if before is not None and before.space != now.space:
         finished, kept = module.records(folder / STUDY, planned.name)
-        console.print(carry_over(folder, finished, kept, make, now), soft_wrap=True)
+        screen.say(carry_over(folder, finished, kept, make, now))
     engine = make(folder)
     with leaving(engine):
         with alone(engine, "opening"):
-            _prepare(engine, settings, planned, console, earlier)
+            _prepare(engine, settings, planned, screen, earlier)
         _keep(folder, engine.recall(IDENTITY))
         now.write(folder)
     return engine
@@ -178,7 +177,7 @@ def alone(engine: Any, item: str) -> Iterator[None]:
 
 
 def _prepare(
-    engine: Any, settings: Settings, planned: Plan, console: Console, earlier: list[Earlier]
+    engine: Any, settings: Settings, planned: Plan, screen: Screen, earlier: list[Earlier]
 ) -> None:
     """Check that the study is this search's, and teach it what other projects know."""
     rest = planned.depends.rest
@@ -195,8 +194,8 @@ def _prepare(
         engine.remember(IDENTITY, uuid.uuid4().hex)
     if earlier and settings.warm_start != engine.recall("warm start"):
         said = teach(engine, earlier, planned.metric, planned.search_target)
-        console.print(f"Warm start from {settings.warm_start}: {said}.", soft_wrap=True)
         engine.remember("warm start", settings.warm_start)
+        screen.say(f"Warm start from {settings.warm_start}: {said}.")
 
 
 def _keep(folder: Path, identity: str) -> None:
@@ -221,14 +220,14 @@ def _set_aside(settings: Settings, name: str, folder: Path) -> None:
         set_aside(folder)
 
 
-def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> dict[str, Any]:
+def _more(settings: Settings, planned: Plan, folder: Path, screen: Screen) -> dict[str, Any]:
     """What Optuna's engine is told besides: its models' folder, and what populations know."""
     if settings.engine != "optuna":
         return {}
     more: dict[str, Any] = {"models": folder / "models"}
     if importlib.util.find_spec("jax") is None:
         return more
-    more["narrows"] = _narrows(settings, planned, console)
+    more["narrows"] = _narrows(settings, planned, screen)
     if planned.trainer == "fit":
         return more
     from .training.population.templates import Templates
@@ -237,12 +236,12 @@ def _more(settings: Settings, planned: Plan, folder: Path, console: Console) -> 
     return more | {"template": Templates(planned.pipeline, rows_there)}
 
 
-def _narrows(settings: Settings, planned: Plan, console: Console) -> Callable[..., bool]:
+def _narrows(settings: Settings, planned: Plan, screen: Screen) -> Callable[..., bool]:
     """Whether a model can begin with units of another; JAX is imported when that is first asked."""
 
     def notice(text: str) -> None:
         if not settings.quiet:
-            console.print(text, soft_wrap=True, highlight=False, markup=False)
+            screen.say(text)
 
     @cache
     def narrows() -> Callable[..., bool]:

@@ -13,9 +13,8 @@ from .figures import figure
 from .trials import FinishedTrial, TrialState
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from .loop import Budget
+    from .screen import Screen
 
 PERIOD = 20.0  # seconds between two signs of life where there is no bar
 
@@ -27,8 +26,8 @@ class SearchProgress:
         quiet: show nothing at all.
     """
 
-    def __init__(self, console: Console, budget: Budget, *, quiet: bool = False) -> None:
-        self._console, self._budget, self._quiet = console, budget, quiet
+    def __init__(self, screen: Screen, budget: Budget, *, quiet: bool = False) -> None:
+        self._screen, self._budget, self._quiet = screen, budget, quiet
         self._best: FinishedTrial | None = None
         self._trained = self._rejected = self._epochs = 0
         self._spoken = time.monotonic()
@@ -40,8 +39,8 @@ class SearchProgress:
             TextColumn("{task.fields[best]}"),
             TextColumn("{task.fields[epochs]}"),
             TimeElapsedColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
+            console=screen,
+            disable=quiet or not screen.is_terminal,
         )
         self._task = self._bar.add_task("search", total=budget.trials, best="", epochs="")
 
@@ -77,7 +76,7 @@ class SearchProgress:
         if finished.error and (why := cause(finished.error)) not in self._told:
             self._told.add(why)
             self.say(f"trial {finished.number} failed: {finished.error}")
-        if self._quiet or self._console.is_terminal:
+        if self._quiet or self._screen.is_terminal:
             return
         if self._best is not previous:
             self._say(f"trial {finished.number}: new best, {self._words()}")
@@ -87,7 +86,7 @@ class SearchProgress:
     def epoch(self, epochs: int, score: float) -> None:
         """Take in one epoch of the trial under way."""
         self._bar.update(self._task, epochs=f"epoch {epochs}, {figure(score)}")
-        if not self._quiet and not self._console.is_terminal:
+        if not self._quiet and not self._screen.is_terminal:
             self._give_sign(f"another at epoch {epochs} with {figure(score)}")
 
     def end(self, reason: str) -> None:
@@ -120,4 +119,4 @@ class SearchProgress:
 
     def _say(self, line: str) -> None:
         self._spoken = time.monotonic()
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._screen.say(line)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from occam.search.figures import figure, print_whole
-from rich.console import Console
-from rich.table import Table
+from occam.search.figures import figure
 
 
 @pytest.mark.parametrize(
@@ -25,14 +21,3 @@ from rich.table import Table
 )
 def test_small_and_large_scores_can_be_read(value, text):
     assert figure(value) == text
-
-
-def test_a_table_loses_nothing_on_a_narrow_terminal():
-    console = Console(file=io.StringIO(), width=20)
-    table = Table("parameters", "test accuracy")
-    table.add_row("1,234,567", "0.9876 certified")
-    print_whole(console, table)
-    printed = console.file.getvalue()
-    assert "1,234,567" in printed
-    assert "0.9876 certified" in printed
-    assert console.width == 20

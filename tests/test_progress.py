@@ -9,17 +9,17 @@ from doing import trial
 from occam.search import progress
 from occam.search.loop import Budget
 from occam.search.progress import SearchProgress
+from occam.search.screen import Screen
 from occam.search.trials import TrialState, failed, finish, rejected
-from rich.console import Console
 
 
 def shown(period: float, *, quiet: bool = False, terminal: bool = False) -> str:
     """What is printed of two trials, of which the second reaches."""
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=100)
+    printed = StringIO()
+    screen = Screen(file=printed, force_terminal=terminal, width=100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "PERIOD", period)
-        with SearchProgress(console, Budget(trials=5), quiet=quiet) as search:
+        with SearchProgress(screen, Budget(trials=5), quiet=quiet) as search:
             search.finish(rejected(trial(2000), "too large"))
             search.epoch(3, 0.8125)
             search.finish(finish(trial(1300), TrialState.PRUNED, epochs=4))
@@ -27,7 +27,7 @@ def shown(period: float, *, quiet: bool = False, terminal: bool = False) -> str:
             done = finish(trial(1200), TrialState.COMPLETE, reached=True, score=0.97, epochs=8)
             search.finish(done)
             search.end("enough")
-    return screen.getvalue()
+    return printed.getvalue()
 
 
 def test_without_a_terminal_each_new_best_is_a_line():
@@ -52,13 +52,13 @@ def test_a_terminal_has_a_bar():
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_why_trials_fail_is_said_once_a_reason(terminal):
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=100)
-    with SearchProgress(console, Budget(trials=9)) as search:
+    printed = StringIO()
+    screen = Screen(file=printed, force_terminal=terminal, width=100)
+    with SearchProgress(screen, Budget(trials=9)) as search:
         for number in (1, 2):
             search.finish(failed(trial(number), f"ValueError: no shape [{number}, 3]"))
         search.finish(failed(trial(3), "the worker process died"))
-    said = [line.strip() for line in screen.getvalue().splitlines() if "failed" in line]
+    said = [line.strip() for line in printed.getvalue().splitlines() if "failed" in line]
     assert len(said) == 2
     assert said[0].endswith("trial 1 failed: ValueError: no shape [1, 3]")
     assert said[1].endswith("trial 3 failed: the worker process died")

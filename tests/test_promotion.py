@@ -26,9 +26,9 @@ from occam.search.errors import InputError, OccamError, Refused
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
 from occam.search.runs.store import connect, mlflow, quietly
+from occam.search.screen import Screen
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
-from rich.console import Console
 
 pytestmark = [
     pytest.mark.slow,
@@ -479,9 +479,9 @@ def test_the_history_of_champions_is_kept_and_shown(uri, pipeline, search, monke
         ("champion", "2", "ada"),
         ("champion", "1", "ada"),
     ]
-    console = Console(width=200, record=True, quiet=False, file=io.StringIO())
-    show(champions(uri, pipeline), console)
-    said = console.export_text()
+    screen = Screen(width=200, file=io.StringIO())
+    show(champions(uri, pipeline), screen)
+    said = screen.file.getvalue()
     assert "rolled back from version 2" in said
     assert "11 % smaller than the champion, version 1 (900)." in said
     with pytest.raises(InputError, match="'nothing' has no champion"):

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..figures import figure, print_whole
+from ..figures import figure
 from ..runs.searches import quoted
 from ..runs.store import connect, mlflow, reaching
 from . import registry
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from ..screen import Screen
 
 MOST = 1000  # registered models in one answer: MLflow's limit
 
@@ -55,20 +55,20 @@ def _champions(client: mlflow.MlflowClient, name: str) -> Champions:
     )
 
 
-def show(found: list[Champions], console: Console) -> None:
+def show(found: list[Champions], screen: Screen) -> None:
     """Print a table of versions and one of events for each model."""
     for each in found:
-        print_whole(console, _versions(each))
+        screen.show(_versions(each))
         for event in each.history:
             line = f"{event['at']}  {event['alias']} -> version {event['version']}, {event['by']}: "
-            console.print(line + event["why"], highlight=False, markup=False, soft_wrap=True)
+            screen.say(line + event["why"])
 
 
 def _versions(model: Champions) -> Any:
     from rich.table import Table
 
     table = Table(title=model.name, title_justify="left", title_style="bold")
-    for column in ("version", "parameters", "test", "at least", "target", "verdict", "alias"):
+    for column in ("version", "parameters", "test", "95 % bound", "target", "verdict", "alias"):
         table.add_column(column, justify="left" if column in ("verdict", "alias") else "right")
     for number in sorted(model.versions, key=int, reverse=True):
         tags = model.versions[number]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ..figures import figure, print_whole
+from ..figures import figure
 from ..runs.store import mlflow, quietly
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..champions.candidate import Candidate
+    from ..screen import Screen
     from .agreement import Measured
 
 SUMMARY = "export.json"  # beside the exported files
@@ -89,7 +88,7 @@ def _of(found: Exported) -> dict[str, str]:
     return {"of": found.of} if found.of else {}
 
 
-def show(found: Exported, console: Console) -> None:
+def show(found: Exported, screen: Screen) -> None:
     """Print the comparison, and what goes into the files and comes out of them."""
     from rich.table import Table
 
@@ -104,9 +103,9 @@ def show(found: Exported, console: Console) -> None:
         table.add_column(column, justify="right")
     for each in (found.keras, *found.formats):
         table.add_row(each.format, *_cells(each))
-    print_whole(console, table)
+    screen.show(table)
     for line in _lines(found):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        screen.say(line)
 
 
 def record(client: mlflow.MlflowClient, found: Exported, version: Any | None) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure, print_whole
+from ..figures import figure
 from .plot import plot
 from .summary import holds
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from ..screen import Screen
 
 Values = Mapping[str, Any]
 
 ASKED = ("pipeline", "metric", "target", "margin", "engine", "sampler", "trainer", "seed")
+LABELS = {"lower_bound": "95 % bound"}  # of an error it is an upper one
 
 
 def compared(summaries: Sequence[Values]) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def compared(summaries: Sequence[Values]) -> list[dict[str, Any]]:
     return [_row(summary) for summary in summaries]
 
 
-def show_compared(summaries: Sequence[Values], console: Console) -> None:
+def show_compared(summaries: Sequence[Values], screen: Screen) -> None:
     """Print the searches as columns, the ladders as a plot, and which model is smaller."""
     from rich.table import Table
 
@@ -33,10 +34,11 @@ def show_compared(summaries: Sequence[Values], console: Console) -> None:
         table.add_column(str(row["name"]), justify="right")
     for name in rows[0]:
         if name != "name":
-            table.add_row(name.replace("_", " "), *(_cell(row[name]) for row in rows))
-    print_whole(console, table)
+            label = LABELS.get(name, name.replace("_", " "))
+            table.add_row(label, *(_cell(row[name]) for row in rows))
+    screen.show(table)
     for line in (*plot(summaries), smaller(summaries)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        screen.say(line)
 
 
 def smaller(summaries: Sequence[Values]) -> str:
@@ -51,9 +53,11 @@ def smaller(summaries: Sequence[Values]) -> str:
         return f"None of them has a model that holds {goal}."
     best = min(rows, key=lambda row: row["parameters"])
     others = [row["parameters"] for row in rows if row is not best]
-    if others and others[0] == best["parameters"]:
-        return f"Both hold {goal} with {best['parameters']:,} parameters."
-    beyond = f", {others[0] / best['parameters']:.2f} times smaller" if others else ""
+    following = min(others, default=None)
+    if following == best["parameters"]:
+        they = "Both" if len(rows) == 2 else "Several"
+        return f"{they} hold {goal} with {following:,} parameters."
+    beyond = f", {following / best['parameters']:.2f} times smaller" if following else ""
     return f"{best['name']} holds {goal} with {best['parameters']:,} parameters{beyond}."
 
 

@@ -17,10 +17,10 @@ from .reading import find, kept, read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
+    from ..screen import Screen
 
 
-def results(uri: str, name: str | None, kind: str | None, console: Console) -> report.Summary:
+def results(uri: str, name: str | None, kind: str | None, screen: Screen) -> report.Summary:
     """Print the ladder and the verdict of one search, as a table, a plot and words, or as `kind`.
 
     Args:
@@ -36,11 +36,11 @@ def results(uri: str, name: str | None, kind: str | None, console: Console) -> r
     elif kind:
         print(formatted(ladder(found), kind))
     else:
-        report.show(found, console, record=record, uri=uri)
+        report.show(found, screen, record=record, uri=uri)
     return found
 
 
-def comparison(uri: str, names: Sequence[str], kind: str | None, console: Console) -> None:
+def comparison(uri: str, names: Sequence[str], kind: str | None, screen: Screen) -> None:
     """Print searches beside each other, or as `kind`."""
     client = connect(uri)
     with reaching(uri):
@@ -48,7 +48,7 @@ def comparison(uri: str, names: Sequence[str], kind: str | None, console: Consol
     if kind:
         print(formatted(compared(found), kind))
     else:
-        show_compared(found, console)
+        show_compared(found, screen)
 
 
 def write(uri: str, name: str | None, output: Path) -> None:

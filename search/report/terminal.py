@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import redacted
-from ..figures import figure, print_whole, sentence
+from ..figures import figure, sentence
 from . import words
 from .plot import plot
 from .summary import Summary, holds, tested
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from ..screen import Screen
     from ..trials import FinishedTrial
     from .record import Record
 
@@ -24,7 +23,7 @@ HOME = Path(__file__).parents[2]  # where the Makefile is, in a clone
 
 def show(
     summary: Summary,
-    console: Console,
+    screen: Screen,
     *,
     best: FinishedTrial | None = None,
     record: Record | None = None,
@@ -41,7 +40,7 @@ def show(
 
     title = f"{summary['pipeline']}: {summary['metric']} {_bar(summary)}"
     if summary["ladder"]:
-        console.print(title, style="bold", soft_wrap=True, highlight=False)
+        screen.say(title, style="bold")
         table = Table()
         for column, justify in (
             ("trial", "right"),
@@ -57,9 +56,9 @@ def show(
                 figure(rung["validation"]),
                 _test_cell(summary, rung),
             )
-        print_whole(console, table)
+        screen.show(table)
     for line in [*_drawn(summary, record), *conclusion(summary, best, record, uri)]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        screen.say(line)
 
 
 def _drawn(summary: Summary, record: Record | None) -> list[str]:
