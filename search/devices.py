@@ -40,9 +40,9 @@ class Places:
 
 def cores() -> int:
     """Cores that this process may use: fewer than the machine has in a container or a batch job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def visible_gpus(gpus: str) -> list[str]:

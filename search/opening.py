@@ -146,9 +146,8 @@ def open_engine(
         finished, kept = module.records(folder / STUDY, planned.name)
         screen.say(carry_over(folder, finished, kept, make, now))
     engine = make(folder)
-    with leaving(engine):
-        with alone(engine, "opening"):
-            _prepare(engine, settings, planned, screen, earlier)
+    with leaving(engine), alone(engine, "opening"):
+        _prepare(engine, settings, planned, screen, earlier)
         _keep(folder, engine.recall(IDENTITY))
         now.write(folder)
     return engine

@@ -41,6 +41,15 @@ def test_no_gpus_means_none_and_what_the_user_set_stays():
     assert done.stdout.split() == ["''", "0"]
 
 
+def test_libraries_take_the_cores_that_there_are_to_use():
+    done = run(
+        "import os; use_backend('tensorflow')\n"
+        "print({os.environ[name] for name in ('TF_NUM_INTRAOP_THREADS', 'JAX_NUM_CPU_DEVICES')})",
+        LOKY_MAX_CPU_COUNT="1",  # as where a container has one of the machine's cores
+    )
+    assert done.stdout.split() == ["{'1'}"]
+
+
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_keeps_what_it_compiled_in_the_users_cache_folder(tmp_path):
     done = run(

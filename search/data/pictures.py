@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from ..metrics import are_classes, class_indices, label_indices
 
@@ -49,8 +50,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def _confusion(truth: Array, predicted: Array, classes: list[str]) -> Figure:
     size = max(int(truth.max()), int(predicted.max()), len(classes) - 1) + 1
-    counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (truth, predicted), 1)
+    counts = confusion_matrix(truth.reshape(-1), predicted.reshape(-1), labels=range(size))
     figure = _figure(*[3.5 + 0.35 * min(size, MOST_CLASSES)] * 2)
     axes = figure.subplots()
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)

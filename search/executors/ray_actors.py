@@ -62,7 +62,9 @@ class Actors:
             self.shutdown()
             raise
         environment = {
-            name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(PASSED_ON) and name not in threads(1)  # theirs may have other cores
         }
         environment |= {} if _given() else threads(workers)
         environment |= memory(USABLE * gpu) if gpu else {}

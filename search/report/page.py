@@ -48,10 +48,10 @@ def page(summary: Summary, record: Record) -> str:
         claim=claim(summary, record).replace("**", ""),
         sizes=[sentence(line) for line in sizes(summary, record)],
         sections=sections(summary, record),
-        style=_raw(_text("page.css")),
-        script=_raw(_text("page.js")),
-        vega=_raw(_vega()),
-        data=_raw(_json(_data(summary, record))),
+        style=_text("page.css"),
+        script=_text("page.js"),
+        vega=_vega(),
+        data=_json(_data(summary, record)),
     )
 
 
@@ -110,13 +110,6 @@ def _vega() -> str:
 
 def _text(name: str) -> str:
     return FOLDER.joinpath(name).read_text(encoding="utf-8")
-
-
-def _raw(text: str) -> Any:
-    """Text of ours that goes into a script or style element as it is."""
-    from markupsafe import Markup
-
-    return Markup(text)
 
 
 def _json(value: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from ..data.pictures import drawn_images, side
 from ..metrics import are_classes, class_indices, label_indices
@@ -49,8 +50,7 @@ def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str,
     size = max(int(labels.max()), int(predicted.max()), len(classes) - 1) + 1
     if size > CLASSES:
         return None
-    counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (labels, predicted), 1)
+    counts = confusion_matrix(labels.reshape(-1), predicted.reshape(-1), labels=range(size))
     names = [*map(str, classes)] or [str(number) for number in range(size)]
     return {"kind": "classes", "names": names, "counts": counts.tolist()}
 

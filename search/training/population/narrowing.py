@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from ...metrics import Array
 from . import activations
@@ -99,23 +100,24 @@ def _groups(member: Member) -> list[Group]:
         for start, widths in zip(first[:-1], member.widths, strict=True)
     ]
     given = [np.full(width, NO_UNIT) for width in member.features]
-    tied = _Tied(int(first[-1]))
+    tied = DisjointSet(range(NO_UNIT, int(first[-1])))
     nodes = member.template.nodes
     known = [_numbered(each) for each in follow(nodes, member.shapes, own, given)]
     for node in nodes:
         if kind_of(node).feature_by_feature:
             sources = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
             for one, other in pairwise(sources):
-                tied.tie(one, other)
+                _tie(tied, one, other)
     units = [
         (node, unit)
         for node, widths in enumerate(member.widths)
         for unit in range(widths.get(UNITS, 0))
     ]
-    groups: dict[int, set[tuple[int, int]]] = defaultdict(set)
-    for number, unit in enumerate(units):
-        groups[tied.root(number)].add(unit)
-    return [frozenset(group) for root, group in groups.items() if root != tied.root(NO_UNIT)]
+    return [
+        frozenset(units[number] for number in group)
+        for group in tied.subsets()
+        if NO_UNIT not in group
+    ]
 
 
 def _numbered(features: Array) -> Array:
@@ -123,24 +125,12 @@ def _numbered(features: Array) -> Array:
     return np.full(len(features), NO_UNIT) if features.dtype == bool else features
 
 
-class _Tied:
-    """Disjoint sets of numbers; -1 is the set of all that has to stay."""
-
-    def __init__(self, size: int) -> None:
-        self._parents: list[int] = [*range(size), size]
-
-    def root(self, number: int) -> int:
-        while self._parents[number] != (number if number >= 0 else len(self._parents) - 1):
-            number = self._parents[number]
-        return self._parents[number]
-
-    def tie(self, one: Array, other: Array) -> None:
-        """Feature by feature; one feature that meets many stays, as they do."""
-        for a, b in np.broadcast(one, other):
-            if len(one) != len(other):
-                a, b = NO_UNIT, max(a, b)
-            roots = self.root(int(a)), self.root(int(b))
-            self._parents[min(roots)] = max(roots)
+def _tie(tied: DisjointSet, one: Array, other: Array) -> None:
+    """Feature by feature; one feature that meets many stays, as they do."""
+    for a, b in np.broadcast(one, other):
+        if len(one) != len(other):
+            a, b = NO_UNIT, max(a, b)
+        tied.merge(int(a), int(b))
 
 
 def _check_mixed(member: Member, layout: Layout) -> None:

@@ -30,9 +30,8 @@ Padding = tuple[tuple[int, int], ...]
 
 def padding(mode: str, space: Sizes, kernel: Sizes, strides: Sizes, dilation: Sizes) -> Padding:
     """Rows to add before and after each axis of `space`, as TensorFlow does."""
-    if mode == "valid":
-        return tuple((0, 0) for _ in space)
-    return tuple(map(_same, space, kernel, strides, dilation))
+    reach = [(taps - 1) * apart + 1 for taps, apart in zip(kernel, dilation, strict=True)]
+    return tuple(jax.lax.padtype_to_pads(space, reach, strides, mode.upper()))
 
 
 def convolve(x: Any, kernel: Any, strides: Sizes, mode: str, dilation: Sizes) -> Any:
@@ -293,9 +292,3 @@ def padded(x: Any, added: Padding, value: float = 0.0) -> Any:
     if not any(low or high for low, high in added):
         return x
     return jnp.pad(x, ((0, 0), *added, (0, 0)), constant_values=value)
-
-
-def _same(length: int, tap: int, step: int, apart: int) -> tuple[int, int]:
-    out = math.ceil(length / step)
-    total = max((out - 1) * step + (tap - 1) * apart + 1 - length, 0)
-    return total // 2, total - total // 2
