@@ -9,14 +9,13 @@ Target: 50 % on the subset, where a linear model reaches 33 %; LeNet-5 has 62,00
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import keras
 import numpy as np
 from occam.search.data.archives import read_splits
 from occam.search.errors import InputError, MissingData
-from occam.search.pipeline import Data, Pipeline, Split, data_file
+from occam.search.pipeline import Data, Pipeline, Split, data_file, downloaded
 from occam.spaces.separable import separable
 from sklearn.model_selection import train_test_split
 
@@ -55,12 +54,7 @@ def read() -> tuple[Split, Split]:
             return read_splits(data_file(name))
         except MissingData as error:
             missing = error
-    if os.environ.get("OCCAM_DATA"):
-        raise missing
-    try:
-        (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
-    except Exception as error:  # Keras raises plain Exception where there is no network
-        raise InputError(f"{missing} Downloading it failed: {error}.") from error
+    (x, y), (x_test, y_test) = downloaded(missing, keras.datasets.cifar10.load_data)
     return (x, y.reshape(-1)), (x_test, y_test.reshape(-1))
 
 
@@ -79,7 +73,6 @@ pipeline = Pipeline(
     ),
     target=0.50,
     epochs=20,
-    batch_size=64,
     classes=CLASSES,
     smallest_known=985,
 )

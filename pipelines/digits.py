@@ -63,6 +63,5 @@ pipeline = Pipeline(
     space=space,
     target=0.95,
     epochs=60,
-    batch_size=32,
     smallest_known=295,
 )

@@ -44,6 +44,5 @@ pipeline = Pipeline(
     target=0.0200,
     metric="mse",
     epochs=15,
-    batch_size=64,
     smallest_known=3_566,
 )

@@ -8,14 +8,13 @@ Target: the course's 90 %; a linear model reaches 82 %.
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from typing import Any
 
 import keras
 import numpy as np
 from occam.search.errors import InputError, MissingData
-from occam.search.pipeline import Data, Pipeline, Split, data_file
+from occam.search.pipeline import Data, Pipeline, Split, data_file, downloaded
 from occam.spaces.convnet import convnet
 from sklearn.model_selection import train_test_split
 
@@ -51,12 +50,7 @@ def read() -> tuple[Split, Split]:
     try:
         return split("train"), split("t10k")
     except MissingData as missing:
-        if os.environ.get("OCCAM_DATA"):
-            raise
-        try:
-            return keras.datasets.fashion_mnist.load_data()
-        except Exception as error:  # Keras raises plain Exception where there is no network
-            raise InputError(f"{missing} Downloading it failed: {error}.") from error
+        return downloaded(missing, keras.datasets.fashion_mnist.load_data)
 
 
 def split(name: str) -> Split:
@@ -90,7 +84,6 @@ pipeline = Pipeline(
     ),
     target=0.90,
     epochs=12,
-    batch_size=128,
     classes=CLASSES,
     smallest_known=3_376,
 )

@@ -87,7 +87,6 @@ pipeline = Pipeline(
     ),
     target=0.85,
     epochs=15,
-    batch_size=128,
     classes=("negative", "positive"),
     smallest_known=947,
 )

@@ -22,6 +22,5 @@ pipeline = Pipeline(
     ),
     target=0.9541,
     epochs=12,
-    batch_size=128,
     smallest_known=494,
 )

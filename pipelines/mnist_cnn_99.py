@@ -40,6 +40,5 @@ pipeline = Pipeline(
     ),
     target=0.99,
     epochs=EPOCHS,
-    batch_size=128,
     smallest_known=1_467,
 )

@@ -7,14 +7,13 @@ Target: 92.69 %, the test accuracy of the course's model of 7,850 parameters.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import keras
 import numpy as np
 from occam.search.data.archives import read_splits
-from occam.search.errors import InputError
-from occam.search.pipeline import Data, Pipeline, Split, data_file
+from occam.search.errors import InputError, MissingData
+from occam.search.pipeline import Data, Pipeline, Split, data_file, downloaded
 from occam.spaces.dense import dense
 from sklearn.model_selection import train_test_split
 
@@ -45,22 +44,13 @@ def read() -> tuple[Split, Split]:
     """The official train and test rows; downloaded by Keras only where OCCAM_DATA is not set."""
     try:
         path = data_file("mnist.npz")
-    except InputError as missing:
-        if os.environ.get("OCCAM_DATA"):
-            raise
-        return download(missing)
+    except MissingData as missing:
+        return downloaded(missing, keras.datasets.mnist.load_data)
     train, test = read_splits(path)
     for images, _ in (train, test):
         if images.shape[1:] != (28, 28):
             raise InputError(f"{path} is not MNIST: its images have shape {images.shape[1:]}.")
     return train, test
-
-
-def download(missing: InputError) -> tuple[Split, Split]:
-    try:
-        return keras.datasets.mnist.load_data()
-    except Exception as error:  # Keras raises plain Exception where there is no network
-        raise InputError(f"{missing} Downloading it failed: {error}.") from error
 
 
 pipeline = Pipeline(
@@ -69,6 +59,5 @@ pipeline = Pipeline(
     space=dense(SHAPE, 10, batch_sizes=(64, 128, 256)),
     target=0.9269,
     epochs=15,
-    batch_size=128,
     smallest_known=5_694,
 )

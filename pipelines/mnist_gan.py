@@ -106,6 +106,5 @@ pipeline = Pipeline(
     target=0.40,
     metric="occam.pipelines.mnist_gan:recognized",
     epochs=40,
-    batch_size=128,
     smallest_known=1_765,
 )

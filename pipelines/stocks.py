@@ -71,5 +71,4 @@ pipeline = Pipeline(
     target=0.01,
     metric="r2",
     epochs=30,
-    batch_size=64,
 )

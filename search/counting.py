@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from .nests import first_rows
+
 PLAIN = (str, int, float, bool, type(None))  # values that no variable can be
 
 
@@ -52,15 +54,6 @@ def activations(model: Any) -> int:
     outputs = [getattr(layer, "output", None) for layer in getattr(model, "layers", [])]
     shapes = [each.shape[1:] for each in keras.tree.flatten(outputs) if hasattr(each, "shape")]
     return sum(math.prod(shape) for shape in shapes if None not in shape)
-
-
-def first_rows(inputs: Any, rows: int) -> Any:
-    """The first rows of an array or a data frame, or of any nest of them."""
-    if isinstance(inputs, dict):
-        return {name: first_rows(value, rows) for name, value in inputs.items()}
-    if isinstance(inputs, list | tuple):
-        return type(inputs)(first_rows(value, rows) for value in inputs)
-    return inputs[:rows]
 
 
 @contextmanager

@@ -11,13 +11,13 @@ import numpy as np
 from rich.progress import track
 
 from . import loop, report
-from .counting import first_rows
 from .errors import InputError, Unreachable, in_one_line, redacted
 from .executors.choice import executor
 from .gate import Gate, judged
 from .interrupts import Interrupts
 from .models.building import loss_of, restore
-from .models.evaluation import predictions, rows
+from .models.evaluation import predictions
+from .nests import first_rows, rows
 from .opening import IDENTITY, alone, check, check_planned, leaving, locked, open_engine
 from .plan import Plan, plan
 from .progress import SearchProgress

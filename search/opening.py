@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from .errors import InputError
 from .files import written_whole
-from .models.evaluation import rows
+from .nests import rows
 from .studies import STUDIES, STUDY
 from .studies.carrying import carry_over, depends, resume, set_aside
 from .studies.earlier import METRIC, teach

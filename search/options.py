@@ -158,7 +158,7 @@ def _add_report(commands: Any) -> None:
 
 def _add_promote(commands: Any) -> None:
     command = commands.add_parser("promote", help="register the selected model as champion")
-    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE")
+    command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help=SEARCH)
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .errors import InputError, MissingData, in_one_line
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Space: TypeAlias = Callable[[keras_tuner.HyperParameters], keras.Model] | keras_tuner.HyperModel
 
+Downloaded = TypeVar("Downloaded")
 Split = tuple[Any, Any]  # (inputs, labels): arrays or data frames with one row an example
 
 OWN = "own:"
@@ -239,6 +240,16 @@ def data_file(relative: str) -> Path:
             "or set OCCAM_DATA to the folder that holds it."
         )
     return path
+
+
+def downloaded(missing: MissingData, load: Callable[[], Downloaded]) -> Downloaded:
+    """What Keras downloads where OCCAM_DATA names no folder; raises `missing` where it does."""
+    if os.environ.get("OCCAM_DATA"):
+        raise missing
+    try:
+        return load()
+    except Exception as error:  # Keras raises plain Exception where there is no network
+        raise InputError(f"{missing} Downloading it failed: {error}.") from error
 
 
 def _folder() -> list[str]:

@@ -27,7 +27,7 @@ class SearchProgress:
     """
 
     def __init__(self, screen: Screen, budget: Budget, *, quiet: bool = False) -> None:
-        self._screen, self._budget, self._quiet = screen, budget, quiet
+        self._screen, self._quiet = screen, quiet
         self._best: FinishedTrial | None = None
         self._trained = self._rejected = self._epochs = 0
         self._spoken = time.monotonic()

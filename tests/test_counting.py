@@ -10,7 +10,6 @@ from occam.search.counting import (
     activations,
     count,
     count_build,
-    first_rows,
     holds_nothing,
     unallocated,
     undrawn,
@@ -156,9 +155,7 @@ def test_the_activations_of_a_row_are_known_without_weights():
     assert activations(Subclassed(1)) == 0
 
 
-def test_first_rows_go_through_nests():
-    nested = first_rows({"a": ROWS, "b": [ROWS, ROWS]}, 2)
-    assert nested["a"].shape[0] == nested["b"][1].shape[0] == 2
+def test_a_model_that_is_not_built_yet_is_built_by_a_row():
     assert count(Subclassed(1), ROWS).total == 65
 
 

@@ -17,7 +17,8 @@ from occam.search.counting import count
 from occam.search.data.checks import check_data, check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import metric
-from occam.search.models.building import as_hyperparameters, build
+from occam.search.models.building import build
+from occam.search.models.configuration import GivenHyperParameters
 from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
 from occam.search.trials import TrialState, finish
 
@@ -198,7 +199,7 @@ def test_both_engines_propose_size_and_resume(name, engine, tmp_path):
 
     searching = opened()
     for trial in searching.ask(3):
-        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        model = build(pipeline, GivenHyperParameters(trial.hyperparameters))
         assert count(model, inputs).total == trial.parameter_count
         searching.tell(finish(trial, TrialState.COMPLETE, score=0.5, projected_score=0.5))
     resumed = opened()

@@ -16,7 +16,7 @@ import occam.spaces
 import optuna
 import pytest
 from occam.search.counting import count_build
-from occam.search.models.building import as_hyperparameters
+from occam.search.models.configuration import GivenHyperParameters
 from occam.search.studies.hyperparameters import SuggestedHyperParameters
 
 RNG = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_any_configuration_builds_and_can_be_recorded_and_built_again(family, se
     recorded = json.loads(json.dumps(hp.values))
     assert recorded == hp.values
     assert {type(value) for value in recorded.values()} <= {int, float, str, bool}
-    again = count_build(lambda: build(as_hyperparameters(recorded)), rows(family))
+    again = count_build(lambda: build(GivenHyperParameters(recorded)), rows(family))
     assert again.total == model.count_params()
 
 
@@ -140,7 +140,7 @@ def test_what_is_built_is_all_that_is_recorded(family, seed):
     hp = random_hyperparameters(seed)
     build = space(family)
     build(hp)
-    read = as_hyperparameters(hp.values)
+    read = GivenHyperParameters(hp.values)
     build(read)
     assert {each.name for each in read.space} == set(hp.values)
 

@@ -553,6 +553,13 @@ def test_a_model_whose_files_are_gone_is_not_promoted(uri, pipeline, search):
     assert promote(uri, pipeline).version == "2"
 
 
+def test_a_search_is_named_to_promote_as_it_is_to_show(uri, pipeline, search):
+    tracker = search(784)
+    search(300)
+    assert promote(uri, tracker.run_id).version == "1"
+    assert version(uri, pipeline).tags["parameter_count"] == "784"
+
+
 def test_the_test_rows_that_other_searches_have_used_are_counted(uri, pipeline, search):
     search(test_rows="these")
     search(test_rows="others")

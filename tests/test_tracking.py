@@ -18,10 +18,9 @@ import pandas as pd
 import pytest
 from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
-from occam.search.report.reading import find
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
-from occam.search.runs.searches import last_search
+from occam.search.runs.searches import find, last_search
 from occam.search.runs.store import connect, default_uri, mlflow
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState

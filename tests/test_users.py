@@ -13,8 +13,8 @@ from occam.search.counting import count_build
 from occam.search.data.preparation import prepare, without_test
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric
-from occam.search.models.building import as_hyperparameters, build, discover, restore
-from occam.search.models.configuration import read
+from occam.search.models.building import build, discover, restore
+from occam.search.models.configuration import GivenHyperParameters, read
 from occam.search.models.evaluation import score
 from occam.search.pipeline import Data, Pipeline, load
 from occam.search.plan import Plan, plan
@@ -114,7 +114,7 @@ def test_what_only_fit_reads_is_found_before_the_search(name):
 @pytest.mark.slow
 def test_kerastuners_own_applications_are_spaces(space):
     pipeline = Pipeline(data=lambda: Data((), (), ()), space=space, target=0.9, name="toy")
-    hp = as_hyperparameters({})
+    hp = GivenHyperParameters({})
     assert count_build(lambda: build(pipeline, hp), np.zeros((1, 72, 72, 3))).total > 1000
     assert {"learning_rate"} < read(hp).keys()
     assert discover(pipeline).space

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ..metrics import Array
-from ..models.evaluation import rows
+from ..nests import first_rows
 from .formats import Run
 
 TOLERANCE = 1e-4  # of the largest output; float32 that is summed in another order stays below 1e-5
@@ -50,15 +50,6 @@ def tolerance(model: keras.Model) -> float:
     return max([TOLERANCE, *(HALF.get(each, TOLERANCE) for each in precisions)])
 
 
-def outputs(run: Run, inputs: Any, rows_at_once: int) -> Array:
-    """What a model computes for all rows, so many a call."""
-    parts = [
-        run(_slice(inputs, start, start + rows_at_once))
-        for start in range(0, rows(inputs), rows_at_once)
-    ]
-    return np.concatenate(parts)
-
-
 def largest_difference(first: Array, second: Array) -> float:
     """Between two arrays of outputs; infinite where their shapes differ or a value is no number."""
     if first.shape != second.shape:
@@ -69,7 +60,7 @@ def largest_difference(first: Array, second: Array) -> float:
 
 def seconds_a_row(run: Run, inputs: Any) -> float:
     """The median time of a call with one row, after one call that is not timed."""
-    row = _slice(inputs, 0, 1)
+    row = first_rows(inputs, 1)
     run(row)
     end = time.perf_counter() + SECONDS
     times: list[float] = []
@@ -78,7 +69,3 @@ def seconds_a_row(run: Run, inputs: Any) -> float:
         run(row)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
-
-
-def _slice(inputs: Any, start: int, stop: int) -> Any:
-    return keras.tree.map_structure(lambda leaf: leaf[start:stop], inputs)

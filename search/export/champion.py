@@ -15,17 +15,17 @@ import numpy as np
 from .. import fingerprint
 from ..champions import registry
 from ..champions.candidate import candidate
-from ..counting import first_rows
 from ..data.preparation import Prepared, prepare
 from ..errors import InputError, OccamError, first_line
 from ..metrics import metric
-from ..models.evaluation import CHUNK, arrays
+from ..models.evaluation import CHUNK
+from ..nests import arrays, first_rows, in_chunks
 from ..pipeline import load, names
 from ..runs.packaging import FILES, unpacked
 from ..runs.serving import activated
 from ..runs.store import connect, mlflow, quietly, reaching
 from . import exported
-from .agreement import Measured, largest_difference, outputs, seconds_a_row, tolerance
+from .agreement import Measured, largest_difference, seconds_a_row, tolerance
 from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Exporter:
         if formats and (refused := [each for each in problems.values() if each]):
             raise InputError(refused[0])
         run = keras_run(self.source.model)
-        self.expected = outputs(run, self.source.rows, CHUNK)
+        self.expected = in_chunks(run, self.source.rows, CHUNK)
         written: list[Measured] = []
         for name in (name for name, problem in problems.items() if not problem):
             try:
@@ -159,7 +159,7 @@ class _Exporter:
     def _measured(
         self, name: str, files: tuple[Path, ...], run: Run, rows_at_once: int
     ) -> Measured:
-        found = outputs(run, self.source.rows, rows_at_once)
+        found = in_chunks(run, self.source.rows, rows_at_once)
         measured = metric(self.chosen.metric)
         return Measured(
             format=name,

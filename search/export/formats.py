@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from ..backend import standard_error_held_back
-from ..counting import first_rows
 from ..errors import InputError, first_line
 from ..metrics import Array
 from ..models.evaluation import CHUNK
+from ..nests import first_rows
 from ..runs.store import quietly
 
 CALIBRATION = 500  # training rows that show int8 the range of each activation

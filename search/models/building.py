@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import keras_tuner
 
-from ..counting import Count, count_build, first_rows, undrawn
+from ..counting import Count, count_build, undrawn
 from ..errors import InputError, OccamError, in_one_line
 from ..fingerprint import of_model
+from ..nests import first_rows
 from .configuration import GivenHyperParameters, register
 from .constructor import remembered_arguments
 from .schedules import schedule_of
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
     from ..pipeline import Pipeline, Space
     from ..trials import FinishedTrial
-
-
-def as_hyperparameters(values: Mapping[str, Any]) -> keras_tuner.HyperParameters:
-    """KerasTuner's `hp` with these values: what a space reads is what the trial was given."""
-    return GivenHyperParameters(values)
 
 
 def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -126,7 +122,7 @@ def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.H
     tried: set[str] = set()
     values: dict[str, Any] = {}
     while True:
-        hp = as_hyperparameters(values)
+        hp = GivenHyperParameters(values)
         try:
             build(pipeline, hp)
             register(hp, fit_space)
@@ -152,7 +148,7 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
             "begin the search anew with --fresh."
         )
     with undrawn():
-        model = build(pipeline, as_hyperparameters(trial.hyperparameters))
+        model = build(pipeline, GivenHyperParameters(trial.hyperparameters))
         if not model.built:
             model(first_rows(inputs, 1))
     with warnings.catch_warnings(action="ignore"):  # of the optimizer's state
@@ -163,7 +159,7 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
 def loss_of(pipeline: Pipeline, trial: FinishedTrial) -> Any:
     """What a trial's model is compiled with, as Keras holds it."""
     with undrawn():
-        return build(pipeline, as_hyperparameters(trial.hyperparameters)).loss
+        return build(pipeline, GivenHyperParameters(trial.hyperparameters)).loss
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..losses import link
+from ..nests import arrays, in_chunks
 
 if TYPE_CHECKING:
     from ..metrics import Array, Metric
@@ -36,8 +37,10 @@ def predictions(model: keras.Model, inputs: Any) -> Array:
     """
     # Not `predict`, whose data pipeline costs a small model ten times what predicting does.
     with single_precision():
-        outputs = [_single(model.predict_on_batch(chunk)) for chunk in _chunks(arrays(inputs))]
-    return _probabilities(model, np.concatenate(outputs))
+        outputs = in_chunks(
+            lambda chunk: _single(model.predict_on_batch(chunk)), arrays(inputs), CHUNK
+        )
+    return _probabilities(model, outputs)
 
 
 @contextmanager
@@ -82,29 +85,6 @@ def _tensorfloat(backend: str) -> tuple[bool, Callable[[bool], None]]:
         torch.backends.cudnn.allow_tf32 = value
 
     return torch.backends.cudnn.allow_tf32, allow
-
-
-def arrays(inputs: Any) -> Any:
-    """The same structure with arrays at its leaves, floats as precise as Keras computes."""
-    return keras.tree.map_structure(_array, inputs)
-
-
-def rows(inputs: Any) -> int:
-    """Number of examples in an array or in a structure of arrays."""
-    return len(keras.tree.flatten(inputs)[0])
-
-
-def _array(values: Any) -> Array:
-    values = np.asarray(values)
-    floating = values.dtype.kind == "f"
-    return np.asarray(values, dtype=keras.config.floatx()) if floating else values
-
-
-def _chunks(inputs: Any) -> list[Any]:
-    return [
-        keras.tree.map_structure(lambda leaf, start=start: leaf[start : start + CHUNK], inputs)
-        for start in range(0, rows(inputs), CHUNK)
-    ]
 
 
 def _single(outputs: Any) -> Array:

@@ -46,7 +46,7 @@ def name_of_tested(
 
 def banner(summary: Summary, has_report: bool = False) -> str:
     """The answer above the table of an experiment's runs."""
-    link = f" [Report]({_artifact(summary, REPORT)})" if has_report else ""
+    link = f" [Report]({_report(summary)})" if has_report else ""
     if summary["selected"] is None:
         return f"{sentence(headline(summary))}{link}"
     test = summary["selected"]["test"]
@@ -59,7 +59,7 @@ def markdown(summary: Summary, record: Summary | None = None) -> str:
     Args:
         record: of the report, which is linked and whose first chart is shown where there is one.
     """
-    link = f"[**The full report**]({_artifact(summary, REPORT)}). " if record else ""
+    link = f"[**The full report**]({_report(summary)}). " if record else ""
     sections = [f"## {headline(summary)}", f"{link}{words.claim(summary, record or {})}"]
     if record:
         lines = [f"- {line}" for line in words.sizes(summary, record)]
@@ -100,9 +100,9 @@ def _picture(summary: Summary) -> str:
     return f"![Size against score](get-artifact?path={PICTURE}&run_uuid={run})"
 
 
-def _artifact(summary: Summary, name: str) -> str:
+def _report(summary: Summary) -> str:
     at = summary["mlflow"]
-    return f"#/experiments/{at['experiment_id']}/runs/{at['run_id']}/artifacts/{name}{MODE}"
+    return f"#/experiments/{at['experiment_id']}/runs/{at['run_id']}/artifacts/{REPORT}{MODE}"
 
 
 def _ladder(summary: Summary) -> str:

@@ -59,10 +59,11 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
     """What the script draws: tables, and charts that name them."""
     at = summary.get("mlflow", {})
     uri = str(at.get("tracking_uri", ""))
+    drawn = tables(summary, record)
     return {
         "trials": record["trials"],
-        "tables": tables(summary, record),
-        "charts": _charts(summary, record),
+        "tables": drawn,
+        "charts": _charts(summary, record, importances=len(drawn["importances"]) // 2),
         "slices": slices(record),
         "axes": axes(record),
         "experiment": at.get("experiment_id"),
@@ -71,15 +72,14 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
     }
 
 
-def _charts(summary: Summary, record: Record) -> dict[str, Any]:
+def _charts(summary: Summary, record: Record, *, importances: int) -> dict[str, Any]:
     at = record["trials"]["columns"].index("score")
     scores = [row[at] for row in record["trials"]["rows"] if row[at] is not None]
-    rows = tables(summary, record)["importances"]
     found = {
         "size_score": charts.size_score(summary, scores),
         "incumbents_epochs": charts.incumbents("epochs_trained", "epochs trained"),
         "incumbents_seconds": charts.incumbents("seconds", "seconds of training"),
-        "importances": charts.importances(len(rows) // 2),
+        "importances": charts.importances(importances),
         "parallel": charts.parallel([axis["title"] for axis in axes(record)]),
         "curves": charts.curves(summary),
         "budget": charts.budget(),

@@ -1,4 +1,4 @@
-"""Finds a search in MLflow and reads what its report is made of, whatever version recorded it."""
+"""Reads from MLflow what the report of a search is made of, whatever version recorded it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..champions import registry
-from ..errors import InputError
 from ..runs import provenance
 from ..runs.child_runs import ONE_PER_TRIAL, TRIAL, children
-from ..runs.searches import SEARCH, newest_answer, summary
+from ..runs.searches import summary
 from ..runs.store import FAILURES, mlflow
-from ..settings import as_folder
 from ..trials import FinishedTrial, TrialState
 from . import Record, Summary
 from .record import CURVES, FILE, record
-
-
-def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
-    """The newest search of this name or pipeline, or of any, with an answer; or the run of this ID.
-
-    Raises InputError where there is none.
-    """
-    run = newest_answer(client, name)
-    for given in () if name is None else (name, as_folder(name)):
-        run = run or (newest_answer(client, name=given) if given else None)
-    if run is None and name is not None:
-        run = _by_id(client, name)
-    if run is None:
-        which = f"No search of {name!r}" if name else "No search"
-        raise InputError(f"{which} has finished yet: run `occam search {name or 'PIPELINE'}`.")
-    return run
 
 
 def read(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> tuple[Summary, Record]:
@@ -50,14 +32,6 @@ def kept(run: mlflow.entities.Run) -> Record | None:
     except FAILURES:
         return None
     return found
-
-
-def _by_id(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run | None:
-    try:
-        run = client.get_run(run_id)
-    except FAILURES:
-        return None
-    return run if SEARCH in run.data.tags else None
 
 
 def _made_anew(client: mlflow.MlflowClient, run: mlflow.entities.Run, found: Summary) -> Record:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..champions.held_out import HeldOut
-from ..counting import first_rows
+from ..nests import first_rows
 from ..runs import provenance
 from .artifacts import artifacts
 from .layers import layers

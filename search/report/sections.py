@@ -23,7 +23,7 @@ def sections(summary: Values, record: Values) -> list[Section]:
         _parallel(record),
         _slices(record),
         _curves(drawn),
-        _budget(summary, record),
+        _budget(record),
         _layers(summary, record),
         _trials(record),
         _repeat(summary, record),
@@ -137,7 +137,7 @@ def _curves(drawn: Values) -> Section | None:
     }
 
 
-def _budget(summary: Values, record: Values) -> Section | None:
+def _budget(record: Values) -> Section | None:
     if not record.get("spent"):
         return None
     rows = [

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from .. import files, report
 from ..errors import InputError
-from ..runs.searches import summary
+from ..runs.searches import find, summary
 from ..runs.store import connect, reaching
 from .compare import compared, show_compared
 from .formats import formatted, ladder
-from .reading import find, kept, read
+from .reading import kept, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

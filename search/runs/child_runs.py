@@ -45,7 +45,7 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
     start = end - round(finished.seconds * 1000)
     return ChildRun(
         number=finished.number,
-        name=run_name(finished.number, finished.parameter_count, _shown_score(finished)),
+        name=run_name(finished),
         status="FAILED" if finished.state is TrialState.FAIL else "FINISHED",
         start_time=start,
         end_time=end,
@@ -55,14 +55,12 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
     )
 
 
-def run_name(number: int, parameter_count: int, score: float | None = None) -> str:
+def run_name(finished: FinishedTrial) -> str:
     """Name of a trial's run: "trial 12 · 784", with the score of one that reached."""
-    name = f"trial {number} · {parameter_count:,}"
-    return name if score is None else f"{name} · {figure(score)}"
-
-
-def _shown_score(finished: FinishedTrial) -> float | None:
-    return finished.score if finished.reached else None
+    name = f"trial {finished.number} · {finished.parameter_count:,}"
+    if not finished.reached or finished.score is None:
+        return name
+    return f"{name} · {figure(finished.score)}"
 
 
 def key(name: str) -> str:

@@ -22,10 +22,11 @@ import keras
 import numpy as np
 import pandas as pd
 
-from ..counting import first_rows, undrawn
+from ..counting import undrawn
 from ..errors import InputError
 from ..losses import BINARY, CLASSES, ONE_HOT, link, loss_names
 from ..models.evaluation import on_processor
+from ..nests import first_rows
 from ..own_objects import own_objects, unreadable
 from .provenance import distribution, version
 from .store import mlflow, quietly

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ..errors import InputError
+from ..settings import as_folder
 from .store import FAILURES, mlflow
 
 SEARCH = "occam.search"  # the tag that makes a run the parent run of a search
@@ -63,13 +64,25 @@ def concluded(run: mlflow.entities.Run) -> str:
     return str(run.data.tags.get(CONCLUDED) or (ended and run.data.tags.get(ACTIVE)) or "")
 
 
-def last_search(client: mlflow.MlflowClient, pipeline: str | None) -> dict[str, Any]:
-    """What the search found that last came to an answer, of this pipeline or of any."""
-    run = newest_answer(client, pipeline)
+def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
+    """The newest search of this name or pipeline, or of any, with an answer; or the run of this ID.
+
+    Raises InputError where there is none.
+    """
+    run = newest_answer(client, name)
+    for given in () if name is None else (name, as_folder(name)):
+        run = run or (newest_answer(client, name=given) if given else None)
+    if run is None and name is not None:
+        run = _by_id(client, name)
     if run is None:
-        which = f"No search of {pipeline!r}" if pipeline else "No search"
-        raise InputError(f"{which} has finished yet: run `occam search {pipeline or 'PIPELINE'}`.")
-    return summary(run)
+        which = f"No search of {name!r}" if name else "No search"
+        raise InputError(f"{which} has finished yet: run `occam search {name or 'PIPELINE'}`.")
+    return run
+
+
+def last_search(client: mlflow.MlflowClient, name: str | None) -> dict[str, Any]:
+    """What the search found that last came to an answer, named as for `find`."""
+    return summary(find(client, name))
 
 
 def summary(run: mlflow.entities.Run) -> dict[str, Any]:
@@ -89,6 +102,14 @@ def now(client: mlflow.MlflowClient) -> str:
     newest = newest_search(client)
     before = float(newest.data.tags.get(ACTIVE, 0)) if newest is not None else 0.0
     return f"{max(time.time(), before + 1e-5):.6f}"
+
+
+def _by_id(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run | None:
+    try:
+        run = client.get_run(run_id)
+    except FAILURES:
+        return None
+    return run if SEARCH in run.data.tags else None
 
 
 def quoted(text: str) -> str:

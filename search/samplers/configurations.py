@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..counting import activations
-from ..models.building import Builder, Tried, as_hyperparameters
-from ..models.configuration import read
+from ..models.building import Builder, Tried
+from ..models.configuration import GivenHyperParameters, fits, read
 from ..studies.hyperparameters import SuggestedHyperParameters, default_suggestions
 from .descents import Sized
 from .pool import Draw, Measured, Values
@@ -35,7 +34,7 @@ class Configurations:
 
     def suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """What a trial would have to suggest for these values, and defaults for others."""
-        hp = as_hyperparameters(hyperparameters)
+        hp = GivenHyperParameters(hyperparameters)
         self._builder.build(hp)
         return default_suggestions(hp)
 
@@ -43,7 +42,7 @@ class Configurations:
         """Hyperparameters of what a trial suggests, and what is known of its model."""
         hp = SuggestedHyperParameters(trial, grid=self._grid)
         tried = self._builder.tried(hp)
-        return plain(hp.values), tried
+        return read(hp), tried
 
     def suggest(self, trial: optuna.Trial) -> None:
         """Have a trial suggest all that its build reads."""
@@ -54,8 +53,7 @@ class Configurations:
         draw: Any = Draw(np.random.default_rng(0), self.suggestions(hyperparameters))
         hp = SuggestedHyperParameters(draw, grid=self._grid)
         tried = self._builder.tried(hp)
-        fits = tried.error is None and plain(read(hp)) == plain(hyperparameters)
-        return tried if fits else None
+        return tried if tried.error is None and fits(hp, hyperparameters) else None
 
     def sized(self, values: Values) -> Sized | None:
         """A configuration of these suggestions, counted; None where it cannot be built."""
@@ -64,20 +62,10 @@ class Configurations:
         tried = self._builder.tried(hp)
         if tried.error is not None:
             return None
-        return Sized(
-            values=draw.values,
-            hyperparameters=plain(hp.values),
-            parameter_count=tried.size.total,
-        )
+        return Sized(values=draw.values, hyperparameters=read(hp), parameter_count=tried.size.total)
 
     def measured(self, draw: Any) -> Measured:
         """What is known of a draw before training. Raises whatever its build raises."""
         hp = SuggestedHyperParameters(draw)
         model, count = self._builder.counted(hp)
         return Measured(count.total, self._template(model, hp), activations(model))
-
-
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Python's own types, whatever a sampler returns."""
-    made: dict[str, Any] = json.loads(json.dumps(dict(values), default=lambda value: value.item()))
-    return made

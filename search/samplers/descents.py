@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from ..stopping import was_cut_short
 from ..trials import PARENT, RECORD, TrialState
-from .descent import Attempt, Width, narrower
+from .narrower import Attempt, Width, narrower
 from .pool import Values
 from .ranges import Distribution
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..counting import first_rows
-from ..models.building import as_hypermodel, as_hyperparameters, build
-from ..models.evaluation import arrays, rows, score
+from ..models.building import as_hypermodel, build
+from ..models.configuration import GivenHyperParameters
+from ..models.evaluation import score
 from ..models.schedules import going_on
+from ..nests import arrays, first_rows, rows
 from ..stopping import Stop, final_score
 from .users_fit import train_as_user_says, trains_itself
 
@@ -68,7 +69,7 @@ def fit(
         parent: a trial whose units this one begins with.
     """
     seed_everything(seed)
-    hp = as_hyperparameters(hyperparameters)
+    hp = GivenHyperParameters(hyperparameters)
     model = build(pipeline, hp)
     train, validation = _as_arrays(train), _as_arrays(validation)
     batch_size = min(int(hp.values.get("batch_size", pipeline.batch_size)), rows(train[0]))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..counting import first_rows, undrawn
-from ..models.building import as_hyperparameters, build
+from ..counting import undrawn
+from ..models.building import build
+from ..models.configuration import GivenHyperParameters
 from ..models.evaluation import predictions
+from ..nests import first_rows
 from .population.errors import Unsupported
 from .population.lowering import Member, lower
 from .population.narrowing import Group, Narrowing
@@ -106,7 +108,7 @@ class _Trained:
 
 def _read(pipeline: Pipeline, parent: Parent) -> keras.Model:
     with undrawn():
-        model = build(pipeline, as_hyperparameters(parent.hyperparameters))
+        model = build(pipeline, GivenHyperParameters(parent.hyperparameters))
     try:
         with warnings.catch_warnings(action="ignore"):  # that the optimizer's state is not loaded
             model.load_weights(parent.model_path)

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 
 from .. import fingerprint
-from ..counting import count, first_rows
+from ..counting import count
 from ..data.checks import check_classes, check_labels
 from ..errors import InputError, in_one_line
-from ..models.building import as_hypermodel, as_hyperparameters, build
-from ..models.configuration import register
-from ..models.evaluation import arrays, predictions
+from ..models.building import as_hypermodel, build
+from ..models.configuration import GivenHyperParameters, register
+from ..models.evaluation import predictions
+from ..nests import arrays, first_rows
 from .users_fit import fit_space, keeps_step, trains_itself
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
 
     Raises InputError where it does not.
     """
-    hp = as_hyperparameters({})
+    hp = GivenHyperParameters({})
     inputs, labels = prepared.data.train
     try:
         model = build(pipeline, hp)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
-from ..counting import first_rows
-from ..models.building import as_hypermodel, as_hyperparameters, build
-from ..models.evaluation import arrays
+from ..models.building import as_hypermodel, build
+from ..models.configuration import GivenHyperParameters
+from ..nests import arrays, first_rows
 
 if TYPE_CHECKING:
     from ..pipeline import Data, Pipeline, Split
@@ -47,7 +47,7 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[st
     hypermodel = as_hypermodel(pipeline.space)
     if not trains_itself(hypermodel):
         return (), ()
-    hp = as_hyperparameters({})
+    hp = GivenHyperParameters({})
     model = build(pipeline, hp)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # as in training

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 from occam.search.errors import InputError
-from occam.search.export.agreement import largest_difference, outputs
+from occam.search.export.agreement import largest_difference
 from occam.search.export.formats import FORMATS, Source, keras_run, obstacle, write
+from occam.search.nests import in_chunks
 
 pytestmark = [
     pytest.mark.slow,
@@ -92,8 +93,8 @@ def test_an_export_computes_what_keras_computes(model, name, tmp_path):
     assert not obstacle(name, given)
     run = write(name, given, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"given.keras", *FORMATS[name].files}
-    expected = outputs(keras_run(given.model), given.rows, 7)
-    found = outputs(run, given.rows, min(7, FORMATS[name].rows_at_once))
+    expected = in_chunks(keras_run(given.model), given.rows, 7)
+    found = in_chunks(run, given.rows, min(7, FORMATS[name].rows_at_once))
     assert largest_difference(found, expected) < (1e-5 if FORMATS[name].exact else 0.05)
 
 

@@ -7,8 +7,8 @@ import keras_tuner
 import optuna
 import pytest
 from occam.search.errors import InputError
-from occam.search.models.building import as_hyperparameters, build
-from occam.search.models.configuration import read
+from occam.search.models.building import build
+from occam.search.models.configuration import GivenHyperParameters, read
 from occam.search.models.suggesting import SuggestingTrial, takes_trial
 from occam.search.pipeline import Data, Pipeline
 from occam.search.studies.hyperparameters import SuggestedHyperParameters
@@ -36,7 +36,7 @@ def suggestions(trial) -> dict[str, object]:
 
 
 def test_the_default_is_the_middle_of_each_range_and_the_first_choice():
-    assert suggestions(SuggestingTrial(as_hyperparameters({}))) == {
+    assert suggestions(SuggestingTrial(GivenHyperParameters({}))) == {
         "int": 6,
         "step": 6,
         "log": 32,
@@ -70,9 +70,9 @@ def test_both_engines_draw_what_the_function_asked_for():
 
 
 def test_what_was_drawn_is_read_again_as_it_was():
-    hp = as_hyperparameters({})
+    hp = GivenHyperParameters({})
     suggestions(SuggestingTrial(hp))
-    again = as_hyperparameters(read(hp) | {"mixed": "x", "boolean": False, "log": 77})
+    again = GivenHyperParameters(read(hp) | {"mixed": "x", "boolean": False, "log": 77})
     values = suggestions(SuggestingTrial(again))
     assert (values["mixed"], values["boolean"], values["log"]) == ("x", False, 77)
 
@@ -110,7 +110,7 @@ def with_pruning(trial):
 def test_a_function_is_known_by_its_parameters_name_or_annotation(space):
     assert takes_trial(space)
     pipeline = Pipeline(data=lambda: Data((), (), ()), space=space, target=0.9, name="toy")
-    hp = as_hyperparameters({})
+    hp = GivenHyperParameters({})
     assert build(pipeline, hp).count_params() == 25
     assert read(hp) == {"units": 5}
 
@@ -126,4 +126,4 @@ def test_an_objective_that_returns_a_score_is_told_what_to_return():
 
     pipeline = Pipeline(data=lambda: Data((), (), ()), space=objective, target=0.9, name="toy")
     with pytest.raises(InputError, match=r"must return a keras.Model, received float"):
-        build(pipeline, as_hyperparameters({}))
+        build(pipeline, GivenHyperParameters({}))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from occam.search.data.preparation import prepare, without_test
 from occam.search.metrics import metric
-from occam.search.models.building import as_hyperparameters, build, restore
+from occam.search.models.building import build, restore
+from occam.search.models.configuration import GivenHyperParameters
 from occam.search.models.evaluation import predictions, score
 from occam.search.pipeline import load
 from occam.search.training import inheritance
@@ -66,7 +67,7 @@ def test_the_most_useful_units_predict_nearly_what_all_of_them_do(trained):
     searching, data, finished = trained
     pipeline = searching.pipeline
     narrow = trial(1, 12)
-    model = build(pipeline, as_hyperparameters(narrow.hyperparameters))
+    model = build(pipeline, GivenHyperParameters(narrow.hyperparameters))
     fresh = predictions(model, data.validation[0])
     giving = inheritance.Inheritance(pipeline, data.train[0])
     weights, note = giving.give(parent(finished), model)
@@ -83,7 +84,7 @@ def test_a_parent_is_read_once_for_all_of_its_children(trained, monkeypatch):
     pipeline, read = searching.pipeline, []
 
     def given(giving: inheritance.Inheritance, units: int) -> list[np.ndarray]:
-        model = build(pipeline, as_hyperparameters(trial(1, units).hyperparameters))
+        model = build(pipeline, GivenHyperParameters(trial(1, units).hyperparameters))
         weights, _ = giving.give(parent(finished), model)
         assert weights is not None
         return weights

@@ -13,12 +13,14 @@ from itertools import chain
 import keras
 import numpy as np
 
-from ...counting import first_rows, undrawn
+from ...counting import undrawn
 from ...devices import cores
 from ...errors import in_one_line
 from ...metrics import Array, metric
-from ...models.building import as_hyperparameters, build
-from ...models.evaluation import arrays, on_processor, predictions, score
+from ...models.building import build
+from ...models.configuration import GivenHyperParameters
+from ...models.evaluation import on_processor, predictions, score
+from ...nests import arrays, first_rows
 from ...pipeline import Data
 from ...stopping import Stop
 from ...trials import (
@@ -283,7 +285,7 @@ class Population:
 
     def _built(self, trial: Trial) -> keras.Model:
         with undrawn():
-            return build(self._task.pipeline, as_hyperparameters(trial.hyperparameters))
+            return build(self._task.pipeline, GivenHyperParameters(trial.hyperparameters))
 
     def _extract(self, lane: Lane) -> keras.Model:
         """The member as an ordinary small model, with the weights it was trained to.

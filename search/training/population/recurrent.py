@@ -43,7 +43,7 @@ def _describe(cell: str) -> Callable[[Config], Described]:
             "backwards": config["go_backwards"],
             "reset_after": config.get("reset_after", False),
         }
-        weights = _weights(cell, config, "")
+        weights = _weights(cell, config)
         described = weighted(config, weights)
         if config.get("unit_forget_bias") and config["use_bias"]:
             described["initializers"]["bias"] = forget_bias(config["bias_initializer"])
@@ -66,15 +66,15 @@ def _of_gates(activation: Any) -> str:
     return name
 
 
-def _weights(cell: str, config: Config, prefix: str) -> list[Weight]:
+def _weights(cell: str, config: Config) -> list[Weight]:
     gates = f"units*{GATES[cell]}"
     weights = [
-        Weight(name=f"{prefix}kernel", axes=("in", gates)),
-        Weight(name=f"{prefix}recurrent", axes=("units", gates)),
+        Weight(name="kernel", axes=("in", gates)),
+        Weight(name="recurrent", axes=("units", gates)),
     ]
     if config["use_bias"]:
         axes = (2, gates) if config.get("reset_after") else (gates,)
-        weights.append(Weight(name=f"{prefix}bias", axes=axes))
+        weights.append(Weight(name="bias", axes=axes))
     return weights
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from ...counting import holds_nothing, unallocated
-from ...models.building import as_hypermodel, as_hyperparameters, build
+from ...models.building import as_hypermodel, build
+from ...models.configuration import GivenHyperParameters
 from ...pipeline import Pipeline
 from ..users_fit import trains_itself
 from .errors import Unsupported
@@ -23,7 +24,7 @@ def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int)
     """
     if trains_itself(as_hypermodel(pipeline.space)):
         raise Unsupported("a fit of their own")
-    hp = as_hyperparameters(hyperparameters)
+    hp = GivenHyperParameters(hyperparameters)
     try:
         with unallocated():
             model = build(pipeline, hp)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.samplers.descent import Attempt, Width, narrower
+from occam.search.samplers.narrower import Attempt, Width, narrower
 
 UNITS = Width(name="units", allowed=tuple(range(1, 65)))
 FILTERS = Width(name="filters", allowed=(4, 8, 16))

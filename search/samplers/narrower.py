@@ -27,7 +27,7 @@ class Attempt:
     parent: Values
     reached: bool | None  # None: it was not trained to an end that says anything
 
-    def width(self, name: str) -> bool:
+    def changes_only(self, name: str) -> bool:
         """Whether this width is all that sets it apart from its parent."""
         changed = {each for each in self.parent if self.values.get(each) != self.parent[each]}
         return changed == {name}
@@ -70,7 +70,7 @@ def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
     failed = [
         int(each.values[width.name])
         for each in attempts
-        if each.reached is False and each.width(width.name)
+        if each.reached is False and each.changes_only(width.name)
     ]
     floor = max(failed, default=-1)
     between = [each for each in width.allowed if floor < each < value]
@@ -86,7 +86,9 @@ def _step(width: Width, values: Values, attempts: Sequence[Attempt]) -> int | No
     """The smallest step, where this very model has not tried it."""
     lower = [each for each in width.allowed if each < values[width.name]]
     tried = any(
-        each.parent == values and each.width(width.name) and each.values[width.name] == lower[-1]
+        each.parent == values
+        and each.changes_only(width.name)
+        and each.values[width.name] == lower[-1]
         for each in attempts
         if lower
     )
