@@ -157,7 +157,7 @@ def simulate(seconds: list[float]) -> None:
             engine = engine_of(pipeline, data, where, sampler)
             timed, workers = Timed(engine), Recorded(size, minutes, seconds)
             began = workers.now()
-            loop.run(timed, workers, budget=loop.Budget(trials=trials), others=engine.shared)
+            loop.run(timed, workers, budget=loop.Budget(trials=trials), others=engine.others)
             share = workers.busy / (size * (workers.now() - began))
             asks, tells = timed.asks, timed.tells
             print(
@@ -166,8 +166,7 @@ def simulate(seconds: list[float]) -> None:
                 f"| {1000 * mean(asks[-100:]):.0f} ms | {100 * share:.0f} % |",
                 flush=True,
             )
-            if engine.shared is not None:
-                engine.shared.leases.close()
+            engine.others.close()
 
 
 def mean(values: list[float]) -> float:
@@ -247,10 +246,10 @@ def member(url: str, trials: int) -> None:
     """One of the processes that lease trials of one study."""
     pipeline = load("breast_cancer")
     engine = engine_of(pipeline, pipeline.preprocessing(pipeline.data()), url, "random")
-    shared = engine.shared
-    release = [lambda _: shared.release()]
-    loop.run(engine, Short(), budget=loop.Budget(trials=trials), on_finish=release, others=shared)
-    shared.leases.close()
+    others = engine.others
+    release = [lambda _: others.release()]
+    loop.run(engine, Short(), budget=loop.Budget(trials=trials), on_finish=release, others=others)
+    others.close()
 
 
 def lease(processes: int, trials: int) -> int:

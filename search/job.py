@@ -18,7 +18,7 @@ from .interrupts import Interrupts
 from .models.building import loss_of, restore
 from .models.evaluation import predictions
 from .nests import first_rows, rows
-from .opening import IDENTITY, alone, check, check_planned, leaving, locked, open_engine
+from .opening import IDENTITY, check, check_planned, leaving, locked, open_engine
 from .plan import Plan, plan
 from .progress import SearchProgress
 from .runs.store import default_uri
@@ -97,14 +97,14 @@ class _Job:
         self.beside: report.Record = {"standard_error": planned.standard_error}
         self.before: float = self.engine.recall("seconds", 0.0)  # of earlier runs
         self.worked = False
-        self.shared = getattr(self.engine, "shared", None)
-        with leaving(self.engine), alone(self.engine, "opening"):
+        self.others = self.engine.others
+        with leaving(self.engine), self.others.alone("opening"):
             self.tracker = Tracker(
                 uri,
                 pipeline=planned.pipeline.name,
                 search=planned.name,
                 study=self.engine.recall(IDENTITY),
-                shared=self.shared is not None,
+                shared=self.others.shared,
             )
 
     def run(self) -> report.Summary:
@@ -112,7 +112,7 @@ class _Job:
         try:
             self._search()
             self.interrupts.check()
-            with alone(self.engine, "conclusion"):
+            with self.others.alone("conclusion"):
                 return self._conclude()
         except BaseException:
             self.worked = True  # at what has not ended
@@ -157,16 +157,12 @@ class _Job:
 
     def close(self) -> None:
         """Leave what is under way to the other processes."""
-        if self.shared is not None:
-            self.shared.leases.close()
+        self.others.close()
 
     @property
     def trials(self) -> list[FinishedTrial]:
         """All that have finished, with their models in files of this machine."""
-        finished: list[FinishedTrial] = self.engine.finished
-        if self.shared is None:
-            return finished
-        return [self.shared.localised(trial) for trial in finished]
+        return [self.others.localised(trial) for trial in self.engine.finished]
 
     def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
         if not self.settings.quiet:
@@ -179,7 +175,7 @@ class _Job:
 
         In this order: who has let go of a trial has written its run before.
         """
-        elsewhere = self.shared.leases.elsewhere() if self.shared is not None else set()
+        elsewhere = self.others.elsewhere()
         logged = self.tracker.logged(anew=True, mend=not elsewhere)
         for finished in trials:
             if finished.number not in logged and str(finished.number) not in elsewhere:
@@ -190,8 +186,8 @@ class _Job:
 
     def _release(self, finished: FinishedTrial) -> None:
         """Let the processes that share the search know that a trial is told and recorded."""
-        if self.shared is not None and not self.tracker.waiting:
-            self.shared.release()
+        if not self.tracker.waiting:
+            self.others.release()
 
     def _start(self) -> None:
         described = {
@@ -234,19 +230,19 @@ class _Job:
                 on_end=progress.end,
                 on_turn=self.interrupts.check,
                 on_idle=self._settle,
-                others=self.shared,
+                others=self.others,
             )
         self._settle()
 
     def _settle(self) -> None:
         """Have nothing left to record, before this process waits for the others."""
-        if self.shared is None:
+        if not self.others.shared:
             return
         try:
             self.tracker.logged()
         except Unreachable:
             self.tracker.drop()  # the study has them: who comes to the conclusion delivers them
-        self.shared.release()
+        self.others.release()
 
     def _keep_answers(self, models: Iterable[FinishedTrial]) -> None:
         """Keep the answers on the test split with their trials, once those have runs."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from .failures import Streak, may_pass
 from .stopping import SEARCH_ENDED, was_cut_short
+from .studies.sharing import Alone
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
 from .workers import Executor
 
@@ -36,6 +37,8 @@ class Engine(Protocol):
 class Others(Protocol):
     """The other processes that work on the same search."""
 
+    shared: bool  # whether there may be any
+
     def news(self) -> list[FinishedTrial]:
         """What they have told since this was last asked."""
 
@@ -53,28 +56,6 @@ class Others(Protocol):
 
     def note(self, numbers: Iterable[int]) -> None:
         """These trials are known here."""
-
-
-class Nobody:
-    """This process is the only one."""
-
-    def news(self) -> list[FinishedTrial]:
-        return []
-
-    def running(self) -> int:
-        return 0
-
-    def before(self, number: int) -> int:
-        return 0
-
-    def busy(self) -> bool:
-        return False
-
-    def left(self) -> bool:
-        return False
-
-    def note(self, numbers: Iterable[int]) -> None:
-        """They need not be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +93,7 @@ def run(
 
     Raises OccamError where trial after trial fails for the same reason.
     """
-    search = _Search(engine, budget, tuple(on_finish), others or Nobody())
+    search = _Search(engine, budget, tuple(on_finish), others or Alone())
     running: dict[Future[FinishedTrial], Trial] = {}
     try:
         while True:
@@ -136,7 +117,7 @@ class _Search:
     engine: Engine
     budget: Budget
     on_finish: tuple[OnFinish, ...]
-    others: Others = field(default_factory=Nobody)
+    others: Others = field(default_factory=Alone)
     started: float = field(default_factory=time.monotonic)
     end: str = ""
     exhausted: bool = False
@@ -163,7 +144,7 @@ class _Search:
 
     def waits(self, on_idle: Callable[[], None]) -> bool:
         """Whether another process may still bring something, or leave it to this one."""
-        if isinstance(self.others, Nobody):
+        if not self.others.shared:
             return False
         while self.asked:  # nobody waits for what this process does not begin
             self._finish(rejected(self.asked.popleft(), f"{SEARCH_ENDED}: {self.end}"))

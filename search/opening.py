@@ -146,7 +146,7 @@ def open_engine(
         finished, kept = module.records(folder / STUDY, planned.name)
         screen.say(carry_over(folder, finished, kept, make, now))
     engine = make(folder)
-    with leaving(engine), alone(engine, "opening"):
+    with leaving(engine), engine.others.alone("opening"):
         _prepare(engine, settings, planned, screen, earlier)
         _keep(folder, engine.recall(IDENTITY))
         now.write(folder)
@@ -159,20 +159,8 @@ def leaving(engine: Any) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if (shared := getattr(engine, "shared", None)) is not None:
-            shared.leases.close()
+        engine.others.close()
         raise
-
-
-@contextmanager
-def alone(engine: Any, item: str) -> Iterator[None]:
-    """Do what one of the processes that share a search may do at a time."""
-    shared = getattr(engine, "shared", None)
-    if shared is None:
-        yield
-        return
-    with shared.leases.alone(item):
-        yield
 
 
 def _prepare(

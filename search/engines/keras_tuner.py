@@ -16,6 +16,7 @@ from ..oracles.seeded import SeededOracle
 from ..seeds import derived
 from ..shortfall import WORST, value
 from ..stopping import usual_exponent
+from ..studies.sharing import Alone
 from ..trials import FinishedTrial, Trial, TrialState, packed, same, unpacked
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Engine:
         self._pipeline, self._seed = pipeline, seed
         self._metric, self._search_target = metric, search_target
         self._builder = Builder(pipeline, inputs, fit_space)
+        self.others = Alone()
         self.exhausted_because = "the oracle has proposed all there is"
         self._asked: dict[int, dict[str, Any]] = {}
         self._read: dict[int, GivenHyperParameters] = {}

@@ -19,7 +19,7 @@ from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent
 from ..studies.constraints import tell
-from ..studies.storage import shared, storage_of
+from ..studies.storage import others, storage_of
 from ..trials import BATCH, IMPORTED, PARENT, RECORD, FinishedTrial, Parent, Trial, packed, unpacked
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class Engine:
             load_if_exists=True,
         )
         self._study.stop = self._exhaust  # type: ignore[method-assign]  # how a grid says it is done
-        self.shared = shared(self._study, opened, models)
-        self._interrupted = [] if self.shared else self._running()
+        self.others = others(self._study, opened, models)
 
     @property
     def finished(self) -> list[FinishedTrial]:
@@ -105,15 +104,11 @@ class Engine:
         A batch that was interrupted comes again, and is completed where it had not been asked for
         in full: so the search goes on as if nothing had happened.
         """
-        if self.shared is None:
-            return self._ask(n)
-        with self.shared.leases.alone("ask"):
-            self._interrupted = self.shared.left_behind()
-            return self._ask(n)
+        with self.others.alone("ask"):
+            return self._ask(n, self.others.left_behind())
 
-    def _ask(self, n: int) -> list[Trial]:
-        again = [trial for each in self._interrupted if (trial := self._reopened(each)) is not None]
-        self._interrupted = []
+    def _ask(self, n: int, left_behind: list[optuna.trial.FrozenTrial]) -> list[Trial]:
+        again = [trial for each in left_behind if (trial := self._reopened(each)) is not None]
         first, size = self._batch(n, again=bool(again))
         curves = self._curves(before=min([first, *(trial.number for trial in again)]))
         asked = [self._propose(trial, curves) for trial in again]
@@ -124,8 +119,7 @@ class Engine:
             trial = self._next() if children is None else self._next_of(children, first)
             if trial is None:
                 break
-            if self.shared is not None:
-                self.shared.leases.take(trial.number)
+            self.others.take(trial.number)
             if size > 1:
                 trial.set_user_attr(BATCH, first)
             asked.append(self._propose(trial, curves))  # the next is chosen knowing its values
@@ -137,7 +131,7 @@ class Engine:
         Returns false where another process has taken the trial over meanwhile.
         """
         trial = self._asked.pop(finished.number)
-        if self.shared is not None and not self.shared.tell(finished):
+        if not self.others.tell(finished):
             return False
         trial.set_user_attr(RECORD, packed(finished))
         self._finish(trial, finished)
@@ -163,11 +157,9 @@ class Engine:
         self._study.sampler = sampler
         self._configurations.suggest(trial)
         self._asked[trial.number] = trial
-        if self.shared is not None:
-            self.shared.leases.take(trial.number)
+        self.others.take(trial.number)
         self.tell(replace(finished, number=trial.number))
-        if self.shared is not None:
-            self.shared.release()
+        self.others.release()
         return trial.number
 
     def suggest(self, hyperparameters: Mapping[str, Any]) -> None:
@@ -207,10 +199,6 @@ class Engine:
         """Trials that were asked for; one that is enqueued was not yet."""
         trials = self._study.get_trials(deepcopy=False)
         return sum(each.state is not optuna.trial.TrialState.WAITING for each in trials)
-
-    def _running(self) -> list[optuna.trial.FrozenTrial]:
-        trials = self._study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.state is optuna.trial.TrialState.RUNNING]
 
     def _reopened(self, frozen: optuna.trial.FrozenTrial) -> optuna.Trial | None:
         """A trial that was under way; None where it had finished, but Optuna was not told."""
@@ -314,11 +302,9 @@ class Engine:
         if number is None:
             return None
         finished = {each.number: each for each in self.finished}
-        found, epochs, each = finished[number], 0, number
+        found, epochs, each = self.others.localised(finished[number]), 0, number
         while each is not None:
             epochs, each = epochs + finished[each].epochs, finished[each].parent
-        if self.shared is not None:
-            found = self.shared.localised(found)
         return Parent(
             number=number,
             hyperparameters=found.hyperparameters,

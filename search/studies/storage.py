@@ -18,7 +18,7 @@ from ..errors import InputError, in_one_line, redacted
 from .database_storage import StudyDatabase
 from .journal_storage import StudyJournal
 from .leases import Leases
-from .sharing import Sharing
+from .sharing import Alone, Sharing
 
 Made = TypeVar("Made")
 ATTEMPTS = 5  # to make a database's tables
@@ -46,12 +46,13 @@ def reading_only(journal: Path) -> optuna.storages.BaseStorage:
     return optuna.storages.JournalStorage(_ReadOnly(str(journal)))
 
 
-def shared(
+def others(
     study: optuna.Study, storage: optuna.storages.BaseStorage, models: Path
-) -> Sharing | None:
-    """How processes share a study of a database; None for a journal, which one has alone."""
+) -> Sharing | Alone:
+    """The processes that share a study of a database; a journal is one process's own."""
     if not isinstance(storage, StudyDatabase):
-        return None
+        trials = study.get_trials(deepcopy=False)
+        return Alone([each for each in trials if each.state is optuna.trial.TrialState.RUNNING])
     leases = _patiently(lambda: Leases(storage.engine, study.study_name))
     _patiently(leases.attend)
     return Sharing(study, storage, leases, models)

@@ -154,8 +154,8 @@ def test_what_teaches_a_study_of_a_database_is_not_trained(project, tmp_path):
     teach(searching, read(str(project), ACCURACY), ACCURACY, 0.9)
     states = [each.state.name for each in searching._study.get_trials(deepcopy=False)]
     assert "RUNNING" not in states
-    assert not searching.shared.busy()
-    assert not engine("optuna", tmp_path, url).shared.left()
+    assert not searching.others.busy()
+    assert not engine("optuna", tmp_path, url).others.left()
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite file", "url"])
