@@ -29,7 +29,7 @@ def read(source: str, metric: Metric) -> list[Earlier]:
     """
     if Path(source).is_dir():
         return _keras_tuner(Path(source), metric)
-    from .elsewhere import read as read_study
+    from .optuna_study import read as read_study
 
     return read_study(source, metric)
 
