@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _problem(error: Exception) -> str:
     if isinstance(error, OSError) and (error.filename or error.errno in DISK):
         return f"{error.filename or 'a file'} cannot be read or written: {error.strerror or error}"
-    return f"unexpected {type(error).__name__}: {error}"
+    return f"unexpected {type(error).__name__}: {str(error).rstrip('. ')}"
 
 
 def _complain(error: Exception, code: int) -> int:

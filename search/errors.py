@@ -46,7 +46,14 @@ def in_one_line(error: BaseException) -> str:
 def first_line(error: BaseException) -> str:
     """First line of an error's message, without its full stop."""
     text = str(error).strip() or type(error).__name__
-    return text.partition("\n")[0].strip().rstrip(".")
+    return text.partition("\n")[0].strip().rstrip(". ")
+
+
+def reason(error: BaseException) -> str:
+    """First line of what is at the bottom of an error, which says more than what wraps it."""
+    while isinstance(inner := getattr(error, "orig", None) or error.__cause__, Exception):
+        error = inner
+    return first_line(error)
 
 
 def redacted(text: str) -> str:

@@ -9,6 +9,7 @@ from .errors import OccamError
 from .trials import FinishedTrial, TrialState
 
 DIED = "the worker process died"
+DISK = re.compile(r"\[Errno (5|28|30|122)\]|No space left on device|Disk quota exceeded")
 IN_A_ROW = 10  # trials that fail for one reason, after which no other is tried
 PASSING = re.compile(
     rf"{DIED}|MemoryError|ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemory|out of memory|"
@@ -20,6 +21,16 @@ PASSING = re.compile(
 def may_pass(finished: FinishedTrial) -> bool:
     """Whether a trial failed for want of memory or of its process, not by its own configuration."""
     return finished.state is TrialState.FAIL and bool(PASSING.search(finished.error or ""))
+
+
+def check_disk(finished: FinishedTrial) -> None:
+    """Raise OccamError where no disk took what a trial had to keep: it is trained again later."""
+    if finished.error and DISK.search(finished.error):
+        raise OccamError(
+            f"The search stopped: what trial {finished.number} was to keep could not be written "
+            f"({finished.error.rstrip('.')}). What finished before is kept: free space, and the "
+            "same command goes on."
+        )
 
 
 def cause(error: str) -> str:

@@ -27,6 +27,7 @@ from .selection import Ladder, TestResult, select
 from .settings import Settings, asked_for
 from .studies import STUDIES
 from .studies.earlier import Earlier
+from .studies.storage import reaching
 from .tracking import Tracker
 from .trials import FinishedTrial
 
@@ -69,6 +70,7 @@ def conduct(settings: Settings, screen: Screen) -> Conducted:
         check_planned(settings, planned, uri)
         interrupts.check()
         with (
+            reaching(settings.storage),
             locked(planned, settings.storage),
             closing(_Job(settings, planned, screen, started, interrupts, uri, earlier)) as job,
         ):
@@ -104,7 +106,7 @@ class _Job:
                 pipeline=planned.pipeline.name,
                 search=planned.name,
                 study=self.engine.recall(IDENTITY),
-                shared=self.others.shared,
+                others=self.others,
             )
 
     def run(self) -> report.Summary:
@@ -118,6 +120,7 @@ class _Job:
             self.worked = True  # at what has not ended
             with suppress(Exception):  # whatever ends the search is what is told
                 self.engine.remember("seconds", self._seconds())
+                self.engine.leave()
             self.tracker.interrupt()
             raise
 
@@ -173,13 +176,16 @@ class _Job:
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.
 
-        In this order: who has let go of a trial has written its run before.
+        One of the processes at a time, and in this order: who has let go of a trial has written
+        its run before.
         """
-        elsewhere = self.others.elsewhere()
-        logged = self.tracker.logged(anew=True, mend=not elsewhere)
-        for finished in trials:
-            if finished.number not in logged and str(finished.number) not in elsewhere:
-                self.tracker.log(finished)
+        with self.others.alone("recording"):
+            elsewhere = self.others.elsewhere()
+            logged = self.tracker.logged(anew=True, mend=not elsewhere)
+            for finished in trials:
+                if finished.number not in logged and self.others.claim(finished.number):
+                    self.tracker.log(finished)
+            self._settle()
 
     def _note(self, finished: FinishedTrial) -> None:
         self.worked = True

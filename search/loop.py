@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from .failures import Streak, may_pass
+from .failures import Streak, check_disk, may_pass
 from .stopping import SEARCH_ENDED, was_cut_short
 from .studies.sharing import Alone
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
@@ -91,7 +91,7 @@ def run(
         on_idle: called each time before it waits for other processes.
         others: processes that share this search; it ends for all when nothing is left to any.
 
-    Raises OccamError where trial after trial fails for the same reason.
+    Raises OccamError where trial after trial fails for the same reason, or the disk is full.
     """
     search = _Search(engine, budget, tuple(on_finish), others or Alone())
     running: dict[Future[FinishedTrial], Trial] = {}
@@ -188,6 +188,7 @@ class _Search:
     ) -> None:
         """Take what a worker brings back; where it lacked memory or a process, try once more."""
         trial, finished = running.pop(future), future.result()
+        check_disk(finished)
         if trial.number in self.lost:
             self._finish(self._second(trial, finished))
             return

@@ -39,6 +39,11 @@ _OTHER = (
     "metrics: give this one another --name, or start it anew with --fresh."
 )
 
+_ANOTHER_SPACE = (
+    "The space of search {!r} has changed, and trials are carried over only without --storage: "
+    "give this one another --name."
+)
+
 
 def check(settings: Settings, asked: Asked, uri: str) -> list[Earlier]:
     """Refuse what cannot be used, before any data is read.
@@ -91,10 +96,7 @@ def _check_same(settings: Settings, planned: Plan, before: Depends | None) -> No
     if before.rest != now.rest:
         raise InputError(_OTHER.format(planned.name))
     if settings.storage:
-        raise InputError(
-            f"The space of search {planned.name!r} has changed, and trials are carried over "
-            "only without --storage: give this one another --name."
-        )
+        raise InputError(_ANOTHER_SPACE.format(planned.name))
 
 
 def _check_cluster(places: Places) -> None:
@@ -167,15 +169,18 @@ def _prepare(
     engine: Any, settings: Settings, planned: Plan, screen: Screen, earlier: list[Earlier]
 ) -> None:
     """Check that the study is this search's, and teach it what other projects know."""
-    rest = planned.depends.rest
+    rest, space = planned.depends.rest, planned.depends.space
     if engine.recall("fingerprint", rest) != rest:  # a database, with no folder here
         raise InputError(_OTHER.format(planned.name))
+    if engine.others.shared and engine.recall("space", space) != space:
+        raise InputError(_ANOTHER_SPACE.format(planned.name))
     if not math.isclose(engine.recall(BAR, planned.search_target), planned.search_target):
         raise InputError(_OTHER.format(planned.name))
     if engine.recall(BAR) is None:
         engine.remember(BAR, planned.search_target)
     if engine.recall("fingerprint") is None:
         engine.remember("fingerprint", rest)
+        engine.remember("space", space)
         engine.remember(METRIC, planned.metric.name)
     if engine.recall(IDENTITY) is None:
         engine.remember(IDENTITY, uuid.uuid4().hex)

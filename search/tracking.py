@@ -18,6 +18,7 @@ from .runs.child_runs import MODEL, ChildRun, child_run, key, text
 from .runs.experiments import experiment
 from .runs.searches import ACTIVE, CONCLUDED, SEARCH, STUDY, concluded, newest_search, now, quoted
 from .runs.store import FAILURES, answers, connect, mlflow, reaching
+from .studies.sharing import Alone, Sharing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,20 +42,26 @@ class Tracker:
         pipeline: name of the experiment.
         search: name of the search.
         study: identity of its study, which numbers the trials: another study has another run.
-        shared: other processes may be writing runs under the same parent.
+        others: that may be writing runs under the same parent.
     """
 
     def __init__(
-        self, uri: str, *, pipeline: str, search: str, study: str, shared: bool = False
+        self,
+        uri: str,
+        *,
+        pipeline: str,
+        search: str,
+        study: str,
+        others: Alone | Sharing | None = None,
     ) -> None:
-        self.uri, self._shared = uri, shared
+        self.uri, self._others = uri, others or Alone()
         self._client = connect(uri, create=True)
         with reaching(uri):
             self._experiment = experiment(self._client, uri, pipeline)
             self.experiment_id: str = self._experiment.experiment_id
             self._origin = mlflow.tracking.context.registry.resolve_tags()
             self.run_id = self._parent(search, study)
-            self._runs = self._read(mend=not shared)
+            self._runs = self._read(mend=not self._others.shared)
         self._pending: list[ChildRun] = []
         self._failing = False
         self._next_write = 0.0
@@ -262,8 +269,12 @@ class Tracker:
         waiting = len(self._pending)
         try:
             if self._failing:  # what seemed to fail may have come through, or half of it
-                self._runs |= self._read(mend=not self._shared)
-            self._pending = [run for run in self._pending if run.number not in self._runs]
+                self._runs |= self._read(mend=not self._others.shared)
+            self._pending = [
+                run
+                for run in self._pending
+                if run.number not in self._runs and self._others.holds(run.number)
+            ]
             while self._pending:
                 written = child_runs.write(self._client, self._experiment, self._pending)
                 self._runs |= written

@@ -11,6 +11,7 @@ from typing import Any
 RECORD = "occam"  # Optuna's user attribute that holds a finished trial
 IMPORTED = "imported"  # that of a trial that another study has finished
 BATCH = "batch"  # and that which holds the number of the first trial of its batch
+MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
 PARENT = "parent"  # and that which holds the number of the trial whose weights it begins with
 
 
@@ -103,6 +104,24 @@ def failed(trial: Trial, error: str, *, epochs: int = 0) -> FinishedTrial:
     """A trial of which nothing came but the reason, kept to one line."""
     first = " ".join(error.split())[:500]
     return finish(trial, TrialState.FAIL, reason=first, error=first, epochs=epochs)
+
+
+def cut_off(times: int) -> str:
+    """Why a trial is given up that has ended its process so often."""
+    return f"the process has ended {times} times while this trial was under way"
+
+
+def unbuildable(number: int, hyperparameters: Mapping[str, Any], error: str) -> Trial:
+    """A trial of which nothing but its hyperparameters is known."""
+    return Trial(
+        number=number,
+        hyperparameters=hyperparameters,
+        parameter_count=0,
+        trainable_parameter_count=0,
+        epochs=0,
+        seed=0,
+        error=error,
+    )
 
 
 def rejected(trial: Trial, reason: str) -> FinishedTrial:

@@ -92,6 +92,47 @@ def test_a_journal_with_half_a_last_line_is_mended(tmp_path, name, half):
 
 
 @every_engine
+def test_a_trial_that_ends_its_process_again_and_again_is_given_up(tmp_path, name):
+    before = toy.engine(name, tmp_path, PLAIN[name]).ask(1)[0]
+    for _ in range(4):
+        assert toy.engine(name, tmp_path, PLAIN[name]).ask(1)[0] == before
+    error = toy.engine(name, tmp_path, PLAIN[name]).ask(1)[0].error
+    assert error == "the process has ended 5 times while this trial was under way"
+
+
+@every_engine
+def test_a_trial_that_cannot_even_be_built_without_a_crash_is_given_up(tmp_path, name):
+    crashes = [False]
+
+    def space(hp) -> keras.Model:
+        if crashes[0]:
+            raise SystemExit  # nothing catches it, as little as the end of a process
+        return toy.few(hp)
+
+    def asked() -> list[Trial]:
+        crashes[0] = False
+        searching = toy.engine(name, tmp_path, PLAIN[name], space=space)
+        crashes[0] = True
+        [trial] = searching.ask(1)
+        searching.tell(failed(trial, trial.error))
+        return searching.finished
+
+    for _ in range(6):
+        with pytest.raises(SystemExit):
+            asked()
+    assert asked()[0].error == "the process has ended 6 times while this trial was under way"
+
+
+@every_engine
+def test_an_orderly_end_is_no_crash_of_what_was_under_way(tmp_path, name):
+    for _ in range(7):
+        searching = toy.engine(name, tmp_path, PLAIN[name])
+        first, second = searching.ask(2)
+        assert (first.number, first.error, second.error) == (0, None, None)
+        searching.leave()
+
+
+@every_engine
 def test_values_are_remembered_with_the_search(tmp_path, name):
     toy.engine(name, tmp_path, PLAIN[name]).remember("note", {"opened": [1, 2]})
     assert toy.engine(name, tmp_path, PLAIN[name]).recall("note") == {"opened": [1, 2]}

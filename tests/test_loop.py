@@ -255,6 +255,21 @@ def test_what_is_wrong_with_a_configuration_is_not_tried_again(error):
     assert [trial.number for trial in workers.submitted] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OSError: [Errno 28] Can't write data (file write failed)",
+        "OSError: [Errno 122] Disk quota exceeded: 'trial-3.keras'",
+    ],
+)
+def test_a_full_disk_ends_the_search_and_fails_no_trial(error):
+    engine = Sizes([100, 90])
+    full = Answers(lambda trial: failed(trial, error) if trial.number else reaches(trial))
+    with pytest.raises(OccamError, match=r"trial 1 was to keep .* free space, and the same"):
+        run(engine, full, budget=Budget())
+    assert [each.number for each in engine.finished] == [0]
+
+
 def test_ten_failures_in_a_row_for_one_reason_end_the_search():
     workers = Answers(lambda trial: failed(trial, f"ValueError: no file number {trial.number}."))
     engine = Sizes([*range(100, 200)])

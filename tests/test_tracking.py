@@ -22,6 +22,7 @@ from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
 from occam.search.runs.searches import find, last_search
 from occam.search.runs.store import connect, default_uri, mlflow
+from occam.search.studies.sharing import Alone
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
 from tasks import blobs
@@ -392,6 +393,24 @@ def test_trials_wait_while_the_store_fails_which_is_said_once(tracker, broken_st
     assert caplog.records[1].message == "MLflow is back: 3 trials were delivered."
     ends = [child(tracker, number).info.end_time for number in range(3)]
     assert ends == [1000_000, 1001_000, 1002_000]
+    assert not tracker.waiting
+
+
+class Frozen(Alone):
+    """Of a process that was frozen: what it has told is another's to record by now."""
+
+    def holds(self, number: int) -> bool:
+        return number > 0
+
+
+def test_what_another_process_has_taken_over_is_not_recorded_twice(uri, request):
+    tracker = Tracker(
+        uri, pipeline=request.node.name, search="any", study=request.node.name, others=Frozen()
+    )
+    tracker._next_write = math.inf
+    for number in range(2):
+        tracker.log(replace(TRIAL, number=number))
+    assert tracker.logged() == {1}
     assert not tracker.waiting
 
 

@@ -37,9 +37,16 @@ def few(hp) -> keras.Model:
 
 
 def engine(
-    name: str, folder: Path, sampler: str, *, seed: int = 0, space: Any = build, epochs: int = 9
+    name: str,
+    folder: Path,
+    sampler: str,
+    *,
+    seed: int = 0,
+    space: Any = build,
+    epochs: int = 9,
+    storage: str | None = None,
 ) -> Any:
-    """An engine whose study is in a folder."""
+    """An engine whose study is in a folder, or in a database."""
     module = importlib.import_module(f"occam.search.engines.{name.replace('-', '_')}")
     pipeline = Pipeline(
         data=lambda: Data((), (), ()), space=space, target=0.9, name="toy", epochs=epochs
@@ -47,7 +54,7 @@ def engine(
     return module.Engine(
         pipeline,
         name="toy",
-        storage=folder / "study.journal",
+        storage=storage or folder / "study.journal",
         sampler=sampler,
         seed=seed,
         metric=metric("accuracy"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,17 @@ from ..seeds import derived
 from ..shortfall import WORST, value
 from ..stopping import usual_exponent
 from ..studies.sharing import Alone
-from ..trials import FinishedTrial, Trial, TrialState, packed, same, unpacked
+from ..trials import (
+    MOST_CUT_OFF,
+    FinishedTrial,
+    Trial,
+    TrialState,
+    cut_off,
+    packed,
+    same,
+    unbuildable,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -59,6 +70,7 @@ class Engine:
         self._finished: dict[int, FinishedTrial] = {}
         self._values: dict[str, float] = {}  # of what was trained, by hyperparameters
         self._kept: dict[str, Any] = {}
+        self._cut: Counter[int] = Counter()  # how often the process ended while it was under way
         self._next = 0
         self._weights = storage.parent / "weights"
         space = discover(pipeline, fit_space)
@@ -67,6 +79,7 @@ class Engine:
         for event in self._journal.read():
             self._replay(event)
         self._interrupted = [number for number in self._asked if number not in self._finished]
+        self._begun: set[int] = set()
 
     @property
     def finished(self) -> list[FinishedTrial]:
@@ -77,11 +90,17 @@ class Engine:
         """Up to `n` configurations with their sizes; fewer where nothing is left to propose."""
         asked: list[Trial] = []
         while len(asked) < n:
-            number = self._interrupted.pop(0) if self._interrupted else self._create()
+            number = self._again() if self._interrupted else self._create()
             if number is None:
                 break
+            self._begun.add(number)
             asked.append(self._propose(number))
         return asked
+
+    def leave(self) -> None:
+        """Have what is under way come again as if it had not been begun: this is no crash of it."""
+        for number in self._begun - self._finished.keys():
+            self._write({"cut": number, "by": -1})
 
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first in the journal, then with the oracle."""
@@ -132,6 +151,8 @@ class Engine:
             self._settle(unpacked(event["told"]), _space(event))
         elif "adopted" in event:
             self._adopt(unpacked(event["adopted"]), _space(event), imported=event["imported"])
+        elif "cut" in event:
+            self._cut[event["cut"]] += event["by"]
         elif "suggested" in event:
             self._oracle.suggest(event["suggested"])
         else:
@@ -152,9 +173,18 @@ class Engine:
         self._drop_weights()
         return number
 
+    def _again(self) -> int:
+        """A trial that was under way when the process ended."""
+        number = self._interrupted.pop(0)
+        self._write({"cut": number, "by": 1})
+        return number
+
     def _propose(self, number: int) -> Trial:
         values = self._asked[number]
         hp = self._read[number] = GivenHyperParameters(values)
+        times = self._cut[number]
+        if times > MOST_CUT_OFF:  # to build it ends the process already
+            return unbuildable(number, values, cut_off(times))
         tried = self._builder.tried(hp)
         return Trial(
             number=number,
@@ -163,7 +193,7 @@ class Engine:
             trainable_parameter_count=tried.size.trainable,
             seed=derived(self._seed, number, 1),
             architecture=tried.architecture,
-            error=tried.error,
+            error=cut_off(times) if times == MOST_CUT_OFF else tried.error,
             exponent=usual_exponent(scheduled=tried.scheduled),
             **self._rounds(number, values),
         )

@@ -19,8 +19,21 @@ from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent
 from ..studies.constraints import tell
-from ..studies.storage import others, storage_of
-from ..trials import BATCH, IMPORTED, PARENT, RECORD, FinishedTrial, Parent, Trial, packed, unpacked
+from ..studies.storage import others, outlasting, storage_of
+from ..trials import (
+    BATCH,
+    IMPORTED,
+    MOST_CUT_OFF,
+    PARENT,
+    RECORD,
+    FinishedTrial,
+    Parent,
+    Trial,
+    cut_off,
+    packed,
+    unbuildable,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from ..metrics import Metric
@@ -29,8 +42,6 @@ if TYPE_CHECKING:
 Curves = Sequence[Sequence[float]]  # validation scores by epoch
 
 CUT_OFF = "cut_off"  # user attribute: how often the process ended while a trial was under way
-MOST_CUT_OFF = 5  # what takes all memory would else end every process that takes the search up
-
 FINE = 3  # a child is trained for one epoch of so many that a trial may take
 
 
@@ -131,11 +142,23 @@ class Engine:
         Returns false where another process has taken the trial over meanwhile.
         """
         trial = self._asked.pop(finished.number)
+        return outlasting(lambda: self._tell(trial, finished))
+
+    def _tell(self, trial: optuna.Trial, finished: FinishedTrial) -> bool:
+        """Whatever of it has been done already, it may be done again."""
         if not self.others.tell(finished):
             return False
-        trial.set_user_attr(RECORD, packed(finished))
+        try:
+            trial.set_user_attr(RECORD, packed(finished))
+        except optuna.exceptions.UpdateFinishedTrialError:  # another was faster than it seemed
+            return False
         self._finish(trial, finished)
         return True
+
+    def leave(self) -> None:
+        """Have what is under way come again as if it had not been begun: this is no crash of it."""
+        for trial in self._asked.values():
+            trial.set_user_attr(CUT_OFF, trial.user_attrs.get(CUT_OFF, 0) - 1)
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
         """The model of a configuration of another study; None where it is none of this space."""
@@ -270,11 +293,12 @@ class Engine:
         return [each.history.get("score", ()) for each in known]
 
     def _propose(self, trial: optuna.Trial, curves: Curves) -> Trial:
-        hyperparameters, tried = self._configurations.tried(trial)
-        error = tried.error
-        if trial.user_attrs.get(CUT_OFF, 0) >= MOST_CUT_OFF:
-            error = f"the process has ended {MOST_CUT_OFF} times while this trial was under way"
         self._asked[trial.number] = trial
+        times = trial.user_attrs.get(CUT_OFF, 0)
+        if times > MOST_CUT_OFF:  # to build it ends the process already
+            return unbuildable(trial.number, trial.params, cut_off(times))
+        hyperparameters, tried = self._configurations.tried(trial)
+        error = cut_off(times) if times == MOST_CUT_OFF else tried.error
         usual = usual_exponent(scheduled=tried.scheduled)
         epochs = self._pipeline.epochs
         fewer = min(epochs, max(2 * GRACE, epochs // FINE))
@@ -315,7 +339,11 @@ class Engine:
     def _finish(self, trial: optuna.Trial, finished: FinishedTrial) -> None:
         missing = shortfall(finished, self._metric, self._search_target)
         constrained = self._sampler_name not in UNCONSTRAINED
-        tell(self._study, trial, finished, missing=missing, constrained=constrained)
+        try:
+            tell(self._study, trial, finished, missing=missing, constrained=constrained)
+        except (optuna.exceptions.UpdateFinishedTrialError, ValueError):
+            if not self._study._storage.get_trial(trial._trial_id).state.is_finished():
+                raise  # else another process took this one for dead, and has told what is recorded
 
     def _exhaust(self) -> None:
         self._exhausted = True

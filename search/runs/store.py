@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..errors import InputError, Unreachable, first_line, redacted
+from ..errors import InputError, Unreachable, first_line, reason, redacted
 from . import moved
 
 QUIET = {
@@ -129,7 +129,7 @@ def reaching(uri: str) -> Iterator[None]:
         yield
     except FAILURES as error:
         raise Unreachable(
-            f"MLflow's store {redacted(uri)!r} failed: {first_line(error)}. "
+            f"MLflow's store {redacted(uri)!r} failed: {reason(error)}. "
             "What was trained is kept: run the same command again once the store works."
         ) from error
 

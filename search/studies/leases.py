@@ -23,7 +23,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, an
 
 from ..errors import OccamError
 
-SECONDS = 60.0  # without a sign of life, after which an owner is taken for dead
+SECONDS = 60.0  # of silence
 VARIABLE = "OCCAM_LEASE_SECONDS"  # environment variable: another time, the same in all processes
 BEATS = 6  # signs of life in that time
 POLL = 0.05  # seconds between two looks at a lease that another process has
@@ -58,7 +58,7 @@ class Leases:
 
     def __init__(self, database: sqlalchemy.Engine, search: str) -> None:
         self._search = search
-        self._seconds = float(os.environ.get(VARIABLE, SECONDS))
+        self._seconds = silence()
         self._database = database
         self._owner = f"{_this_process()}/{uuid.uuid4().hex}"
         self._watched: dict[str, tuple[Seen | None, float]] = {}
@@ -224,6 +224,11 @@ class Leases:
 
     def _at(self, item: object) -> sqlalchemy.ColumnElement[bool]:
         return and_(_leases.c.search == self._search, _leases.c.item == str(item))
+
+
+def silence() -> float:
+    """Seconds without a sign of life, after which an owner is taken for dead."""
+    return float(os.environ.get(VARIABLE, SECONDS))
 
 
 def _this_process() -> str:

@@ -61,6 +61,12 @@ class Alone:
     def take(self, number: int) -> bool:
         return True
 
+    def claim(self, number: int) -> bool:
+        return True
+
+    def holds(self, number: int) -> bool:
+        return True
+
     def tell(self, finished: FinishedTrial) -> bool:
         return True
 
@@ -152,9 +158,20 @@ class Sharing:
         """Become the owner of a trial that this process has proposed."""
         return self._leases.take(number)
 
+    def claim(self, number: int) -> bool:
+        """Become the one who records a trial that was told; false where another process does."""
+        if not self.take(number):
+            return False
+        self._told.append(number)
+        return True
+
+    def holds(self, number: int) -> bool:
+        """Whether a trial is still this process's, to tell or to record."""
+        return self._leases.holds(number)
+
     def tell(self, finished: FinishedTrial) -> bool:
         """Make ready to record a trial; false where another process has taken it over."""
-        if not self._leases.holds(finished.number):
+        if not self.holds(finished.number):
             return False
         if finished.model_path is not None:
             self._leases.keep(finished.number, Path(finished.model_path).read_bytes())

@@ -6,7 +6,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +15,14 @@ import optuna
 import sqlalchemy
 from optuna.storages.journal import JournalFileBackend
 
-from ..errors import InputError, in_one_line, redacted
+from ..errors import InputError, OccamError, in_one_line, reason, redacted
 from .database_storage import StudyDatabase
 from .journal_storage import StudyJournal
-from .leases import Leases
+from .leases import Leases, silence
 from .sharing import Alone, Sharing
 
 Made = TypeVar("Made")
+AWAY = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError)
 ATTEMPTS = 5  # to make a database's tables
 
 
@@ -56,6 +58,32 @@ def others(
     leases = _patiently(lambda: Leases(storage.engine, study.study_name))
     _patiently(leases.attend)
     return Sharing(study, storage, leases, models)
+
+
+def outlasting(action: Callable[[], Made]) -> Made:
+    """Do again what fails while a database is away, for as long as an owner may be silent."""
+    ends = time.monotonic() + silence()
+    while True:
+        try:
+            return action()
+        except AWAY:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(random.uniform(0.5, 1.5))
+
+
+@contextmanager
+def reaching(url: str | None) -> Iterator[None]:
+    """Say in one line that the database of a search has failed; None: it has none."""
+    try:
+        yield
+    except AWAY as error:
+        if url is None:
+            raise
+        raise OccamError(
+            f"The database of --storage {redacted(url)} failed: {redacted(reason(error))}. "
+            "What finished is kept: the same command goes on once it works."
+        ) from error
 
 
 def set_study_aside(url: str, name: str) -> None:
@@ -112,7 +140,23 @@ def _database(url: str) -> StudyDatabase:
     arguments: dict[str, Any] = {"pool_pre_ping": True}
     if url.startswith("sqlite"):
         arguments["connect_args"] = {"timeout": 60}
-    return _of_address(url, lambda: _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments)))
+    made = _of_address(url, lambda: _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments)))
+    if made.engine.dialect.name == "postgresql":
+        _limit_transactions(made.engine)
+    return made
+
+
+def _limit_transactions(database: sqlalchemy.Engine) -> None:
+    """A process that is frozen within a transaction holds up the others no longer than a lease."""
+
+    @sqlalchemy.event.listens_for(database, "connect")
+    def limit(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            seconds = max(1, round(silence()))
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{seconds}s'")
+        connection.commit()
+
+    database.dispose()  # what was opened before has no limit
 
 
 def _of_address(url: str, make: Callable[[], Made]) -> Made:

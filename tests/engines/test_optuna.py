@@ -35,15 +35,6 @@ def test_a_trial_that_was_recorded_but_not_told_is_told_and_not_run_again(tmp_pa
     assert study.trials[0].state is optuna.trial.TrialState.COMPLETE
 
 
-def test_a_trial_that_ends_its_process_again_and_again_is_given_up(tmp_path):
-    before = engine(tmp_path).ask(1)[0]
-    for _ in range(4):
-        again = engine(tmp_path).ask(1)[0]
-        assert again == before
-    error = engine(tmp_path).ask(1)[0].error
-    assert error == "the process has ended 5 times while this trial was under way"
-
-
 def test_constraints_are_set_always_and_in_one_order(tmp_path):
     searching = engine(tmp_path)
     for index, trial in enumerate(searching.ask(6)):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
+import sqlalchemy
+import toy
+from occam.search.errors import InputError, OccamError
+from occam.search.metrics import metric
+from occam.search.opening import _prepare
+from occam.search.screen import Screen
+from occam.search.studies import leases
+from occam.search.studies import storage as module
+from occam.search.studies.carrying import Depends
 from occam.search.trials import RECORD
 from tasks import blobs
 
@@ -101,6 +112,133 @@ def test_every_process_of_a_shared_search_ends_with_the_same_answer(tmp_path):
     assert [process.returncode for process in processes] == [0, 0], errors
     first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "ab")
     assert first["selected"] == second["selected"]
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch):
+    """Two engines of one study, as of two processes, whose leases live a second."""
+    monkeypatch.setenv(leases.VARIABLE, "1")
+    url = f"sqlite:///{tmp_path}/study.db"
+    made = [toy.engine("optuna", tmp_path, "random", storage=url) for _ in range(2)]
+    yield made
+    for each in made:
+        each.others.close()
+
+
+def frozen(engine) -> None:
+    """It gives no more sign of life."""
+    engine.others._leases._ended.set()
+
+
+def taken_over(engine) -> list:
+    """What it gets of the trials of a process that is silent."""
+    ends = time.monotonic() + 10
+    while not engine.others.left() and time.monotonic() < ends:
+        time.sleep(0.1)
+    return engine.ask(1)
+
+
+def test_what_a_frozen_process_brings_in_the_end_is_not_told_again(pair):
+    one, other = pair
+    [trial] = one.ask(1)
+    frozen(one)
+    [again] = taken_over(other)
+    assert again.number == trial.number
+    late, one.others.tell = one.others.tell, lambda finished: True  # frozen between two steps
+    assert other.tell(toy.outcome(again))
+    assert not one.tell(toy.outcome(trial))
+    assert not late(toy.outcome(trial))
+    assert len(one.finished) == 1
+
+
+def test_a_process_that_is_frozen_while_it_tells_ends_in_no_error(pair):
+    one, other = pair
+    [trial] = one.ask(1)
+    asked = one._asked[trial.number]
+    asked.set_user_attr(RECORD, {})
+    other._study.tell(trial.number, 1.0)
+    one._finish(asked, toy.outcome(trial))
+    with pytest.raises(ValueError, match="tell"):
+        one._study.tell(trial.number, 1.0)
+
+
+def test_one_process_alone_records_what_another_has_told(pair):
+    one, other = pair
+    [trial] = one.ask(1)
+    one.tell(toy.outcome(trial))
+    assert not other.others.claim(trial.number)
+    assert one.others.holds(trial.number)
+    one.others.release()
+    assert other.others.claim(trial.number)
+    assert not one.others.claim(trial.number)
+    assert not one.others.holds(trial.number)
+    other.others.release()
+    assert one.others.claim(trial.number)
+
+
+def test_a_space_that_differs_from_the_studys_is_refused_from_any_folder(pair):
+    def prepare(engine, space: str) -> None:
+        planned = SimpleNamespace(
+            name="toy",
+            depends=Depends(space=space, rest="rest"),
+            search_target=0.9,
+            metric=metric("accuracy"),
+        )
+        _prepare(engine, SimpleNamespace(), planned, Screen(file=io.StringIO()), [])
+
+    one, other = pair
+    prepare(one, "a space")
+    prepare(other, "a space")
+    with pytest.raises(InputError, match="'toy' has changed, .* give this one another --name"):
+        prepare(other, "another space")
+
+
+def test_a_database_that_is_away_for_a_moment_loses_nothing(monkeypatch):
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.01)
+    away = [optuna.exceptions.StorageInternalError(), _lost()]
+
+    def tell() -> str:
+        if away:
+            raise away.pop()
+        return "told"
+
+    assert module.outlasting(tell) == "told"
+
+
+def test_a_database_that_stays_away_is_said_in_one_line(monkeypatch):
+    monkeypatch.setenv(leases.VARIABLE, "0.1")
+    monkeypatch.setattr(module.random, "uniform", lambda low, high: 0.03)
+    url = "postgresql://me:secret@host/x"
+    wanted = (
+        r"The database of --storage postgresql://me:\*\*\*@host/x failed: the server is gone\. "
+    )
+    with pytest.raises(OccamError, match=wanted), module.reaching(url):
+        module.outlasting(lambda: _raise(_lost()))
+    with pytest.raises(sqlalchemy.exc.OperationalError), module.reaching(None):
+        raise _lost()
+
+
+def _lost() -> sqlalchemy.exc.OperationalError:
+    return sqlalchemy.exc.OperationalError("SELECT 1", {}, RuntimeError("the server is gone"))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_a_process_that_is_frozen_in_a_transaction_does_not_hold_up_the_others(
+    database, monkeypatch
+):
+    monkeypatch.setenv(leases.VARIABLE, "1")
+    engine = module.storage_of(database).engine
+    query = sqlalchemy.text("SELECT 1")
+    with engine.connect() as connection:
+        connection.execute(query)
+        time.sleep(1.5)
+        with pytest.raises(sqlalchemy.exc.DBAPIError):
+            connection.execute(query)
+        connection.invalidate()
+    engine.dispose()
 
 
 @pytest.mark.slow
