@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -11,7 +12,16 @@ from occam.search.errors import OccamError
 from occam.search.failures import IN_A_ROW
 from occam.search.loop import HOPELESS, Budget, run
 from occam.search.stopping import Stop
-from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, packed, unpacked
+from occam.search.trials import (
+    FinishedTrial,
+    Parent,
+    Trial,
+    TrialState,
+    failed,
+    finish,
+    packed,
+    unpacked,
+)
 
 
 class Sizes:
@@ -95,10 +105,18 @@ def test_a_batch_is_asked_for_at_once_and_the_next_when_it_is_over():
 
 
 def test_a_budget_of_epochs_begins_as_many_of_a_batch_as_it_can_pay_for():
+    asked = []
+
+    class Batches(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked.append(len(self.finished))
+            return super().ask(n)
+
     workers = Answers(misses, size=4, batch=4)
-    finished = run(Sizes([10, 20, 30, 40]), workers, budget=Budget(epochs=50))
-    assert [trial.epochs for trial in workers.submitted] == [10, 10, 10, 10]
-    assert len(finished) == 4
+    finished = run(Batches([10, 20, 30, 40, 50, 60]), workers, budget=Budget(epochs=24))
+    assert [trial.epochs for trial in workers.submitted] == [10, 10, 4, 10, 8, 4]
+    assert len(finished) == 6
+    assert asked == [0, 4]  # the fourth was begun before more were asked for
 
 
 def test_what_cannot_win_is_rejected_without_an_epoch():
@@ -106,7 +124,8 @@ def test_what_cannot_win_is_rejected_without_an_epoch():
     finished = run(Sizes([100, 200, 100, 50]), workers, budget=Budget())
     assert states(finished) == ["COMPLETE", "REJECTED", "REJECTED", "COMPLETE"]
     assert [trial.number for trial in workers.submitted] == [0, 3]
-    assert "not smaller than trial 0 (100 parameters)" in finished[1].reason
+    for too_large in finished[1:3]:
+        assert too_large.reason == "not smaller than trial 0 (100 parameters)"
     assert workers.closed
 
 
@@ -121,15 +140,71 @@ def test_the_same_hyperparameters_are_not_trained_twice():
     assert finished[1].reason == "the same hyperparameters as trial 0"
 
 
+def test_they_are_where_it_begins_with_weights_that_the_other_had_not():
+    class Narrower(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            parent = Parent(number=0, hyperparameters={}, model_path="any.keras")
+            return [replace(each, parent=parent) for each in super().ask(n)]
+
+    first = run(Sizes([100]), Answers(misses), budget=Budget())
+    finished = run(Narrower([100], first), Answers(misses), budget=Budget())
+    assert states(finished) == ["PRUNED", "PRUNED"]
+
+
+def test_what_is_to_be_smaller_than_falls_with_each_that_reached():
+    finished = run(Sizes([100, 50, 70]), Answers(reaches), budget=Budget())
+    assert finished[-1].reason == "not smaller than trial 1 (50 parameters)"
+
+
+def test_a_larger_one_that_ends_after_a_smaller_one_does_not_take_its_place():
+    workers = Answers(reaches, size=2)
+    finished = run(Sizes([90, 100, 95]), workers, budget=Budget())
+    assert states(finished) == ["COMPLETE", "COMPLETE", "REJECTED"]
+    assert finished[-1].reason.startswith("not smaller than trial 0 ")
+
+
 def test_trials_are_counted_when_trained_and_not_when_rejected():
     finished = run(Sizes([100, 300, 300, 90, 80]), Answers(reaches), budget=Budget(trials=2))
     assert states(finished) == ["COMPLETE", "REJECTED", "REJECTED", "COMPLETE"]
 
 
+def test_a_budget_of_one_trial_trains_one():
+    finished = run(Sizes([100, 90]), Answers(misses), budget=Budget(trials=1))
+    assert states(finished) == ["PRUNED"]
+
+
+def test_parallel_trials_share_those_that_are_left():
+    asked = []
+
+    class Pairs(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked.append(n)
+            return super().ask(n)
+
+    workers = Answers(misses, size=4, batch=2)
+    run(Pairs([10, 20, 30, 40, 50]), workers, budget=Budget(trials=3))
+    assert asked == [2, 1]
+    assert len(workers.submitted) == 3
+
+
+def test_a_search_ends_when_its_time_is_over_with_what_is_under_way():
+    def second_takes_long(trial: Trial) -> FinishedTrial:
+        time.sleep(0.3 * trial.number)
+        return misses(trial)
+
+    reasons: list[str] = []
+    workers, budget = Answers(second_takes_long), Budget(seconds=0.3)
+    finished = run(Sizes([30, 20, 10]), workers, budget=budget, on_end=reasons.append)
+    assert states(finished) == ["PRUNED", "PRUNED"]
+    assert reasons == ["0.3 seconds are over"]
+
+
 def test_no_epoch_is_trained_beyond_the_budget():
-    workers = Answers(misses)
-    run(Sizes([100, 200, 300, 400]), workers, budget=Budget(epochs=9))
+    workers, reasons = Answers(misses), []
+    budget = Budget(epochs=9)
+    run(Sizes([100, 200, 300, 400]), workers, budget=budget, on_end=reasons.append)
     assert [trial.epochs for trial in workers.submitted] == [9, 5, 1]
+    assert reasons == ["all 9 epochs are spent"]
 
 
 def test_what_the_budget_cuts_short_is_judged_by_all_it_may_take_and_may_come_again():
@@ -145,6 +220,22 @@ def test_what_the_budget_cuts_short_is_judged_by_all_it_may_take_and_may_come_ag
     again = Answers(misses)
     run(Sizes([100], first), again, budget=Budget(epochs=40))
     assert [(each.epochs, each.cut_short) for each in again.submitted] == [(10, False)]
+
+
+def test_what_may_take_no_more_than_is_left_is_not_cut_short():
+    workers = Answers(misses)
+    run(Sizes([100]), workers, budget=Budget(epochs=10))
+    assert [(each.epochs, each.cut_short) for each in workers.submitted] == [(10, False)]
+
+
+def test_a_round_that_is_cut_short_is_judged_by_all_rounds():
+    class Rounds(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            return [replace(each, initial_epoch=3, horizon=30) for each in super().ask(n)]
+
+    workers = Answers(misses)
+    run(Rounds([100]), workers, budget=Budget(epochs=4))
+    assert [(each.epochs, each.horizon) for each in workers.submitted] == [(4, 30)]
 
 
 def test_parallel_trials_share_the_epochs_that_are_left():
@@ -182,6 +273,21 @@ def test_hundreds_of_useless_proposals_end_a_search_only_in_the_end():
     finished = run(Sizes(sizes), Answers(reaches), budget=Budget(), on_end=reasons.append)
     assert [trial.parameter_count for trial in finished if trial.reached] == [100, 90]
     assert reasons == [f"{HOPELESS} proposals in a row needed no training"]
+
+
+def test_what_is_begun_beside_another_ends_a_row_of_useless_proposals():
+    first = run(Sizes([100]), Answers(reaches), budget=Budget())
+    sizes = [200] * (HOPELESS - 1) + [90, 200, 80]
+    finished = run(Sizes(sizes, first), Answers(reaches, size=3), budget=Budget())
+    assert [trial.parameter_count for trial in finished if trial.reached] == [100, 90, 80]
+
+
+def test_after_a_row_of_useless_proposals_nothing_is_asked_for_beside_what_is_under_way():
+    first = run(Sizes([100]), Answers(reaches), budget=Budget())
+    engine = Sizes([90] + [200] * HOPELESS + [80], first)
+    run(engine, Answers(reaches, size=2), budget=Budget())
+    assert engine.sizes == [80]
+    assert engine.finished[-1].reached
 
 
 @pytest.mark.parametrize(
@@ -225,6 +331,21 @@ def test_the_epochs_of_a_first_try_are_spent_and_kept():
     again = Answers(reaches)
     run(Sizes([50], ended), again, budget=Budget(epochs=10))
     assert not again.submitted
+
+
+def test_they_are_spent_for_what_begins_beside_the_second_try():
+    tries = []
+
+    def outcome(trial: Trial) -> FinishedTrial:
+        tries.append((trial.number, trial.epochs))
+        return failed(trial, "MemoryError", epochs=7) if len(tries) == 1 else misses(trial)
+
+    class InTurn(Answers):
+        def wait(self, running: Iterable[Future[FinishedTrial]]) -> list[Future[FinishedTrial]]:
+            return list(running)[:1]
+
+    run(Sizes([100, 90, 80]), InTurn(outcome, size=2), budget=Budget(epochs=20))
+    assert tries == [(0, 10), (1, 10), (0, 3), (2, 6)]
 
 
 def test_what_was_lost_within_a_try_counts_too():
@@ -289,7 +410,7 @@ def test_failures_of_several_kinds_or_with_a_success_between_do_not():
 
 
 def test_each_trial_that_ends_is_told_to_the_engine_first_and_then_to_who_asked():
-    engine, seen = Sizes([100, 200]), []
+    engine, seen, began = Sizes([100, 200]), [], time.time()
     run(
         engine,
         Answers(reaches),
@@ -297,6 +418,7 @@ def test_each_trial_that_ends_is_told_to_the_engine_first_and_then_to_who_asked(
         on_finish=[lambda trial: seen.append((trial.number, len(engine.finished)))],
     )
     assert seen == [(0, 1), (1, 2)]
+    assert began <= engine.finished[0].ended <= engine.finished[1].ended <= time.time()
 
 
 def test_an_interrupt_leaves_no_worker_behind():
@@ -309,5 +431,138 @@ def test_an_interrupt_leaves_no_worker_behind():
     assert workers.closed
 
 
+def test_what_is_asked_between_two_trials_may_end_the_search():
+    workers, engine = Answers(misses), Sizes([100, 90, 80])
+
+    def interrupted() -> None:
+        if len(engine.finished) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, workers, budget=Budget(), on_turn=interrupted)
+    assert workers.closed
+    assert len(engine.finished) == 2
+
+
 def test_a_reason_is_kept_to_one_line():
     assert failed(proposal(0, 1), "two\nlines").error == "two lines"
+
+
+class Elsewhere:
+    """Other processes, at `at` trials for as long as they are seen to be busy."""
+
+    def __init__(
+        self,
+        told: Iterable[FinishedTrial] = (),
+        *,
+        at: int = 0,
+        begun: int = 0,
+        busy: int = 0,
+        left: int = 0,
+    ) -> None:
+        self.told, self.at, self.begun = list(told), at, begun
+        self.looks, self.lefts, self.noted = busy, left, []
+
+    def news(self) -> list[FinishedTrial]:
+        told, self.told = self.told, []
+        return told
+
+    def running(self) -> int:
+        return self.at if self.looks else 0
+
+    def before(self, number: int) -> int:
+        return self.begun
+
+    def busy(self) -> bool:
+        self.looks = max(self.looks - 1, -1)
+        return self.looks >= 0
+
+    def left(self) -> bool:
+        self.lefts -= 1
+        return self.lefts >= 0
+
+    def note(self, numbers: Iterable[int]) -> None:
+        self.noted += numbers
+
+
+@pytest.fixture
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occam.search.loop.PAUSE", 0.001)
+
+
+def test_what_another_process_has_told_counts_and_makes_larger_ones_hopeless():
+    others = Elsewhere([replace(reaches(proposal(7, 50)), epochs=6)])
+    workers = Answers(misses)
+    finished = run(Sizes([60, 40]), workers, budget=Budget(epochs=10), others=others)
+    assert finished[0].reason == "not smaller than trial 7 (50 parameters)"
+    assert [trial.epochs for trial in workers.submitted] == [4]
+
+
+def test_what_others_have_begun_beforehand_leaves_nothing_to_begin():
+    others = Elsewhere(begun=3)
+    finished = run(Sizes([70]), Answers(misses), budget=Budget(trials=3), others=others)
+    assert [each.reason for each in finished] == ["other processes have begun all trials"]
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_what_others_are_at_counts_until_they_are_gone_which_is_waited_for():
+    first, workers = run(Sizes([90, 80]), Answers(misses), budget=Budget()), Answers(misses)
+    others, idle = Elsewhere(at=1, busy=3), []
+
+    def on_idle() -> None:
+        idle.append(len(workers.submitted))
+
+    budget = Budget(trials=4)
+    run(Sizes([70, 60], first), workers, budget=budget, others=others, on_idle=on_idle)
+    assert idle == [1, 1, 1, 2]
+    assert others.noted == [0, 1]
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_who_has_nothing_to_try_takes_up_what_others_leave_behind():
+    class Later(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked.append(n)
+            return super().ask(n) if len(asked) > 1 else []
+
+    for left in (0, 1):
+        asked, workers = [], Answers(misses)
+        others = Elsewhere(busy=2, left=left)
+        run(Later([40]), workers, budget=Budget(), others=others)
+        assert len(workers.submitted) == left
+
+
+def test_nobody_is_waited_for_once_the_time_is_over():
+    others, idle = Elsewhere(busy=9), []
+    run(
+        Sizes([70]),
+        Answers(misses),
+        budget=Budget(seconds=0.0),
+        others=others,
+        on_idle=lambda: idle.append(others.looks),
+    )
+    assert idle == [9]
+
+
+def test_what_was_asked_for_and_is_not_begun_is_told_to_who_may_wait_for_it():
+    workers, budget = Answers(misses, size=4, batch=4), Budget(epochs=4)
+    finished = run(Sizes([10, 20, 30]), workers, budget=budget, others=Elsewhere())
+    assert states(finished) == ["PRUNED", "REJECTED", "REJECTED"]
+    assert finished[1].reason == "the search ended: all 4 epochs are spent"
+
+
+def test_what_is_another_process_s_by_now_is_not_counted_here():
+    class Lost(Sizes):
+        def tell(self, finished: FinishedTrial) -> bool:
+            super().tell(finished)
+            return finished.number != 0
+
+    seen: list[FinishedTrial] = []
+    run(
+        Lost([50, 60, 40]),
+        Answers(reaches),
+        budget=Budget(trials=2),
+        others=Elsewhere(),
+        on_finish=[seen.append],
+    )
+    assert [each.number for each in seen] == [1, 2]
