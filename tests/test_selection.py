@@ -64,6 +64,18 @@ def test_the_rows_said_to_be_enough_are_enough_and_one_less_is_not(target, rows,
     assert rows_to_show(ACCURACY, target, np.zeros(needed - 1), margin) is not None
 
 
+@pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "r2"])
+def test_they_are_so_of_shares_that_count_no_rows_which_may_be_perfect_on_few(name):
+    measured, labels = metric(name), np.array([0, 1] * 5)
+    assert search_target(measured, 0.95, labels, 3.0) == measured.perfect
+    needed = rows_to_show(measured, 0.95, labels, 3.0)
+    some = np.resize(labels, needed + needed % 2)
+    assert rows_to_show(measured, 0.95, some, 3.0) is None
+    assert search_target(measured, 0.95, some, 3.0) < measured.perfect
+    few = np.resize(labels, needed * 9 // 20 * 2)
+    assert rows_to_show(measured, 0.95, few, 3.0) > len(few)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_a_larger_margin_never_asks_for_less(name):
     measured = metric(name)
@@ -139,6 +151,36 @@ def predictions_with(correct: int, rows: int) -> np.ndarray:
 def test_the_verdict_follows_the_test_rows(correct, verdict):
     result = judge(0, predictions_with(correct, 1000), np.zeros(1000), ACCURACY, 0.9, opened=1)
     assert (result.verdict, result.correct, result.rows) == (verdict, correct, 1000)
+    assert result.lower_bound == clopper_pearson(correct, 1000, 1 - 0.95)
+
+
+def test_a_share_that_counts_no_rows_has_no_count_and_no_exact_bound():
+    labels, measured = np.arange(100) % 4 // 3, metric("balanced_accuracy")
+    result = judge(0, np.roll(labels, 8) * 0.9, labels, measured, 0.5, opened=1)
+    assert result.correct is None
+    assert result.score == 1.0
+    assert result.lower_bound < clopper_pearson(100, 100, 0.05)
+
+
+def test_rows_of_a_group_are_worth_less_than_as_many_of_their_own():
+    ladder = Ladder(rungs=(), candidates=(trial(0, 10, 0.95),))
+    groups = np.repeat(np.arange(100), 10)  # whole groups are right or wrong
+
+    def opened(groups: np.ndarray | None) -> TestResult:
+        (result,) = gate(
+            ladder,
+            lambda candidate: predictions_with(950, 1000),
+            np.zeros(1000),
+            metric=ACCURACY,
+            target=0.9,
+            groups=groups,
+        )
+        return result
+
+    alone, grouped = opened(None), opened(groups)
+    assert (alone.verdict, grouped.verdict) == (Verdict.CERTIFIED, Verdict.HOLDS)
+    assert grouped.score == alone.score
+    assert grouped.lower_bound <= clopper_pearson(95, 100, 1 - 0.95)
 
 
 def test_each_model_that_saw_the_test_lowers_the_bound_of_the_next():
