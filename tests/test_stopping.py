@@ -32,11 +32,13 @@ def stops(target: float = 0.9, epochs: int = 50, name: str = "accuracy") -> Stop
 def test_one_lucky_epoch_has_not_reached():
     assert stops().decide([0.99]) is None
     assert stops().decide([0.5, 0.95]) is None
+    assert stops().decide([0.99, 0.85]) is None
     assert stops().decide([0.89, 0.95]) is Stop.REACHED
 
 
 def test_a_curve_far_below_the_target_cannot_reach_it_but_only_after_the_grace():
-    hopeless, early = [0.2] * GRACE, [0.7] * GRACE
+    hopeless, early = [0.05] * GRACE, [0.7] * GRACE
+    assert stops().best_future(hopeless[:-1]) < 0.9
     assert stops().decide(hopeless[:-1]) is None
     assert stops().decide(hopeless) is Stop.CANNOT_REACH
     assert stops(epochs=50).decide(early) is None
@@ -46,6 +48,18 @@ def test_a_curve_far_below_the_target_cannot_reach_it_but_only_after_the_grace()
 def test_a_curve_that_stands_still_is_a_plateau():
     assert stops().decide([0.85] + [0.84] * (PATIENCE - 1)) is None
     assert stops().decide([0.85] + [0.84] * PATIENCE) is Stop.PLATEAU
+    assert stops().decide([0.83] * 9 + [0.85] + [0.84] * (PATIENCE - 1)) is None
+
+
+def test_a_long_run_may_stand_still_for_a_sixth_of_its_epochs():
+    assert stops(epochs=120).decide([0.85] + [0.84] * 19) is None
+    assert stops(epochs=120).decide([0.85] + [0.84] * 20) is Stop.PLATEAU
+
+
+def test_the_worked_example_of_a_curve_that_goes_on_falling():
+    present = (0.4 + 0.2) / 2  # the best two of the last three
+    future = present * (4 / 50) ** EXPONENT
+    assert stops().best_future([0.9, 0.5, 0.6, 0.8]) == pytest.approx(1 - future)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -92,6 +106,27 @@ def test_few_curves_leave_the_exponent_at_its_default():
     assert calibrated(ACCURACY, []) == EXPONENT
     assert calibrated(ACCURACY, [falling(0.2)]) == EXPONENT
     assert calibrated(ACCURACY, [falling(0.2, epochs=5)] * 30) == EXPONENT
+
+
+def fell_by(exponent: float, first: float = 0.4) -> list[float]:
+    """The errors of a run twice as long as the grace, level before and after."""
+    return [first] * GRACE + [first * 2**-exponent] * GRACE
+
+
+def test_the_worked_example_of_the_exponent():
+    """Of eleven curves the 90 % quantile is the second steepest; the default counts like eight."""
+    fallen = [fell_by(tenth / 10) for tenth in range(11)]
+    expected = pytest.approx((8 * EXPONENT + 11 * 0.9) / 19)
+    assert calibrated(ACCURACY, [[1 - error for error in each] for each in fallen]) == expected
+    assert calibrated(metric("mae"), fallen) == expected
+    assert calibrated(metric("mse"), [[error**2 for error in each] for each in fallen]) == expected
+    two = pytest.approx((8 * EXPONENT + 2 * 1.0) / 10)
+    assert calibrated(metric("mae"), [fell_by(1.0)] * 2) == two
+
+
+def test_curves_that_tell_no_exponent_are_left_out():
+    perfect, nothing, never = [0.5] * GRACE + [1.0] * GRACE, [], [-math.inf] * 2 * GRACE
+    assert calibrated(ACCURACY, [perfect, nothing, never] * 9) == EXPONENT
 
 
 def test_runs_with_a_falling_learning_rate_are_given_longer():
