@@ -28,6 +28,48 @@ def test_the_next_process_delivers_what_a_killed_one_could_not(tmp_path):
     with path.open("ab") as file:
         file.write(b'{"number": 9')  # by half
     assert [event["number"] for event in Journal(path).read()] == [0, 1]
+    Journal(path).append({"number": 2})
+    assert [event["number"] for event in Journal(path).read()] == [0, 1, 2]
+
+
+def test_what_a_killed_process_wrote_by_half_is_dropped(tmp_path):
+    path = tmp_path / "new" / "search.journal"
+    Journal(path).append({"number": 0})
+    with path.open("ab") as file:
+        file.write(b'{"number": 9')
+    journal = Journal(path)
+    assert [event["number"] for event in journal.read()] == [0]
+    journal.append({"number": 1})
+    assert [event["number"] for event in Journal(path).read()] == [0, 1]
+
+
+def test_a_file_that_is_gone_gets_nothing_back(tmp_path):
+    path = tmp_path / "search.journal"
+    journal = Journal(path)
+    journal.append({"number": 0, "text": "longer than what is to be kept elsewhere" * 2})
+    with full(path):
+        journal.append({"number": 1})
+    path.unlink()
+    assert Journal(path).read() == []
+    journal = Journal(path)
+    journal.append({"number": 7})
+    assert [event["number"] for event in journal.read()] == [7]
+
+
+@pytest.mark.parametrize("theirs", [False, True])
+def test_what_waits_lies_where_nobody_else_can_write(tmp_path, monkeypatch, theirs):
+    elsewhere, path = tmp_path / "tmp", tmp_path / "mine" / "search.journal"
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    elsewhere.mkdir()
+    if theirs:  # a folder of that name belongs to another user
+        monkeypatch.setattr("os.getuid", lambda: 4321)
+        (elsewhere / "occam-4321").mkdir()
+    journal = Journal(path)
+    journal.append({"number": 0, "text": "longer than what is to be kept elsewhere" * 2})
+    with full(path):
+        journal.append({"number": 1})
+    (kept,) = [each for each in tmp_path.rglob("*.journal") if each != path]
+    assert kept.is_relative_to(path.parent if theirs else elsewhere)
 
 
 def test_what_another_file_has_left_is_not_taken_for_ones_own(tmp_path):
