@@ -32,6 +32,17 @@ def test_the_next_process_delivers_what_a_killed_one_could_not(tmp_path):
     assert [event["number"] for event in Journal(path).read()] == [0, 1, 2]
 
 
+def test_what_was_delivered_before_its_spool_went_is_not_delivered_twice(tmp_path):
+    path = tmp_path / "search.journal"
+    journal = Journal(path)
+    journal.append({"number": 0, "text": "longer than what is to be kept elsewhere" * 2})
+    with full(path):
+        journal.append({"number": 1})
+    with path.open("ab") as file:
+        file.write(b'{"number":1}\n')
+    assert [event["number"] for event in Journal(path).read()] == [0, 1]
+
+
 def test_what_a_killed_process_wrote_by_half_is_dropped(tmp_path):
     path = tmp_path / "new" / "search.journal"
     Journal(path).append({"number": 0})
@@ -70,6 +81,7 @@ def test_what_waits_lies_where_nobody_else_can_write(tmp_path, monkeypatch, thei
         journal.append({"number": 1})
     (kept,) = [each for each in tmp_path.rglob("*.journal") if each != path]
     assert kept.is_relative_to(path.parent if theirs else elsewhere)
+    assert theirs or kept.parent.stat().st_mode & 0o077 == 0
 
 
 def test_what_another_file_has_left_is_not_taken_for_ones_own(tmp_path):
@@ -92,6 +104,22 @@ def test_an_interrupt_after_a_line_was_written_does_not_write_it_twice(tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append({"number": 1})
+    journal.append({"number": 2})
+    assert [event["number"] for event in Journal(path).read()] == [0, 1, 2]
+
+
+def test_an_interrupt_before_a_line_was_written_leaves_it_to_the_next(tmp_path, monkeypatch):
+    path = tmp_path / "search.journal"
+    journal = Journal(path)
+    journal.append({"number": 0})
+
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", interrupted)
         with pytest.raises(KeyboardInterrupt):
             journal.append({"number": 1})
     journal.append({"number": 2})
