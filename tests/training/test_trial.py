@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
+from occam.search.data.preparation import prepare, without_test
+from occam.search.executors.choice import executor
+from occam.search.loop import Budget
 from occam.search.losses import link
 from occam.search.metrics import metric
-from occam.search.pipeline import Pipeline
+from occam.search.pipeline import Pipeline, load
+from occam.search.progress import SearchProgress
 from occam.search.shortfall import shortfall
-from occam.search.stopping import PATIENCE, Stop
+from occam.search.stopping import EXPONENT, PATIENCE, Stop
 from occam.search.training.fit import Run
-from occam.search.training.trial import Task, conclude
+from occam.search.training.trial import Task, conclude, run_trial, stops_of
 from occam.search.trials import FinishedTrial, Trial, TrialState
+from occam.search.workers import Recipe
+from rich.console import Console
+from tasks import blobs
 
 ACCURACY = metric("accuracy")
 TARGET = 0.9
@@ -27,11 +39,19 @@ TRIAL = Trial(
 )
 
 
-def ended(tmp_path, scores: list[float], stop: Stop) -> FinishedTrial:
+def ended(tmp_path, scores: list[float], stop: Stop | None, trial: Trial = TRIAL) -> FinishedTrial:
     pipeline = Pipeline(data=lambda: None, space=lambda hp: None, target=TARGET)
     task = Task(pipeline=pipeline, search_target=TARGET, models=tmp_path)
-    run = Run(history={"score": scores}, epochs=len(scores), stop=stop, model=lambda: None)
-    return conclude(task, TRIAL, run)
+    run = Run(history={"score": scores}, epochs=len(scores), stop=stop, model=small)
+    return conclude(task, trial, run)
+
+
+def small() -> keras.Model:
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+
+def became(finished: FinishedTrial) -> tuple[TrialState, bool, str]:
+    return finished.state, finished.reached, finished.reason
 
 
 def test_a_model_whose_loss_cannot_be_written_down_is_kept_without(tmp_path):
@@ -61,3 +81,90 @@ def test_one_that_was_cut_short_is_taken_at_what_it_could_have_become(tmp_path):
     rising = ended(tmp_path, [0.5, 0.6, 0.7, 0.8], Stop.OUT_OF_TIME)
     assert rising.score == pytest.approx(0.75)
     assert rising.projected_score > TARGET
+
+
+def test_one_that_went_its_whole_way_is_judged_by_how_it_ended(tmp_path):
+    whole = "trained to its last epoch"
+    lucky = ended(tmp_path, [0.7, 0.95], None)
+    assert became(lucky) == (TrialState.COMPLETE, False, whole)
+    assert (lucky.epochs, lucky.history, lucky.model_path) == (2, {"score": [0.7, 0.95]}, None)
+    assert became(ended(tmp_path, [0.99, 0.85], None)) == (TrialState.COMPLETE, False, whole)
+    steady = ended(tmp_path, [0.9, 0.95], None)
+    assert became(steady) == (TrialState.COMPLETE, True, whole)
+    assert keras.saving.load_model(steady.model_path).count_params() == 3
+    assert became(ended(tmp_path, [0.95], None)) == (TrialState.COMPLETE, True, whole)
+
+
+def test_one_that_the_budget_cut_short_has_reached_by_two_epochs_or_is_out_of_them(tmp_path):
+    cut = replace(TRIAL, cut_short=True)
+    out = (TrialState.PRUNED, False, Stop.OUT_OF_EPOCHS.value)
+    assert became(ended(tmp_path, [0.95], None, cut)) == out
+    assert became(ended(tmp_path, [0.7, 0.95], None, cut)) == out
+    assert became(ended(tmp_path, [0.9, 0.95], None, cut))[:2] == (TrialState.COMPLETE, True)
+    resting = ended(tmp_path, [0.7] * (PATIENCE + 1), Stop.PLATEAU, cut)
+    assert resting.reason == Stop.PLATEAU.value
+
+
+def test_one_that_stopped_itself_short_of_the_target_has_not_reached_it(tmp_path):
+    given_up = ended(tmp_path, [0.9, 0.95], Stop.OUT_OF_TIME)
+    assert became(given_up) == (TrialState.PRUNED, False, Stop.OUT_OF_TIME.value)
+
+
+def test_one_that_has_no_finite_score_fails_with_the_epochs_that_it_took(tmp_path):
+    failed = ended(tmp_path, [0.95, 0.95, math.nan], Stop.NOT_FINITE)
+    assert (failed.state, failed.epochs, failed.score) == (TrialState.FAIL, 3, None)
+    assert failed.error == "the loss or the score is not a finite number, in epoch 3"
+
+
+def test_a_run_is_stopped_by_all_that_its_trial_may_take_and_by_what_the_search_has_learned():
+    task = Task(
+        pipeline=Pipeline(data=list, space=list, target=TARGET), search_target=0.93, models=Path()
+    )
+    plain = stops_of(task, TRIAL)
+    assert (plain.search_target, plain.epochs, plain.trained) == (0.93, 60, 0)
+    assert plain.exponent == EXPONENT
+    later = stops_of(task, replace(TRIAL, initial_epoch=3, exponent=0.9))
+    assert (later.epochs, later.trained, later.exponent) == (63, 3, 0.9)
+    assert stops_of(task, replace(TRIAL, initial_epoch=3, horizon=90)).epochs == 90
+
+
+BLOB = replace(TRIAL, hyperparameters={"layers": 0, "learning_rate": 1e-3})
+
+
+@pytest.mark.parametrize("trainer", ["fit", "population"])
+def test_a_trial_under_way_ends_with_the_search_s_time_wherever_it_is_trained(tmp_path, trainer):
+    source = blobs(tmp_path)
+    common = {"target": 0.9, "metric": "accuracy", "models": tmp_path, "trainer": trainer}
+    recipe = Recipe(source=source, search_target=0.9999, deadline=time.time(), **common)
+    pipeline = load(source)
+    plan = SimpleNamespace(
+        pipeline=pipeline,
+        search_target=0.9999,
+        prepared=prepare(pipeline),
+        trainer=trainer,
+        places=SimpleNamespace(here=True),
+    )
+    progress = SearchProgress(Console(), Budget(), quiet=True)
+    here = executor(plan, source, tmp_path, seconds=1e-6, progress=progress)
+    for each in (recipe.executor(), here):
+        future = each.submit(BLOB)
+        while not future.done():
+            each.wait([future])
+        assert future.result().reason == Stop.OUT_OF_TIME.value
+        assert future.result().epochs == 1
+
+
+def test_what_breaks_off_fails_with_the_epochs_and_the_time_that_it_took(tmp_path):
+    pipeline = load(blobs(tmp_path))
+    data = without_test(prepare(pipeline).data)
+
+    def breaks(epochs: int, score: float) -> bool:
+        if epochs == 2:
+            raise OSError("the disk\nis gone")
+        return False
+
+    task = Task(pipeline=pipeline, search_target=0.9999, models=tmp_path)
+    finished = run_trial(task, BLOB, data, breaks)
+    assert (finished.state, finished.epochs) == (TrialState.FAIL, 2)
+    assert finished.error == "OSError: the disk is gone"
+    assert 0 < finished.seconds < 60
