@@ -40,6 +40,12 @@ def test_mcnemar_is_the_exact_binomial_test_of_the_rows_that_differ(lost, gained
     if lost + gained:
         expected = binomtest(lost, lost + gained, 0.5, alternative="greater").pvalue
         assert found.worse == pytest.approx(expected)
+    if lost + gained:
+        expected = binomtest(gained, lost + gained, 0.5, alternative="greater").pvalue
+        assert found.better == pytest.approx(expected)
+    most = binomtest(lost, ROWS, alternative="less").proportion_ci(0.975).high
+    least = binomtest(gained, ROWS, alternative="greater").proportion_ci(0.975).low
+    assert found.most_lost == pytest.approx(most - least)
     assert found.loss < found.most_lost
 
 
@@ -58,7 +64,10 @@ def test_a_worse_model_is_worse_and_the_same_model_is_not():
     assert not found.is_better()
     assert not found.not_inferior(0.05)
     assert "the champion alone has 16 right, this model alone 0 (McNemar exact" in found.describe()
-    assert compare(worse, champion, metric("accuracy")).is_better()
+    assert "it loses 0.0800, and loses at most 0.1267 with 95 %" in found.describe()
+    better = compare(worse, champion, metric("accuracy"))
+    assert better.is_better()
+    assert "it gains 0.0800, and gains at least 0.0281 with 95 %" in better.describe()
     same = compare(champion, champion, metric("accuracy"))
     assert not same.is_worse()
     assert same.not_inferior(0.05)
@@ -76,13 +85,24 @@ def test_any_metric_is_compared_by_the_same_rows(name, monkeypatch):
     assert found.loss > 0
     assert found.most_lost > found.loss
     assert "paired bootstrap" in found.describe()
-    assert not compare(champion, champion, metric(name)).is_worse()
+    assert (found.worse, found.better) == (pytest.approx(1 / 101), 1.0)
+    same = compare(champion, champion, metric(name))
+    assert (same.loss, same.most_lost, same.worse, same.better) == (0.0, 0.0, 1.0, 1.0)
 
 
 def test_other_rows_are_not_compared():
     champion = held(wrong(slice(0, 4)))
     other = HeldOut.of("another split", TRUTH, wrong(slice(0, 4)), metric("accuracy"))
     assert compare(champion, other, metric("accuracy")) is None
+
+
+def test_rows_that_cannot_be_scored_show_nothing():
+    ones = np.ones(ROWS)
+    champion, other = held(RNG.random(ROWS), "auc", ones), held(RNG.random(ROWS), "auc", ones)
+    found = compare(champion, other, metric("auc"))
+    assert not found.is_worse()
+    assert not found.is_better()
+    assert not found.not_inferior(1.0)
 
 
 @pytest.mark.parametrize("name", ["mse", "rmse", "mae"])
@@ -107,6 +127,11 @@ def test_images_are_not_compared_by_a_metric_that_needs_all_of_them():
     kept = HeldOut.of("split", images, images, metric("r2"))
     assert not kept.complete
     assert compare(kept, kept, metric("r2")) is None
+    whole = HeldOut.of("split", images[:, :1], images[:, :1], metric("r2"))
+    assert compare(kept, whole, metric("r2")) is None
+    assert compare(whole, kept, metric("r2")) is None
+    part = HeldOut.of("split", images[:9, :1], images[:9, :1], metric("r2"))
+    assert compare(whole, part, metric("r2")) is None
 
 
 def test_what_is_kept_is_read_back(tmp_path: Path):
@@ -147,6 +172,8 @@ def test_rows_of_a_group_are_drawn_together(tmp_path: Path):
     assert found.most_lost > alone.most_lost
     assert alone.is_worse()
     assert not found.is_worse()
+    for old, new in ((held(np.eye(3)[TRUTH]), challenger), (champion, held(worse))):
+        assert compare(old, new, metric("accuracy")) == found  # of whichever they are known
 
 
 def test_what_is_damaged_is_a_value_error(tmp_path: Path):
