@@ -37,6 +37,46 @@ def test_a_bound_of_an_error_is_on_the_pessimistic_side(name):
     assert measured.error(found) > measured.error(score)
 
 
+@pytest.mark.parametrize("name", ["r2", "mae", "rmse", "mse"])
+def test_a_bound_of_an_error_is_worse_where_rows_of_a_group_are_alike(name):
+    groups, labels = np.repeat(np.arange(60), 5), RNG.normal(size=300)
+    predictions = labels + RNG.normal(scale=0.4, size=60)[groups]
+    measured = metric(name)
+    score = measured.measure(labels, predictions)
+    alone, grouped = (
+        measured.error(bound(measured, labels, predictions, 0.05, target=score, groups=each))
+        for each in (None, groups)
+    )
+    assert measured.error(score) < alone < grouped < 2 * measured.error(score)
+
+
+@pytest.mark.parametrize("name", ["r2", "mae", "rmse", "mse"])
+def test_a_bound_of_many_errors_is_as_far_off_as_that_of_a_normal_mean(name, monkeypatch):
+    monkeypatch.setattr(bounds, "DRAWS", 2000)
+    labels, noise = RNG.normal(size=(2, 1000))
+    predictions = 0.5 * labels + 0.3 * noise
+    measured = metric(name)
+    score = measured.measure(labels, predictions)
+    found = bound(measured, labels, predictions, 0.05, target=score)
+    influence = measured.influence(labels, predictions)
+    expected = 1.645 * influence.std() / math.sqrt(1000)
+    assert measured.error(found) - measured.error(score) == pytest.approx(expected, rel=0.15)
+
+
+def test_errors_that_are_all_none_have_a_bound():
+    assert bound(metric("mae"), np.ones(20), np.ones(20), 0.05, target=0.1) == 0.0
+
+
+def test_draws_that_cannot_be_scored_are_the_worst():
+    labels = np.arange(30) == 7
+    assert bound(metric("auc"), labels * 1, labels * 0.9, 0.05, target=0.9) == 0.0
+
+
+def test_a_target_of_a_perfect_share_has_a_bound():
+    found = bound(metric("balanced_accuracy"), *right(20, 1.0), 0.05, target=1.0)
+    assert found == clopper_pearson(20, 20, 0.05)
+
+
 @pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "auc"])
 def test_few_rows_that_are_all_right_certify_no_more_than_as_many_right_answers_do(name):
     labels, predictions = right(20, 1.0)
@@ -107,6 +147,8 @@ def test_a_metric_of_ones_own_is_certified_where_it_says_what_moves_it(monkeypat
     guessed = metric("own_metrics:recall")
     assert type(guessed.measure(labels, labels)) is float
     assert bound(guessed, labels, labels, 0.05, target=0.9) == 0.0
+    one_wrong = np.where(np.arange(1000) == 0, 0, labels)
+    assert 0.0 < bound(guessed, labels, one_wrong, 0.05, target=0.9) < 0.9
     own.recall.standard_error = lambda target, labels: math.sqrt(
         target * (1 - target) / np.sum(labels == 1)
     )
