@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import product
 
 import numpy as np
@@ -69,11 +71,72 @@ def test_the_standard_error_of_auc_is_what_a_simulation_finds():
 
 
 @pytest.mark.parametrize(
-    ("name", "target"),
-    [("accuracy", 0.0), ("accuracy", 1.0), ("accuracy", 95), ("auc", -1), ("r2", 1.5), ("mae", -1)],
+    ("name", "target", "labels", "expected"),
+    [
+        ("accuracy", 0.9, np.zeros(100), 0.03),
+        ("balanced_accuracy", 0.9, np.repeat([0, 1], (20, 80)), 0.0375),
+        ("f1", 0.9, np.repeat([1, 0], (20, 80)), 1.1 * math.sqrt(0.09 / 40)),
+        ("f1", 0.9, np.repeat([0, 1, 2], (20, 20, 25)), 0.3 * math.sqrt(0.14) / 3),
+        ("f1", 0.9, np.repeat([1, 0], (1, 99)), 1.1 * math.sqrt(0.09 / 2)),
+        ("auc", 0.9, np.repeat([1, 0], (20, 80)), 0.0475220),
+        ("auc", 0.9, np.zeros(10), math.inf),
+        ("auc", 0.9, np.ones(10), math.inf),
+        ("r2", 0.64, np.zeros(100), 0.0576),
+        ("mae", 2.0, np.zeros(100), 0.2 * math.sqrt(math.pi / 2 - 1)),
+        ("mse", 2.0, np.zeros(200), 0.2),
+        ("rmse", 2.0, np.zeros(200), 0.1),
+    ],
 )
-def test_a_target_outside_its_metrics_range_is_refused(name, target):
-    with pytest.raises(InputError, match=f"Target {target:g} is outside the range of {name}"):
+def test_the_worked_examples_of_the_standard_errors(name, target, labels, expected):
+    assert metric(name).standard_error(target, labels) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["r2", "mae", "mse", "rmse"])
+def test_the_influence_of_a_row_is_what_the_score_is_without_it(name):
+    measured, (labels, predicted) = metric(name), RNG.normal(size=(2, 300))
+    score, rows = measured.measure(labels, predicted), np.arange(300)
+    without = [measured.measure(labels[rows != row], predicted[rows != row]) for row in rows]
+    influence = measured.influence(labels, predicted)
+    expected = pytest.approx(299 * (score - np.array(without)), rel=0.05, abs=0.05)
+    assert influence - influence.mean() == expected
+
+
+def test_the_same_score_reaches_and_is_no_better():
+    for measured in METRICS.values():
+        worse = 0.4 if measured.higher_is_better else 0.6
+        assert measured.reaches(0.5, 0.5)
+        assert not measured.reaches(worse, 0.5)
+        assert measured.better(0.5, worse)
+        assert not measured.better(0.5, 0.5)
+
+
+def test_what_each_metric_asks_of_its_rows():
+    kinds = ("counts_rows", "needs_classes", "of_classes", "is_share")
+    has = {kind: {n for n, each in METRICS.items() if getattr(each, kind)} for kind in kinds}
+    assert has["counts_rows"] == {"accuracy"}
+    assert has["of_classes"] == {"accuracy", "balanced_accuracy", "f1"}
+    assert has["needs_classes"] == has["is_share"] == has["of_classes"] | {"auc"}
+    assert {n for n, each in METRICS.items() if each.power == 2} == {"mse", "r2"}
+
+
+def test_labels_that_are_all_alike_are_explained_by_nothing():
+    assert metric("r2").measure(np.ones(9), np.arange(9)) == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "limits"),
+    [
+        ("accuracy", 0.0, "between 0 and 1"),
+        ("accuracy", 1.0, "between 0 and 1"),
+        ("accuracy", 95, "between 0 and 1"),
+        ("auc", -1, "between 0 and 1"),
+        ("r2", 1.5, "below 1"),
+        ("mae", -1, "above 0"),
+    ],
+)
+def test_a_target_outside_its_metrics_range_is_refused(name, target, limits):
+    said = f"Target {target:g} is outside the range of {name}: give one {limits}."
+    with pytest.raises(InputError, match=re.escape(said)):
         metric(name).check_target(target)
 
 
