@@ -19,7 +19,8 @@ import keras
 import numpy as np
 import pytest
 from occam.search.champions import registry
-from occam.search.champions.candidate import Candidate, not_better
+from occam.search.champions.candidate import Candidate, not_better, spare
+from occam.search.champions.comparison import mcnemar
 from occam.search.champions.held_out import FILE, HeldOut
 from occam.search.champions.history import champions, show
 from occam.search.errors import InputError, OccamError, Refused
@@ -266,6 +267,33 @@ def test_errors_are_compared_in_their_own_direction():
     assert not_better(replace(champion, test_score=4.1), champion.tags())
     smaller = replace(champion, parameter_count=5, test_score=5.1, target=6.0)
     assert "5.1000 does not reach the champion's 5" in not_better(smaller, champion.tags())
+
+
+def right(rows: int) -> np.ndarray:
+    """Whether each of 1,000 rows is right: of two models the same ones, as far as both are."""
+    return np.arange(1000) < rows
+
+
+def test_a_smaller_model_may_be_worse_by_what_the_champion_has_to_spare():
+    smaller = replace(CHAMPION, parameter_count=700, test_score=0.97)
+    champion, worse = replace(CHAMPION, test_score=0.99), mcnemar(right(990), right(970))
+    assert worse.is_worse()
+    assert spare(smaller, champion.tags()) == pytest.approx(0.04)
+    assert not_better(smaller, champion.tags(), worse) == ""
+    smaller, champion = (
+        replace(each, test_score=each.test_score - 0.01) for each in (smaller, champion)
+    )
+    objection = not_better(smaller, champion.tags(), mcnemar(right(980), right(960)))
+    assert objection.startswith("it is smaller and shown to be worse: on the same 1,000 test rows")
+    assert objection.endswith(
+        "loses at most 0.0307 with 95 % confidence, where the champion has 0.0300 to spare."
+    )
+    assert spare(replace(CHAMPION, **MAE), replace(CHAMPION, **MAE).tags()) == 1.0
+
+
+def test_a_model_of_the_same_size_that_is_shown_to_be_better_may_replace_the_champion():
+    better = mcnemar(right(960), right(980))
+    assert not_better(replace(CHAMPION, test_score=0.98), CHAMPION.tags(), better) == ""
 
 
 def test_the_champion_stays_where_the_new_model_is_not_better(uri, pipeline, search):
