@@ -333,6 +333,18 @@ def test_rollback_goes_back_one_champion_at_a_time(uri, pipeline, search):
     assert aliases(uri, pipeline) == {"champion": "3", "previous": "1"}
 
 
+def test_a_former_challenger_is_no_champion_to_go_back_to(uri, pipeline, search):
+    search(900)
+    promote(uri, pipeline)
+    for count in (800, 700):
+        search(count)
+        promote(uri, pipeline, alias="challenger")
+    assert aliases(uri, pipeline) == {"champion": "1", "challenger": "3"}
+    assert "is version 1: **900" in connect(uri).get_registered_model(pipeline).description
+    with pytest.raises(InputError, match="version 1 is its first champion"):
+        rollback(uri, pipeline)
+
+
 def test_rollback_goes_back_to_a_champion_that_was_one_twice(uri, pipeline, search):
     first = search(900).run_id
     promote(uri, pipeline)
