@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 TRIALS = 500  # that a worker runs before a fresh one takes its place
 GROWTH = 2 * 2**30  # bytes that it may have grown by until then
 STARTS = 3  # deaths in a row of workers that had not come to their first trial
+CHANGED = (
+    "the space or the data of {} are not those that the search began with: run the same command "
+    "again, which goes on with what is there; data() has to give the same rows each time"
+)
 PATIENCE = 1.0  # seconds between two looks at workers that say nothing
 
 
@@ -86,10 +90,12 @@ class Recipe:
 
     Args:
         source: what `load` finds the pipeline by.
-        deadline: seconds since 1970, when the search's time is up.
+        task: fingerprint of its space and its data, as they were when the search began.
+        deadline: by this machine's `time.monotonic`, when the search's time is up.
     """
 
     source: str
+    task: str
     target: float
     metric: str
     search_target: float
@@ -99,6 +105,8 @@ class Recipe:
 
     def executor(self, tell: Callable[[int], None] = lambda epochs: None) -> Executor:
         """Load the pipeline and its data: what trains in this process from now on.
+
+        Raises OccamError where they are others than those that the search began with.
 
         Args:
             tell: called with the epochs that a trial has trained, after each.
@@ -110,15 +118,19 @@ class Recipe:
         limit_memory()
         from .data.preparation import prepare, without_test
         from .pipeline import load
+        from .training.rehearsal import task_fingerprint
         from .training.trial import Task
 
         pipeline = replace(load(self.source), target=self.target, metric=self.metric)
+        prepared = prepare(pipeline)
+        if task_fingerprint(pipeline, prepared) != self.task:
+            raise OccamError(CHANGED.format(self.source))
         task = Task(pipeline=pipeline, search_target=self.search_target, models=self.models)
-        data = without_test(prepare(pipeline).data)
+        data = without_test(prepared.data)
 
         def on_epoch(epochs: int, score: float) -> bool:
             tell(epochs)
-            return time.time() > self.deadline
+            return time.monotonic() > self.deadline
 
         return local(task, data, self.trainer, on_epoch)
 

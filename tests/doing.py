@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -35,6 +36,7 @@ class Doing:
 
     models: Path = Path()
     broken: str = ""
+    deadline: float = math.inf
 
     def executor(self, tell: Callable[[int], None] = lambda epochs: None) -> _Executor:
         if self.broken == "die":

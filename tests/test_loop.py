@@ -451,6 +451,8 @@ def test_a_reason_is_kept_to_one_line():
 class Elsewhere:
     """Other processes, at `at` trials for as long as they are seen to be busy."""
 
+    shared = True
+
     def __init__(
         self,
         told: Iterable[FinishedTrial] = (),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..data.preparation import without_test
 from ..devices import environments, share
+from ..training.rehearsal import task_fingerprint
 from ..training.trial import Task
 from ..workers import Executor, Kind, Pool, Recipe, local
 
@@ -27,13 +28,13 @@ def executor(
         models: folder for the models that reach.
         seconds: that this run may take; None: no limit.
     """
-    deadline = time.time() + (seconds or math.inf)
+    deadline = time.monotonic() + (seconds or math.inf)
     if not plan.places.here:
         return _pool(plan, source, models, deadline)
 
     def on_epoch(epochs: int, score: float) -> bool:
         progress.epoch(epochs, score)
-        return time.time() > deadline
+        return time.monotonic() > deadline
 
     task = Task(pipeline=plan.pipeline, search_target=plan.search_target, models=models)
     data = without_test(plan.prepared.data)
@@ -43,6 +44,7 @@ def executor(
 def _pool(plan: Plan, source: str, models: Path, deadline: float) -> Executor:
     recipe = Recipe(
         source=source,
+        task=task_fingerprint(plan.pipeline, plan.prepared),
         target=plan.pipeline.target,
         metric=plan.pipeline.metric,
         search_target=plan.search_target,

@@ -113,7 +113,7 @@ def _serve(parent: connection.Connection, recipe: Recipe, environment: Mapping[s
     try:
         executor = recipe.executor(tell=parent.send)
     except Exception as error:
-        parent.send(in_one_line(error))
+        parent.send(str(error) if isinstance(error, OccamError) else in_one_line(error))
         return
     parent.send(None)
     while True:

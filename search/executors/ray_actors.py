@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +74,9 @@ class Actors:
         self._arguments = (recipe, environment, str(Path.cwd()))
 
     def start(self, number: int) -> Actor:
-        return Actor(self._ray, self._make.remote(*self._arguments), self._arguments[0].models)
+        recipe, *others = self._arguments
+        left = recipe.deadline - time.monotonic()
+        return Actor(self._ray, self._make.remote(recipe, *others, left), recipe.models)
 
     def wait(self, workers: Sequence[Worker], seconds: float) -> None:
         pending = [each.pending for each in workers if isinstance(each, Actor) and each.pending]
@@ -142,13 +145,16 @@ class _Said:
 class _Actor:
     """What is at work on the other side; models come back as bytes, since no disk is shared."""
 
-    def __init__(self, recipe: Recipe, environment: Mapping[str, str], folder: str) -> None:
+    def __init__(
+        self, recipe: Recipe, environment: Mapping[str, str], folder: str, seconds: float
+    ) -> None:
         os.environ.update(environment)
         if Path(folder).is_dir():  # relative paths of a pipeline are meant from there
             os.chdir(folder)
             sys.path.append(folder)  # as `entry` of the command line has it
         self._folder = tempfile.TemporaryDirectory(prefix="occam-")
-        self._recipe = replace(recipe, models=Path(self._folder.name))
+        deadline = time.monotonic() + seconds  # which is no time of the other machine's
+        self._recipe = replace(recipe, models=Path(self._folder.name), deadline=deadline)
 
     def prepare(self) -> _Said:
         self._executor = self._recipe.executor()

@@ -84,6 +84,21 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
     )
 
 
+def task_fingerprint(pipeline: Pipeline, prepared: Prepared) -> str:
+    """Fingerprint of what trials are made of: the space by its default model, and the raw rows.
+
+    Preprocessed rows may be rounded otherwise by a process with fewer threads.
+    """
+    hp = GivenHyperParameters({})
+    model = build(pipeline, hp)
+    count(model, prepared.data.train[0])
+    return fingerprint.of_values(
+        space=fingerprint.of_space(pipeline.space, hp, model),
+        code=fingerprint.own_code(model),
+        rows=fingerprint.of_rows([prepared.raw.train, prepared.raw.validation]),
+    )
+
+
 def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> None:
     """Have the default model predict a few rows and, where Keras trains it, compute its loss."""
     inputs, labels = (arrays(first_rows(part, SHOWN)) for part in prepared.data.train)

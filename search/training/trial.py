@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import in_one_line
 from ..files import written_whole
@@ -14,6 +15,9 @@ from ..pipeline import Data, Pipeline
 from ..stopping import EXPONENT, Stop, Stops, final_score
 from ..trials import FinishedTrial, Trial, TrialState, failed, finish
 from .fit import OnEpoch, Run, fit, release
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +76,17 @@ def conclude(task: Task, trial: Trial, run: Run) -> FinishedTrial:
     """What became of a trial, its model saved where it reached."""
     stops = stops_of(task, trial)
     if trial.weights_path is not None:
-        _save(run, Path(trial.weights_path))
+        _save(run.model(), Path(trial.weights_path))
     ended = _ended(trial, run, stops)
     if not _reached(run, stops, trial):
         return ended
+    model = run.model()
+    trained = int(model.count_params())
+    if trained != trial.parameter_count:
+        counted = f"its space made a model of {trial.parameter_count:,} parameters when counted"
+        return failed(trial, f"{counted}, of {trained:,} when trained", epochs=run.epochs)
     path = task.models / f"trial-{trial.number}.keras"
-    return replace(ended, reached=True, model_path=_save_model(run, path))
+    return replace(ended, reached=True, model_path=_save_model(model, path))
 
 
 def _reached(run: Run, stops: Stops, trial: Trial) -> bool:
@@ -116,27 +125,26 @@ def _how(stop: Stop | None) -> str:
     return stop.value if stop else "trained to its last epoch"
 
 
-def _save_model(run: Run, path: Path) -> str:
+def _save_model(model: keras.Model, path: Path) -> str:
     """Without its loss and optimizer where those cannot be written down.
 
     Of a model that cannot itself, the weights: its space can build it again.
     """
     with suppress(NotImplementedError, TypeError, ValueError):
-        return _save(run, path)
-    model = run.model()
+        return _save(model, path)
     model.compiled = False
     try:
-        return _save(run, path)
+        return _save(model, path)
     except (NotImplementedError, TypeError, ValueError):
-        return _save(run, path.with_suffix(".weights.h5"))
+        return _save(model, path.with_suffix(".weights.h5"))
     finally:
         model.compiled = True
 
 
-def _save(run: Run, path: Path) -> str:
+def _save(model: keras.Model, path: Path) -> str:
     with written_whole(path) as part:
         if path.suffix == ".h5":
-            run.model().save_weights(part)
+            model.save_weights(part)
         else:
-            run.model().save(part)
+            model.save(part)
     return str(path)

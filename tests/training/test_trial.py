@@ -12,19 +12,21 @@ from types import SimpleNamespace
 import keras
 import pytest
 from occam.search.data.preparation import prepare, without_test
+from occam.search.errors import OccamError
 from occam.search.executors.choice import executor
 from occam.search.loop import Budget
 from occam.search.losses import link
 from occam.search.metrics import metric
 from occam.search.pipeline import Pipeline, load
 from occam.search.progress import SearchProgress
+from occam.search.screen import Screen
 from occam.search.shortfall import shortfall
 from occam.search.stopping import EXPONENT, PATIENCE, Stop
 from occam.search.training.fit import Run
+from occam.search.training.rehearsal import task_fingerprint
 from occam.search.training.trial import Task, conclude, run_trial, stops_of
 from occam.search.trials import FinishedTrial, Trial, TrialState
 from occam.search.workers import Recipe
-from rich.console import Console
 from tasks import blobs
 
 ACCURACY = metric("accuracy")
@@ -32,8 +34,8 @@ TARGET = 0.9
 TRIAL = Trial(
     number=0,
     hyperparameters={},
-    parameter_count=10,
-    trainable_parameter_count=10,
+    parameter_count=3,
+    trainable_parameter_count=3,
     epochs=60,
     seed=0,
 )
@@ -128,23 +130,55 @@ def test_a_run_is_stopped_by_all_that_its_trial_may_take_and_by_what_the_search_
     assert stops_of(task, replace(TRIAL, initial_epoch=3, horizon=90)).epochs == 90
 
 
-BLOB = replace(TRIAL, hyperparameters={"layers": 0, "learning_rate": 1e-3})
+def test_a_model_of_another_size_than_was_counted_does_not_reach(tmp_path):
+    wrong = ended(tmp_path, [0.95] * 2, Stop.REACHED, replace(TRIAL, parameter_count=2))
+    assert (wrong.state, wrong.reached, wrong.model_path) == (TrialState.FAIL, False, None)
+    assert wrong.error == "its space made a model of 2 parameters when counted, of 3 when trained"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("units, activation", "units + 1, activation"), ("2.2 * labels", "2.1 * labels")],
+    ids=["space", "data"],
+)
+def test_a_worker_trains_no_pipeline_that_was_changed_since_the_search_began(tmp_path, change):
+    pipeline = load(blobs(tmp_path))
+    task = task_fingerprint(pipeline, prepare(pipeline))
+    recipe = Recipe(
+        source=blobs(tmp_path, change),
+        task=task,
+        target=0.9,
+        metric="accuracy",
+        search_target=0.9,
+        models=tmp_path,
+        trainer="fit",
+        deadline=math.inf,
+    )
+    with pytest.raises(OccamError, match="not those that the search began with: run the same"):
+        recipe.executor()
+    blobs(tmp_path)
+    assert recipe.executor().size == 1
+
+
+BLOB = replace(TRIAL, parameter_count=10, hyperparameters={"layers": 0, "learning_rate": 1e-3})
 
 
 @pytest.mark.parametrize("trainer", ["fit", "population"])
 def test_a_trial_under_way_ends_with_the_search_s_time_wherever_it_is_trained(tmp_path, trainer):
     source = blobs(tmp_path)
     common = {"target": 0.9, "metric": "accuracy", "models": tmp_path, "trainer": trainer}
-    recipe = Recipe(source=source, search_target=0.9999, deadline=time.time(), **common)
     pipeline = load(source)
+    prepared = prepare(pipeline)
+    common["task"] = task_fingerprint(pipeline, prepared)
+    recipe = Recipe(source=source, search_target=0.9999, deadline=time.monotonic(), **common)
     plan = SimpleNamespace(
         pipeline=pipeline,
         search_target=0.9999,
-        prepared=prepare(pipeline),
+        prepared=prepared,
         trainer=trainer,
         places=SimpleNamespace(here=True),
     )
-    progress = SearchProgress(Console(), Budget(), quiet=True)
+    progress = SearchProgress(Screen(), Budget(), quiet=True)
     here = executor(plan, source, tmp_path, seconds=1e-6, progress=progress)
     for each in (recipe.executor(), here):
         future = each.submit(BLOB)

@@ -252,7 +252,11 @@ def test_rounding_of_large_inputs_is_no_failure(tmp_path):
     data = without_test(prepare(pipeline).data)
     task = Task(pipeline=pipeline, search_target=0.55, models=tmp_path)
     trials = [
-        replace(trial(n, units, epochs=20), hyperparameters={"units": units})
+        replace(
+            trial(n, units, epochs=20),
+            hyperparameters={"units": units},
+            parameter_count=787 * units + 2,
+        )
         for n, units in enumerate((160, 128, 96, 64))
     ]
     ended = train(Population(task, data), *trials)
