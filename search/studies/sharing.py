@@ -129,7 +129,7 @@ class Sharing:
     def running(self) -> int:
         """Trials that other processes are at."""
         elsewhere = self.elsewhere()
-        return sum(str(trial.number) in elsewhere for trial in self._running())
+        return sum(str(trial.number) in elsewhere for trial in self._untold())
 
     def elsewhere(self) -> set[str]:
         """What other processes are at that are alive: numbers of trials, and other items."""
@@ -139,11 +139,11 @@ class Sharing:
         """Whether another process is at a trial, has one to record, or has left one behind."""
         if any(item.isdigit() for item in self.elsewhere()):
             return True
-        return not all(self._leases.holds(trial.number) for trial in self._running())
+        return not all(self._leases.holds(trial.number) for trial in self._untold())
 
     def left(self) -> bool:
         """Whether a process that is gone has left trials behind."""
-        return bool(self._leases.orphaned({str(trial.number) for trial in self._running()}))
+        return bool(self._leases.orphaned({str(trial.number) for trial in self._untold()}))
 
     def before(self, number: int) -> int:
         """Trials with a lower number that are trained, or are going to be."""
@@ -202,6 +202,10 @@ class Sharing:
     def _running(self) -> list[Any]:
         trials = self._study.get_trials(deepcopy=False)
         return [each for each in trials if each.state.name == "RUNNING"]
+
+    def _untold(self) -> list[Any]:
+        """Without what was recorded by a process that died before it had told Optuna."""
+        return [trial for trial in self._running() if RECORD not in trial.user_attrs]
 
     def _records(self) -> list[tuple[int, Mapping[str, Any] | None]]:
         """Of each trial of this search that was begun; None: it has not ended."""

@@ -162,6 +162,23 @@ def test_a_process_that_is_frozen_while_it_tells_ends_in_no_error(pair):
         one._study.tell(trial.number, 1.0)
 
 
+def test_nobody_waits_for_a_trial_that_was_recorded_by_a_process_that_is_gone(pair):
+    one, other = pair
+    [trial] = one.ask(1)
+    one._finish = lambda *_: None  # it dies between the two
+    one.tell(toy.outcome(trial))
+    one.others.release()
+    frozen(one)
+    assert not other.others.busy()
+    assert not other.others.left()
+    assert [each.number for each in other.others.news()] == [0]
+    ends = time.monotonic() + 10
+    while other._study.trials[0].state.name == "RUNNING" and time.monotonic() < ends:
+        other.ask(1)
+        time.sleep(0.3)
+    assert other._study.trials[0].state.name == "COMPLETE"
+
+
 def test_one_process_alone_records_what_another_has_told(pair):
     one, other = pair
     [trial] = one.ask(1)
