@@ -99,6 +99,7 @@ def fit(
             returned = train_as_user_says(hypermodel, hp, model, train, arguments)
         else:
             returned = _train(model, plan)
+    _unshare(model)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
     scores, stop = watch.scores, watch.stop
@@ -211,16 +212,34 @@ def _averaged(model: keras.Model) -> Iterator[None]:
 
     An optimizer with `use_ema` then puts the averages of its steps in their place.
     """
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of a loss scale
-    if not getattr(optimizer, "use_ema", False):
+    optimizer = _averaging(model)
+    if optimizer is None:
         yield
         return
     variables = model.trainable_variables
     kept = [keras.ops.convert_to_numpy(each) for each in variables]
-    optimizer.finalize_variable_values(variables)
-    yield
-    for variable, value in zip(variables, kept, strict=True):
-        variable.assign(value)
+    try:
+        optimizer.finalize_variable_values(variables)
+        _unshare(model)
+        yield
+    finally:
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)
+
+
+def _averaging(model: keras.Model) -> Any:
+    """The optimizer, where it keeps averages of the weights."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of a loss scale
+    return optimizer if getattr(optimizer, "use_ema", False) else None
+
+
+def _unshare(model: keras.Model) -> None:
+    """Give weights that are averages memory of their own.
+
+    On JAX they share the optimizer's, which is deleted when the model next computes.
+    """
+    for variable in model.trainable_variables if _averaging(model) is not None else ():
+        variable.assign(keras.ops.copy(variable))
 
 
 def _train(model: keras.Model, plan: _Plan) -> Any:

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -367,13 +368,29 @@ class TestMemory:
         run.model().fit(*SPLIT, verbose=0)
 
 
-DIGITS = """
+ELSEWHERE = """
 import json, sys
 from occam.search.backend import use_backend
 use_backend(sys.argv[1])
 import test_fit
-print(json.dumps(test_fit.digits_twice()))
+print(json.dumps(getattr(test_fit, sys.argv[2])()))
 """
+
+
+def elsewhere(backend: str, function: str, caches: Path) -> dict[str, object]:
+    """What a function of this file returns in a process of its own, on another backend."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "XDG_CACHE_HOME": str(caches),
+    }
+    environment.pop("KERAS_BACKEND", None)
+    command = [sys.executable, "-c", ELSEWHERE, backend, function]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def digits_twice() -> dict[str, object]:
@@ -416,19 +433,35 @@ def convolution(hp: keras_tuner.HyperParameters) -> keras.Model:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_digits_train_alike_in_a_fresh_process_and_after_other_trials(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parent),
-        "XDG_CACHE_HOME": str(tmp_path),
-    }
-    environment.pop("KERAS_BACKEND", None)
-    command = [sys.executable, "-c", DIGITS, backend]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = elsewhere(backend, "digits_twice", tmp_path)
     assert told["scores"][-1] > 0.85
     assert told["same"]
     assert told["backend"] == backend
     assert told["tensorflow"] == (backend == "tensorflow")  # 400 MiB that others do without
+
+
+def averaged_twice() -> dict[str, object]:
+    """Runs of one and two epochs by an optimizer that averages; the latter's model is saved."""
+
+    def averaged(hp):
+        model = dense(hp)
+        model.compile(keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9), LOSS)
+        return model
+
+    first, run = (train(averaged, epochs=epochs) for epochs in (1, 2))
+    predicted = run.model().predict(BLOBS, verbose=0).argmax(-1)
+    with tempfile.TemporaryDirectory() as folder:
+        run.model().save(Path(folder) / "model.keras")
+    return {
+        "scores": run.history["score"],
+        "shorter": first.history["score"],
+        "kept": float(np.mean(predicted == SPLIT[1])),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_averages_of_the_weights_are_scored_and_kept_on_every_backend(backend, tmp_path):
+    told = elsewhere(backend, "averaged_twice", tmp_path)
+    assert told["scores"][:1] == told["shorter"]
+    assert told["scores"][-1] == pytest.approx(told["kept"])
