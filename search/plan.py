@@ -13,6 +13,7 @@ import numpy as np
 from . import fingerprint
 from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare
+from .data.repeats import repeated
 from .devices import Places
 from .errors import InputError
 from .metrics import Array, Metric, meaning
@@ -80,6 +81,7 @@ def plan(settings: Settings, asked: Asked) -> Plan:
         places=places,
         notes=(
             *pipeline.notes,
+            *repeated(prepared.raw),
             meaning(measured, labels, pipeline.classes),
             *(*rehearsed.notes, *notes, *why),
         ),

@@ -201,6 +201,12 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     assert "\n" not in str(error.value)
 
 
+def test_rows_that_chose_the_model_do_not_test_it(workplace):
+    seen = (X[:100], Y[:100])
+    with pytest.raises(InputError, match="All 100 test rows are train or validation rows, too"):
+        search.run(build_model, data=(X, Y), validation=seen, test=seen, target=0.8)
+
+
 def test_a_model_is_no_space(workplace):
     with pytest.raises(InputError, match=r"A space is a function build\(hp\) .* received a model"):
         search.run(keras.Sequential([keras.Input((4,))]), data=(X, Y), target=0.9)

@@ -129,13 +129,22 @@ def _array(values: Any) -> Array:
     return array
 
 
-def _order(leaves: list[Array]) -> list[int]:
+def digests(leaves: list[Array]) -> list[bytes]:
+    """Of each row what tells it from others: the same for rows that hold the same."""
+
     def content(row: int) -> bytes:
-        parts = (leaf[row] for leaf in leaves)
-        return b"".join(
-            repr(part).encode() if leaf.dtype == object else part.tobytes()
-            for leaf, part in zip(leaves, parts, strict=True)
-        )
+        return b"".join(_content(leaf[row]) for leaf in leaves)
 
     rows = range(min(len(leaf) for leaf in leaves))
-    return sorted(rows, key=lambda row: hashlib.blake2b(content(row)).digest())
+    return [hashlib.blake2b(content(row)).digest() for row in rows]
+
+
+def _content(part: Any) -> bytes:
+    if getattr(part, "dtype", None) in (None, object):
+        return repr(part.tolist() if hasattr(part, "tolist") else part).encode()
+    return bytes(part.tobytes())
+
+
+def _order(leaves: list[Array]) -> list[int]:
+    found = digests(leaves)
+    return sorted(range(len(found)), key=found.__getitem__)
