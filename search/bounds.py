@@ -67,8 +67,8 @@ def _draws(
 ) -> Iterator[float]:
     """The score of each resampling; one that cannot be scored, as of one class only, the worst."""
     rng = np.random.default_rng(0)
+    measure = metric.on_parts((labels, predictions))
     labels, predictions = metric.compact(labels, predictions)
-    measure = metric.on_parts(labels, predictions)
     for rows in resampled(len(labels), groups, rng, DRAWS):
         score = measure(labels[rows], predictions[rows])
         yield score if math.isfinite(score) else metric.worst

@@ -32,7 +32,7 @@ class Metric:
     measure: Measure
     standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
     compact: Callable[[Array, Array], Rows] = _as_they_are  # rows in less, of the same score
-    of_parts: Callable[[Array, Array], Measure] | None = None  # where all rows say what it is
+    of_parts: Callable[..., Measure] | None = None  # where all rows say what it is
     influence: Influence | None = None
     power: int = 1  # of the errors of which it is the mean: 2 where they are squared
     counts_rows: bool = False  # a share of rows that are right: exact binomial bounds apply
@@ -65,9 +65,13 @@ class Metric:
         """Whether a score is better than another, not equal."""
         return score > other if self.higher_is_better else score < other
 
-    def on_parts(self, labels: Array, predictions: Array) -> Measure:
-        """What measures some of these rows as all: f1 is of class 1, or the mean of several."""
-        return self.measure if self.of_parts is None else self.of_parts(labels, predictions)
+    def on_parts(self, *rows: Rows) -> Measure:
+        """What measures some of these rows as all: f1 is of class 1, or the mean of several.
+
+        Args:
+            rows: labels and outputs, of each of the models that are compared.
+        """
+        return self.measure if self.of_parts is None else self.of_parts(*rows)
 
     def check_target(self, target: float) -> None:
         """Refuse a target that no model can have, or that every model has."""
@@ -153,8 +157,14 @@ def are_classes(metric: Metric, labels: Array, predictions: Array) -> bool:
     return metric.needs_classes or (np.size(labels) == len(labels) and columns > 1)
 
 
-def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str:
-    """Which class f1 is of, or what is taken for granted of a metric; mostly nothing."""
+def meaning(
+    measured: Metric, labels: Array, classes: Sequence[str] = (), *, outputs: int = 1
+) -> str:
+    """Which class f1 is of, or what is taken for granted of a metric; mostly nothing.
+
+    Args:
+        outputs: of the model, a row: labels may lack a class that it tells.
+    """
     if measured.error_is_guessed:
         return (
             f"The margin takes {measured.name} for a share of all {len(labels):,} validation rows: "
@@ -164,7 +174,7 @@ def meaning(measured: Metric, labels: Array, classes: Sequence[str] = ()) -> str
         return ""
     one_hot = labels.ndim > 1 and labels.shape[-1] > 1 and np.allclose(labels.sum(axis=-1), 1)
     indices = labels.argmax(axis=-1) if one_hot else labels.astype(int)
-    if (count := int(indices.max()) + 1) > 2:
+    if (count := max(int(indices.max()) + 1, outputs)) > 2:
         return f"f1 is the mean of the f1 of all {count} classes."
     name = repr(classes[1]) if len(classes) > 1 else "1"
     return f"f1 is of class {name}{', the rarer one' if indices.mean() < 0.5 else ''}."
@@ -190,20 +200,26 @@ def _balanced_accuracy(labels: Array, predictions: Array) -> float:
 
 def _f1(labels: Array, predictions: Array) -> float:
     """Of class 1 where there are two, else the mean over the classes."""
-    return _f1_of_parts(labels, predictions)(labels, predictions)
+    return _f1_of_parts((labels, predictions))(labels, predictions)
 
 
-def _f1_of_parts(labels: Array, predictions: Array) -> Measure:
+def _f1_of_parts(*rows: Rows) -> Measure:
     from sklearn.metrics import f1_score
 
-    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
-    average = "binary" if max(truth.max(), predicted.max()) <= 1 else "macro"
+    average = "macro" if any(_has_several_classes(*each) for each in rows) else "binary"
 
     def measure(labels: Array, predictions: Array) -> float:
         truth, predicted = label_indices(labels, predictions), class_indices(predictions)
         return float(f1_score(truth, predicted, average=average, zero_division=0.0))
 
     return measure
+
+
+def _has_several_classes(labels: Array, predictions: Array) -> bool:
+    """Whether they are more than two, which outputs say whatever happens to be predicted."""
+    columns = np.shape(predictions)[-1] if np.ndim(predictions) > 1 else 1
+    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+    return bool(columns > 2 or max(truth.max(), predicted.max()) > 1)
 
 
 def _auc(labels: Array, predictions: Array) -> float:
@@ -292,10 +308,9 @@ def _f1_error(target: float, labels: Array) -> float:
     With r the recall and all that is found right, T = 2 r / (1 + r); n rows of class 1 give, by the
     delta method, 2 sqrt(r (1 - r) / n) / (1 + r)^2 = (2 - T) sqrt(T (1 - T) / 2 n).
     """
-    indices = label_indices(labels, labels)
-    if indices.max() > 1:
+    if _has_several_classes(labels, labels):
         return _balanced_error(target, labels)
-    rows = max(int(np.sum(indices == 1)), 1)
+    rows = max(int(np.sum(label_indices(labels, labels) == 1)), 1)
     return (2 - target) * math.sqrt(target * (1 - target) / (2 * rows))
 
 

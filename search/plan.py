@@ -82,7 +82,7 @@ def plan(settings: Settings, asked: Asked) -> Plan:
         notes=(
             *pipeline.notes,
             *repeated(prepared.raw),
-            meaning(measured, labels, pipeline.classes),
+            meaning(measured, labels, pipeline.classes, outputs=rehearsed.outputs),
             *(*rehearsed.notes, *notes, *why),
         ),
         baselines=tuple(found),

@@ -129,7 +129,7 @@ def test_an_f1_of_parts_is_a_mean_over_classes_where_that_of_all_rows_is():
     predictions = np.eye(3)[[0, 1, 2, 1, 1, 1]]
     f1 = metric("f1")
     some = slice(0, 6, 3), [0, 1, 3, 4, 5]
-    measure = f1.on_parts(labels, predictions)
+    measure = f1.on_parts((labels, predictions))
     for rows in some:
         mean = np.mean(f1_score(labels[rows], predictions[rows].argmax(axis=1), average=None))
         assert measure(labels[rows], predictions[rows]) == pytest.approx(mean)

@@ -161,17 +161,31 @@ def test_metrics_of_imbalanced_classes_agree_with_scikit_learn():
     assert metric("f1").measure(binary, scores) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("labels", [[0, 1, 1, 0], np.eye(3)[[0, 1, 1, 0]]])
+def test_f1_is_the_mean_of_several_classes_also_where_rows_lack_one(labels):
+    predicted = np.eye(3)[[0, 1, 0, 0]] * 0.8 + 0.1
+    expected = sklearn_metrics.f1_score([0, 1, 1, 0], [0, 1, 0, 0], average="macro")
+    labels, measured = np.array(labels), metric("f1")
+    assert measured.measure(labels, predicted) == pytest.approx(expected)
+    rows = measured.compact(labels, predicted)
+    assert measured.on_parts((labels, predicted))(*rows) == pytest.approx(expected)
+    assert measured.standard_error(0.8, np.eye(3)[[0, 1, 1, 0]]) == pytest.approx(
+        metric("balanced_accuracy").standard_error(0.8, np.array([0, 1, 1, 0]))
+    )
+
+
 @pytest.mark.parametrize(
-    ("labels", "classes", "said"),
+    ("labels", "classes", "outputs", "said"),
     [
-        ([0, 0, 0, 1], ("stays", "leaves"), "f1 is of class 'leaves', the rarer one."),
-        ([[0.0], [1.0], [1.0]], (), "f1 is of class 1."),
-        ([[0, 1], [1, 0], [1, 0]], (), "f1 is of class 1, the rarer one."),
-        ([0, 1, 2], (), "f1 is the mean of the f1 of all 3 classes."),
+        ([0, 0, 0, 1], ("stays", "leaves"), 1, "f1 is of class 'leaves', the rarer one."),
+        ([[0.0], [1.0], [1.0]], (), 1, "f1 is of class 1."),
+        ([[0, 1], [1, 0], [1, 0]], (), 2, "f1 is of class 1, the rarer one."),
+        ([0, 1, 2], (), 3, "f1 is the mean of the f1 of all 3 classes."),
+        ([0, 1, 1], (), 3, "f1 is the mean of the f1 of all 3 classes."),
     ],
 )
-def test_f1_says_which_class_it_is_of(labels, classes, said):
-    assert meaning(metric("f1"), np.array(labels), classes) == said
+def test_f1_says_which_class_it_is_of(labels, classes, outputs, said):
+    assert meaning(metric("f1"), np.array(labels), classes, outputs=outputs) == said
     assert not meaning(metric("accuracy"), np.array(labels), classes)
 
 

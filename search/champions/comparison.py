@@ -106,11 +106,11 @@ def bootstrap(
         champion, challenger: labels and predictions, (rows, ...) each.
         groups: of each row, (rows,), where rows of a group are alike: whole ones are drawn.
     """
-    old, new = metric.on_parts(*champion), metric.on_parts(*challenger)
+    measure = metric.on_parts(champion, challenger)
 
     def loss(rows: Array) -> float:
         (labels, answers), (_, others) = champion, challenger
-        gained, kept = new(labels[rows], others[rows]), old(labels[rows], answers[rows])
+        gained, kept = (measure(labels[rows], each[rows]) for each in (others, answers))
         return metric.error(gained) - metric.error(kept)
 
     count, rng = len(champion[0]), np.random.default_rng(0)

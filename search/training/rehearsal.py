@@ -40,12 +40,14 @@ class Rehearsed:
     Args:
         fingerprint: of the space.
         code: of the user's own functions and classes that the model is made of; mostly empty.
+        outputs: of the model, a row, or a step of one; 1 where that is not known.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
         notes: what that `fit` means for the search.
     """
 
     fingerprint: str
     code: dict[str, str]
+    outputs: int
     fit_space: tuple[Any, ...]
     notes: tuple[str, ...]
 
@@ -79,6 +81,7 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
     return Rehearsed(
         fingerprint=fingerprint.of_space(pipeline.space, hp, model),
         code=fingerprint.own_code(model),
+        outputs=_columns(shape),
         fit_space=extra,
         notes=tuple(OWN[name] for name in own),
     )
@@ -153,6 +156,11 @@ def _check_loss(loss: Any) -> None:
             raise InputError(
                 f"Keras has no loss {loss!r}: see https://keras.io/api/losses for their names."
             ) from error
+
+
+def _columns(output_shape: Any) -> int:
+    last = output_shape[-1] if isinstance(output_shape, tuple) and len(output_shape) > 1 else 1
+    return last if isinstance(last, int) else 1
 
 
 def _output_shape(model: Any, inputs: Any) -> Any:

@@ -73,6 +73,15 @@ def test_a_worse_model_is_worse_and_the_same_model_is_not():
     assert same.not_inferior(0.05)
 
 
+def test_an_f1_of_two_models_is_of_the_same_classes(monkeypatch):
+    monkeypatch.setattr(comparison, "DRAWS", 10)
+    two = TRUTH % 2  # no row is of class 2
+    right, third = np.eye(3)[two], np.eye(3)[np.where(np.arange(ROWS) < 1, 2, two)]
+    found = compare(held(right, "f1", two), held(third, "f1", two), metric("f1"))
+    measured = metric("f1").measure
+    assert found.loss == pytest.approx(measured(two, right) - measured(two, third))
+
+
 @pytest.mark.parametrize("name", ["mae", "r2", "rmse", "auc", "f1"])
 def test_any_metric_is_compared_by_the_same_rows(name, monkeypatch):
     monkeypatch.setattr(comparison, "DRAWS", 100)  # scikit-learn takes its time for f1 and auc
