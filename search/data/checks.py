@@ -69,6 +69,8 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
         _check_one_hot(labels, output_shape)
     elif names & BINARY:
         _check_binary(labels, output_shape, metric)
+    elif metric.of_classes and is_of_keras(loss):
+        _check_told(labels, output_shape, metric)
     if metric.name == "auc" or not metric.needs_classes:
         _check_measured(labels, output_shape, metric, loss)
 
@@ -277,6 +279,16 @@ def _check_binary(labels: Array, output_shape: Sequence[Any], metric: Metric) ->
             "for several labels a row a metric of your own, package.module:function."
         )
     _check_columns(labels, output_shape)
+
+
+def _check_told(labels: Array, output_shape: Sequence[Any], metric: Metric) -> None:
+    """Refuse classes beyond 0 and 1 of one output, which is above one half or not."""
+    if output_shape[-1] == 1 and (labels > 1).any():
+        raise InputError(
+            f"{metric.name} of a model with one output tells 0 from 1, received labels "
+            f"{_examples(labels)}: measure numbers by r2, mae, mse or rmse, or give the model one "
+            "output a class."
+        )
 
 
 def _check_measured(labels: Array, output_shape: Sequence[Any], metric: Metric, loss: Any) -> None:

@@ -280,6 +280,17 @@ def test_a_regression_needs_as_many_labels_as_outputs(loss):
     misfit(r"Rows of labels have shape \(3,\)", np.ones((4, 3)), loss, (None, 1), R2)
 
 
+@pytest.mark.parametrize("loss", ["mse", "huber", keras.losses.MeanAbsoluteError()])
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1"])
+def test_one_output_tells_no_more_than_two_classes(loss, name):
+    accepted([0, 1, 1], loss, (None, 1), metric(name))
+    accepted([[0.0], [1.0]], loss, (None, 1), metric(name))
+    accepted([0, 1, 2], loss, (None, 1), R2)
+    message = f"{name} of a model with one output tells 0 from 1, received labels 0, 1, 2: measure"
+    misfit(message, LABELS, loss, (None, 1), metric(name))
+    misfit(message, np.array([[[0], [1]], [[2], [0]]]), loss, (None, 2, 1), metric(name))
+
+
 @pytest.mark.parametrize(
     ("measured", "classes", "message"),
     [
