@@ -238,7 +238,8 @@ def _with_column(output_shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _check_classes(labels: Array, output_shape: Sequence[Any]) -> None:
     classes = output_shape[-1]
-    shape = labels.shape[1:-1] if labels.shape[-1:] == (1,) else labels.shape[1:]
+    shape = _without_columns(labels, 1)
+    _check_axes(shape, output_shape)
     if len(shape) != len(output_shape) - 2:
         raise InputError(
             f"Labels must be whole numbers, received rows of shape {labels.shape[1:]}: for one-hot "
@@ -252,7 +253,29 @@ def _check_classes(labels: Array, output_shape: Sequence[Any]) -> None:
         )
 
 
+def _without_columns(labels: Array, *columns: Any) -> tuple[int, ...]:
+    """Shape of one row's labels, but for a last axis of so many columns."""
+    shape: tuple[int, ...] = labels.shape[1:]
+    return shape[:-1] if shape and shape[-1] in columns else shape
+
+
+def _check_axes(shape: Sequence[int], output_shape: Sequence[Any]) -> None:
+    """Refuse outputs with more axes than the labels have, as where a Flatten is missing.
+
+    Args:
+        shape: of one row's labels, columns left out.
+    """
+    if len(shape) < len(output_shape) - 2:
+        labels = f"are labels of shape {shape}" if shape else "is one label"
+        raise InputError(
+            f"The model's outputs have shape {tuple(output_shape[1:])} a row, and there {labels} a "
+            "row: put Flatten or a GlobalAveragePooling before the last Dense (of a recurrent "
+            "layer, leave out return_sequences)."
+        )
+
+
 def _check_one_hot(labels: Array, output_shape: Sequence[Any]) -> None:
+    _check_axes(_without_columns(labels, 1, output_shape[-1]), output_shape)
     if labels.ndim < 2 or labels.shape[-1] != output_shape[-1]:
         raise InputError(
             f"Labels must be one-hot in {output_shape[-1]} columns, as the model has outputs, "
@@ -323,6 +346,8 @@ def _check_columns(labels: Array, output_shape: Sequence[Any]) -> None:
     """As many labels as predictions: NumPy would repeat one column to fit many."""
     outputs = tuple(output_shape[1:])
     if None not in outputs and np.prod(labels.shape[1:]) != np.prod(outputs):
+        if not (shape := _without_columns(labels, 1)):
+            _check_axes(shape, output_shape)
         raise InputError(
             f"Rows of labels have shape {labels.shape[1:]}, the model's outputs {outputs}: "
             "they must have as many values."

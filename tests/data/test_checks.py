@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import keras
@@ -240,6 +241,31 @@ def test_class_numbers_fit_exactly_where_the_model_has_an_output_for_each(labels
 def test_a_class_for_each_step_of_a_sequence_is_let_through():
     accepted(np.zeros((4, 7), int), SPARSE, (None, 7, 3))
     accepted(np.zeros((4, 7, 1), int), SPARSE, (None, None, 3))
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss", "outputs", "measured"),
+    [
+        (LABELS, SPARSE, (6, 6, 3), ACCURACY),
+        (LABELS[:, None], SPARSE, (6, 6, 3), ACCURACY),
+        (LABELS, SPARSE, (None, 3), ACCURACY),
+        (np.eye(3)[LABELS], "categorical_crossentropy", (6, 6, 3), ACCURACY),
+        (LABELS // 2, "binary_crossentropy", (6, 6, 1), ACCURACY),
+        (LABELS // 2, "binary_crossentropy", (7, 1), AUC),
+        (LABELS + 0.5, "mse", (6, 6, 1), R2),
+        (LABELS[:, None] + 0.5, "mae", (7, 1), R2),
+    ],
+)
+def test_a_missing_flatten_is_named(labels, loss, outputs, measured):
+    message = re.escape(f"outputs have shape {outputs} a row, and there is one label a row: put Fl")
+    misfit(message, labels, loss, (None, *outputs), measured)
+
+
+def test_labels_with_fewer_axes_than_the_outputs_are_refused():
+    message = r"outputs have shape \(5, 7, 3\) a row, and there are labels of shape \(7,\) a row"
+    misfit(message, np.zeros((4, 7), int), SPARSE, (None, 5, 7, 3))
+    steps = np.zeros((4, 7), int)
+    misfit("must be one-hot in 3 columns", steps, "categorical_crossentropy", (None, 7, 3))
 
 
 @pytest.mark.parametrize(
