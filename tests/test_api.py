@@ -201,6 +201,19 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     assert "\n" not in str(error.value)
 
 
+def test_as_many_classes_as_rows_are_shown_make_no_labels_fit(workplace):
+    def own_loss(labels, outputs):
+        return keras.ops.mean(keras.ops.abs(keras.ops.cast(labels, "float32") - outputs), axis=-1)
+
+    def build(hp):
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="softmax")])
+        model.compile(loss=own_loss)
+        return model
+
+    with pytest.raises(InputError, match="default model .* cannot be trained on its data"):
+        search.run(build, data=(X, np.arange(300) % 8), target=0.9)
+
+
 def test_rows_that_chose_the_model_do_not_test_it(workplace):
     seen = (X[:100], Y[:100])
     with pytest.raises(InputError, match="All 100 test rows are train or validation rows, too"):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 COLUMN = ", column "
 SHOWN = 3  # rows or values named in a message
+TAKE_CLASSES = {"ctc", "circle", "categoricalgeneralizedcrossentropy"}  # also as whole numbers
 
 
 def check_data(data: Data, metric: Metric) -> None:
@@ -71,6 +72,7 @@ def check_labels(labels: Any, loss: Any, output_shape: Any, metric: Metric) -> N
         _check_binary(labels, output_shape, metric)
     elif metric.of_classes and is_of_keras(loss):
         _check_told(labels, output_shape, metric)
+        _check_compared(labels, output_shape, loss)
     if metric.name == "auc" or not metric.needs_classes:
         _check_measured(labels, output_shape, metric, loss)
 
@@ -312,6 +314,23 @@ def _check_told(labels: Array, output_shape: Sequence[Any], metric: Metric) -> N
             f"{_examples(labels)}: measure numbers by r2, mae, mse or rmse, or give the model one "
             "output a class."
         )
+
+
+def _check_compared(labels: Array, output_shape: Sequence[Any], loss: Any) -> None:
+    """Refuse a loss of differences that would hold one class number against each output."""
+    outputs = output_shape[-1]
+    one_hot = labels.ndim == len(output_shape) and labels.shape[-1] == outputs
+    if not (one_hot or outputs in (1, None) or loss_names(loss) & TAKE_CLASSES):
+        _check_axes(_without_columns(labels, 1, outputs), output_shape)
+        raise InputError(
+            f"Loss {_called(loss)!r} compares {outputs} outputs with one-hot labels, received "
+            f"rows of shape {labels.shape[1:]}: give keras.utils.to_categorical(y), or use "
+            "'sparse_categorical_crossentropy'."
+        )
+
+
+def _called(loss: Any) -> str:
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
 def _check_measured(labels: Array, output_shape: Sequence[Any], metric: Metric, loss: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..metrics import Metric
     from ..pipeline import Pipeline
 
-SHOWN = 8  # rows
+SHOWN = 23  # rows: no usual number of classes, or labels of a wrong shape would seem to fit
 MEASURED = 256  # rows
 ROUNDING = 1e-6  # by which a perfect score may be more than 1
 OWN = {  # what the `fit` of a HyperModel may give to `model.fit` itself

@@ -318,6 +318,32 @@ def test_one_output_tells_no_more_than_two_classes(loss, name):
 
 
 @pytest.mark.parametrize(
+    ("loss", "named"),
+    [
+        ("mse", "mse"),
+        ("kl_divergence", "kl_divergence"),
+        (keras.losses.CategoricalHinge(), "CategoricalHinge"),
+        (keras.losses.categorical_hinge, "categorical_hinge"),
+    ],
+)
+def test_a_loss_of_differences_needs_one_hot_labels(loss, named):
+    accepted(np.eye(3)[LABELS], loss, (None, 3))
+    accepted(np.zeros((4, 7, 3)), loss, (None, None, 3))
+    message = f"Loss '{named}' compares 3 outputs with one-hot labels, received rows of shape "
+    misfit(
+        message + r"\(\): give keras.utils.to_categorical\(y\), or use 's", LABELS, loss, (None, 3)
+    )
+    misfit(message, LABELS[:, None], loss, (None, 3))
+    misfit(message, np.zeros((4, 7), int), loss, (None, 7, 3))
+    misfit("put Flatten", LABELS, loss, (None, 7, 7, 3))
+
+
+def test_losses_that_take_whole_numbers_are_let_through():
+    accepted(LABELS, keras.losses.Circle(), (None, 3))
+    accepted(np.zeros((4, 2), int), "ctc", (None, 7, 3))
+
+
+@pytest.mark.parametrize(
     ("measured", "classes", "message"),
     [
         (AUC, 2, r"Metric auc ranks rows by one output, .*Dense\(1, 'sigmoid'\).*binary_cross"),
