@@ -25,7 +25,7 @@ TAKE_CLASSES = {"ctc", "circle", "categoricalgeneralizedcrossentropy"}  # also a
 def check_data(data: Data, metric: Metric) -> None:
     """Refuse splits that are empty, uneven, not finite, unlike each other or without contrast.
 
-    Inputs may be nested; a table's text is let through in data that were not transformed yet.
+    Inputs may be nested; text is let through where there is nothing else, for a model to read.
     """
     splits = {}
     for name in SPLITS:
@@ -37,6 +37,7 @@ def check_data(data: Data, metric: Metric) -> None:
         for part, values in leaves.items():
             _check_finite(f"{name} {part}", values)
             _check_type(f"{name} {part}", values)
+        _check_tables(name, leaves)
         _check_kind(name, leaves["labels"], metric)
         if name == "train" or metric.name in ("auc", "r2"):  # undefined without contrast
             _check_contrast(name, leaves["labels"], metric)
@@ -176,6 +177,22 @@ def _check_type(what: str, values: Array) -> None:
         raise InputError(
             f"The {what} are numbers held as objects: give them as .astype('float32')."
         )
+
+
+def _check_tables(name: str, leaves: Mapping[str, Array]) -> None:
+    """Refuse a data frame with text or dates beside numbers, which is no array of one type."""
+    tables: dict[str, dict[str, Array]] = {}
+    for part, values in leaves.items():
+        table, is_column, column = part.partition(COLUMN)
+        if is_column:
+            tables.setdefault(table, {})[column] = values
+    for table, columns in tables.items():
+        left = [column for column, values in columns.items() if values.dtype.kind not in "biufc"]
+        if left and not all(isinstance(values[0], str) for values in columns.values()):
+            raise InputError(
+                f"Columns {_listed(left)} of the {name} {table} are text or dates: turn them into "
+                "numbers in preprocessing=, or leave them out."
+            )
 
 
 def _numbers_as_objects(values: Array) -> bool:

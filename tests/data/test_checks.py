@@ -23,7 +23,8 @@ ACCURACY, R2, AUC = metric("accuracy"), metric("r2"), metric("auc")
 OWN = metric("numpy:mean")
 LABELS = np.array([0, 1, 2, 1])
 INPUTS = np.arange(8.0).reshape(4, 2)
-TABLE = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0], "city": ["a", "b", "c", "d"]})
+TABLE = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0], "size": [4, 3, 2, 1]})
+MIXED = TABLE.assign(city=["a", "b", "c", "d"])
 
 
 def data(transform: Any = None, **splits: Any) -> Data:
@@ -57,6 +58,9 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         {"left": [INPUTS, INPUTS], "right": INPUTS},
         TABLE,
         TABLE.assign(seen=pd.array([1, 2, 3, 4], dtype="Int64")),
+        TABLE.assign(kind=pd.Categorical([1, 2, 1, 2]), old=[True, False] * 2),
+        MIXED[["city"]].assign(kind=pd.Categorical(["x", "y", "y", "x"])),
+        {"text": MIXED[["city"]], "numbers": TABLE},
         np.array(["a", "b", "c", "d"]),
         np.array(["a", None, "c", "d"])[[0, 2, 3, 3]],
     ],
@@ -106,17 +110,29 @@ def test_labels_that_are_not_finite_are_refused():
 
 def test_missing_values_in_a_table_are_refused_by_column():
     refused("column 'age' have missing", alike(TABLE.assign(age=[1.0, np.nan, 2.0, np.nan])))
-    refused("column 'city' have missing", alike(TABLE.assign(city=["a", None, "c", "d"])))
+    refused("column 'city' have missing", alike(MIXED.assign(city=["a", None, "c", "d"])))
     seen = pd.array([1, None, 3, 4], dtype="Int64")
     refused("column 'seen' have missing", alike(TABLE.assign(seen=seen)))
 
 
 def test_text_is_refused_once_it_should_have_been_transformed():
-    check_data(alike(TABLE), ACCURACY)
-    refused("train inputs are still text after preprocessing: city", alike(TABLE, transform=abs))
+    refused("train inputs are still text after preprocessing: city", alike(MIXED, transform=abs))
     mixed = np.array([[1, "a"]] * 4, dtype=object)
     refused("train inputs are still text after preprocessing: 1, a", alike(mixed, transform=abs))
     check_data(alike(np.array(["good", "bad"] * 2), transform=abs), ACCURACY)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["a", "b", "c", "d"], pd.Categorical(["a", "b"] * 2), pd.date_range("2024", periods=4)],
+    ids=["text", "categories", "dates"],
+)
+def test_a_table_of_more_than_numbers_is_refused_by_its_columns(values):
+    message = "Columns 'x' of the train inputs are text or dates: turn them into .* preprocessing="
+    refused(message, alike(TABLE.assign(x=values)))
+    refused("Columns 'x' of the train inputs 'a' are", alike({"a": TABLE.assign(x=values)}))
+    dated = MIXED[["city"]].assign(day=pd.date_range("2024", periods=4))
+    refused("Columns 'city', 'day' of the train inputs are text or dates", alike(dated))
 
 
 @pytest.mark.parametrize(

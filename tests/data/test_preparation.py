@@ -41,7 +41,6 @@ TABLE = pd.DataFrame({"size": np.arange(10.0), "old": LABELS == 1})
         (TABLE, "f"),  # as get_dummies makes them
         (TABLE.convert_dtypes(), "f"),
         (TABLE.assign(age=pd.array([*range(9), None], dtype="Int64")), "f"),
-        (TABLE.assign(city="Oslo"), "O"),
         (TABLE[["old"]], "b"),
         (TABLE[["size"]], "f"),
     ],
