@@ -178,6 +178,7 @@ def far(labels, outputs):
         ({"target": 0.9, "data": (X, Y), "sampler": "bayesian"}, "Unknown sampler 'bayesian'"),
         ({"target": 0.9, "data": (X, Y), "workers": 2}, "in this process alone"),
         ({"target": 0.9, "data": (X, Y[:-1])}, "299 labels"),
+        ({"target": 0.9, "data": (list(X), Y)}, "The inputs are a list of 300 arrays, which stand"),
         ({"target": 0.9, "data": (X, Y), "warm_start": "nowhere"}, "nowhere does not exist"),
         ({"target": 0.9, "data": (X, Y), "seed": -1}, "seed must be a whole number from 0 to"),
         ({"target": 0.9, "data": (X, Y), "seed": 2**32}, "received 4294967296"),

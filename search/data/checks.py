@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..losses import BINARY, CLASSES, ONE_HOT, is_of_keras, loss_names, single
+from .splits import check_listed
 
 if TYPE_CHECKING:
     from ..metrics import Array, Metric
@@ -33,6 +34,7 @@ def check_data(data: Data, metric: Metric) -> None:
         if data.transform is not None:
             _check_numbers(name, inputs)
         leaves = {**dict(_leaves("inputs", inputs)), "labels": _array("labels", labels)}
+        check_listed(inputs, leaves["labels"])
         _check_rows(name, leaves)
         for part, values in leaves.items():
             _check_finite(f"{name} {part}", values)

@@ -27,9 +27,20 @@ def checked(inputs: Any, labels: Any) -> Split:
             "for each, or lay numbers side by side in one array."
         )
     labels = np.asarray(labels) if listed else labels
+    check_listed(inputs, labels)
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
     return inputs, labels
+
+
+def check_listed(inputs: Any, labels: Any) -> None:
+    """Refuse a list of rows, each an array: it stands for as many inputs."""
+    listed = isinstance(inputs, list | tuple) and bool(inputs)
+    if listed and np.shape(labels)[:1] == (len(inputs),) != np.shape(_leaf(inputs))[:1]:
+        raise InputError(
+            f"The inputs are a {type(inputs).__name__} of {len(inputs):,} arrays, which stands for "
+            f"{len(inputs):,} inputs: give np.asarray(...) of it."
+        )
 
 
 def set_aside(rows: Split, share: float) -> tuple[Split, Split]:

@@ -140,6 +140,11 @@ def test_a_table_of_more_than_numbers_is_refused_by_its_columns(values):
     [
         (scipy.sparse.csr_matrix(INPUTS), "sparse matrix: make them dense"),
         ([[1.0, 2.0]] * 4, r"inputs are a list: give np.asarray\(...\) of it"),
+        (
+            list(INPUTS),
+            r"The inputs are a list of 4 arrays, .* 4 inputs: give np.asarray\(...\) of it",
+        ),
+        (tuple(INPUTS), r"The inputs are a tuple of 4 arrays, which stands for 4 inputs"),
         (INPUTS.astype(object), r"train inputs are numbers held as objects: give them as .astype"),
         (TABLE.astype(object), "train inputs, column 'age' are numbers held as objects"),
     ],
