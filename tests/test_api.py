@@ -202,6 +202,15 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     assert "\n" not in str(error.value)
 
 
+def test_a_hyperparameter_is_one_thing(workplace):
+    def build(hp):
+        hp.Choice("units", ["few", "many"])
+        return build_model(hp)
+
+    with pytest.raises(InputError, match="Hyperparameter 'units' is asked for twice, as Choice of"):
+        search.run(build, data=(X, Y), target=0.9)
+
+
 def test_as_many_classes_as_rows_are_shown_make_no_labels_fit(workplace):
     def own_loss(labels, outputs):
         return keras.ops.mean(keras.ops.abs(keras.ops.cast(labels, "float32") - outputs), axis=-1)

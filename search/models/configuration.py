@@ -10,6 +10,8 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine import hyperparameters as kinds
 
+from ..errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,6 +31,43 @@ class GivenHyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]  
         if self.is_active(hyperparameter) and not allows(hyperparameter, given):
             del self.values[hyperparameter.name]
         return super()._register(hyperparameter, overwrite)
+
+
+class DefaultHyperParameters(GivenHyperParameters):
+    """The `hp` of a first build, of the defaults, which notes one name for two things.
+
+    KerasTuner answers the second with the value of the first, by which spaces are tailored; text
+    for a number, or the reverse, is refused. Under another condition a name is another thing.
+
+    `twice` says what was asked for twice, by name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.twice: dict[str, str] = {}
+
+    def _retrieve(self, hyperparameter: Any) -> Any:
+        name, asked = hyperparameter.name, _described(hyperparameter)
+        for known in self._hps.get(name, ()):
+            before = _described(known)
+            if known.conditions == hyperparameter.conditions and before != asked:
+                said = f"Hyperparameter {name!r} is asked for twice, as {before} and as {asked}: "
+                if isinstance(known.default, str) != isinstance(hyperparameter.default, str):
+                    raise InputError(f"{said}give each its own name.")
+                self.twice.setdefault(name, f"{said}the first counts.")
+        return super()._retrieve(hyperparameter)
+
+
+def _described(hyperparameter: Any) -> str:
+    """What a hyperparameter may be, in words."""
+    kind = type(hyperparameter).__name__
+    if isinstance(hyperparameter, kinds.Fixed):
+        return f"{kind} {hyperparameter.value!r}"
+    if isinstance(hyperparameter, kinds.Choice):
+        return f"{kind} of {', '.join(sorted(map(repr, hyperparameter.values)))}"
+    if isinstance(hyperparameter, kinds.Boolean):
+        return str(kind)
+    return f"{kind} {hyperparameter.min_value} to {hyperparameter.max_value}"
 
 
 def read(hp: keras_tuner.HyperParameters) -> dict[str, Any]:

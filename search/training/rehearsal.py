@@ -13,7 +13,7 @@ from ..counting import count
 from ..data.checks import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..models.building import as_hypermodel, build
-from ..models.configuration import GivenHyperParameters, register
+from ..models.configuration import DefaultHyperParameters, register
 from ..models.evaluation import predictions
 from ..nests import arrays, first_rows
 from .users_fit import fit_space, keeps_step, trains_itself
@@ -42,7 +42,7 @@ class Rehearsed:
         code: of the user's own functions and classes that the model is made of; mostly empty.
         outputs: of the model, a row, or a step of one; 1 where that is not known.
         fit_space: hyperparameters that a HyperModel's own `fit` reads.
-        notes: what that `fit` means for the search.
+        notes: names for two hyperparameters, and what that `fit` means for the search.
     """
 
     fingerprint: str
@@ -57,7 +57,7 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
 
     Raises InputError where it does not.
     """
-    hp = GivenHyperParameters({})
+    hp = DefaultHyperParameters()
     inputs, labels = prepared.data.train
     try:
         model = build(pipeline, hp)
@@ -83,7 +83,7 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
         code=fingerprint.own_code(model),
         outputs=_columns(shape),
         fit_space=extra,
-        notes=tuple(OWN[name] for name in own),
+        notes=(*hp.twice.values(), *(OWN[name] for name in own)),
     )
 
 

@@ -6,7 +6,15 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.engine import hyperparameters as kinds
-from occam.search.models.configuration import GivenHyperParameters, allows, fits, read, register
+from occam.search.errors import InputError
+from occam.search.models.configuration import (
+    DefaultHyperParameters,
+    GivenHyperParameters,
+    allows,
+    fits,
+    read,
+    register,
+)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +85,41 @@ def test_hyperparameters_that_no_build_reads_are_registered_where_they_are_activ
         hp = GivenHyperParameters({"kind": kind})
         register(hp, declared.space)
         assert read(hp) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (kinds.Int("u", 2, 8), kinds.Int("u", 4, 64), "as Int 2 to 8 and as Int 4 to 64"),
+        (kinds.Int("u", 2, 8), kinds.Float("u", 2, 8), "as Int 2 to 8 and as Float 2.0 to 8.0"),
+        (kinds.Boolean("u"), kinds.Fixed("u", 3), "as Boolean and as Fixed 3"),
+        (kinds.Fixed("u", "a"), kinds.Choice("u", ["b", "a"]), "as Fixed 'a' and as Choice of 'a'"),
+    ],
+)
+def test_a_name_for_two_things_is_noted_in_the_first_build(first, second, said):
+    hp = DefaultHyperParameters()
+    register(hp, [first, second, second])
+    assert list(hp.twice) == ["u"]
+    assert hp.twice["u"].startswith(f"Hyperparameter 'u' is asked for twice, {said}")
+    assert hp.twice["u"].endswith(": the first counts.")
+    assert read(hp) == {"u": first.default}
+
+
+def test_text_for_a_number_is_refused_in_the_first_build():
+    number, text = kinds.Int("u", 2, 8), kinds.Choice("u", ["b", "a"])
+    for first, second in ((number, text), (text, number)):
+        with pytest.raises(InputError, match="Hyperparameter 'u' is asked for twice, as") as error:
+            register(DefaultHyperParameters(), [first, second])
+        assert str(error.value).endswith(": give each its own name.")
+        register(GivenHyperParameters({}), [first, second])
+
+
+def test_the_same_again_or_under_another_condition_is_one_thing():
+    hp = DefaultHyperParameters()
+    assert space(hp) == 1
+    hp.Choice("kind", ["b", "a"])
+    assert [hp.Float("rate", 0.0, 1.0, default=each) for each in (0.5, 0.1)] == [0.5, 0.5]
+    with hp.conditional_scope("kind", ["b"]):
+        assert hp.Int("size", 10, 50) is None
+        assert hp.Int("rate", 1, 2) is None
+    assert not hp.twice
