@@ -13,7 +13,7 @@ from ..counting import count
 from ..data.checks import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..models.building import as_hypermodel, build
-from ..models.configuration import DefaultHyperParameters, register
+from ..models.configuration import DefaultHyperParameters, GivenHyperParameters, register
 from ..models.evaluation import predictions
 from ..nests import arrays, first_rows
 from .users_fit import fit_space, keeps_step, trains_itself
