@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from occam.search.counting import count
-from occam.search.data.checks import check_data, check_labels
+from occam.search.data.checks import check_data
+from occam.search.data.labels import check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.models.building import build

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import fingerprint
 from ..counting import count
-from ..data.checks import check_classes, check_labels
+from ..data.labels import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..models.building import as_hypermodel, build
 from ..models.configuration import DefaultHyperParameters, GivenHyperParameters, register

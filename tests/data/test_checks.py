@@ -13,7 +13,8 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.data.checks import check_classes, check_data, check_labels
+from occam.search.data.checks import check_data
+from occam.search.data.labels import check_classes, check_labels
 from occam.search.errors import InputError
 from occam.search.metrics import METRICS, metric
 from occam.search.pipeline import Data

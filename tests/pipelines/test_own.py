@@ -14,8 +14,8 @@ from occam.pipelines.own.labels import read_labels
 from occam.pipelines.own.splits import chronological, given, grouped, said, split_called, stratified
 from occam.pipelines.own.values import dates, numbers
 from occam.search.cli import main
-from occam.search.data.checks import check_labels
 from occam.search.data.folders import image_files
+from occam.search.data.labels import check_labels
 from occam.search.data.preparation import prepare
 from occam.search.data.tables import read_table
 from occam.search.errors import InputError
