@@ -148,6 +148,17 @@ def label_indices(labels: Array, predictions: Array) -> Array:
     return np.asarray(labels.reshape(-1), dtype=int)
 
 
+def _one_hot(labels: Array) -> bool:
+    """Whether each row has a column a class, and not a class a step, as sequences have."""
+    columns = labels.ndim > 1 and labels.shape[-1] > 1
+    return columns and bool(np.allclose(labels.sum(axis=-1), 1))
+
+
+def _numbered(labels: Array) -> Array:
+    """Class of each label, (n,), or of each step of a sequence."""
+    return np.ravel(labels.argmax(axis=-1) if _one_hot(labels) else labels.astype(int))
+
+
 def are_classes(metric: Metric, labels: Array, predictions: Array) -> bool:
     """Whether predictions tell classes: the metric asks so, or a label is one of many columns.
 
@@ -172,8 +183,7 @@ def meaning(
         )
     if measured.name != "f1":
         return ""
-    one_hot = labels.ndim > 1 and labels.shape[-1] > 1 and np.allclose(labels.sum(axis=-1), 1)
-    indices = labels.argmax(axis=-1) if one_hot else labels.astype(int)
+    indices = _numbered(labels)
     if (count := max(int(indices.max()) + 1, outputs)) > 2:
         return f"f1 is the mean of the f1 of all {count} classes."
     name = repr(classes[1]) if len(classes) > 1 else "1"
@@ -298,7 +308,7 @@ def _accuracy_error(target: float, labels: Array) -> float:
 
 def _balanced_error(target: float, labels: Array) -> float:
     """Independent binomial shares, one a class, each of the target."""
-    counts = np.unique(label_indices(labels, labels), return_counts=True)[1]
+    counts = np.unique(_numbered(labels), return_counts=True)[1]
     return math.sqrt(target * (1 - target) * float(np.sum(1 / counts))) / len(counts)
 
 
@@ -308,9 +318,10 @@ def _f1_error(target: float, labels: Array) -> float:
     With r the recall and all that is found right, T = 2 r / (1 + r); n rows of class 1 give, by the
     delta method, 2 sqrt(r (1 - r) / n) / (1 + r)^2 = (2 - T) sqrt(T (1 - T) / 2 n).
     """
-    if _has_several_classes(labels, labels):
+    numbers = _numbered(labels)
+    if numbers.max() > 1 or (_one_hot(labels) and labels.shape[-1] > 2):
         return _balanced_error(target, labels)
-    rows = max(int(np.sum(label_indices(labels, labels) == 1)), 1)
+    rows = max(int(np.sum(numbers == 1)), 1)
     return (2 - target) * math.sqrt(target * (1 - target) / (2 * rows))
 
 

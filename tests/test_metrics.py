@@ -199,6 +199,14 @@ def test_the_standard_error_of_balanced_accuracy_is_what_a_simulation_finds():
     assert np.std(scores) == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.parametrize("name", ["f1", "balanced_accuracy"])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_steps_of_sequences_are_classes_and_no_columns(name, classes):
+    steps = np.random.default_rng(0).integers(0, classes, (200, 6))
+    expected = metric(name).standard_error(0.8, steps.reshape(-1))
+    assert metric(name).standard_error(0.8, steps) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(("recall", "false"), [(0.8, 0.0), (0.4, 0.0), (0.95, 0.006), (0.9, 0.012)])
 def test_an_f1_is_moved_by_chance_no_more_than_its_standard_error_says(recall, false):
     labels = np.repeat([1, 0], [50, 450])

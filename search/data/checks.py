@@ -207,13 +207,16 @@ def _row(values: Array) -> str:
 
 
 def shown(wrong: Array) -> str:
+    """Which rows are wrong, the first of them by number."""
     rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
     return f"{len(rows):,} of {len(wrong):,} rows (row {listed(rows)})"
 
 
 def examples(values: Any) -> str:
+    """Some of the different values."""
     return listed(sorted({str(each) for each in np.asarray(values).flat[:1000]}))
 
 
 def listed(values: Sequence[Any] | Array) -> str:
+    """The first few of these."""
     return ", ".join(map(str, values[:SHOWN])) + (", ..." if len(values) > SHOWN else "")
