@@ -26,6 +26,10 @@ class Weights:
     """Stands for the weights of a run: where in the table it ended."""
 
     where: tuple[int, int, int]  # configuration, seed, epoch
+    parameter_count: int
+
+    def count_params(self) -> int:
+        return self.parameter_count
 
     def save(self, path: Path) -> None:
         path.write_text(" ".join(map(str, self.where)), encoding="utf-8")
@@ -84,7 +88,7 @@ class Replay:
         stop = each.stops.decide(scores)
         if stop is None and each.epochs < trial.epochs:
             return
-        weights = Weights((*each.where, each.epochs - 1))
+        weights = Weights((*each.where, each.epochs - 1), trial.parameter_count)
         run = Run(history={"score": scores}, epochs=each.epochs, stop=stop, model=lambda: weights)
         ended = conclude(self.task, trial, run)
         if ended.reached:
