@@ -23,14 +23,15 @@ def may_pass(finished: FinishedTrial) -> bool:
     return finished.state is TrialState.FAIL and bool(PASSING.search(finished.error or ""))
 
 
-def check_disk(finished: FinishedTrial) -> None:
-    """Raise OccamError where no disk took what a trial had to keep: it is trained again later."""
-    if finished.error and DISK.search(finished.error):
-        raise OccamError(
-            f"The search stopped: what trial {finished.number} was to keep could not be written "
-            f"({finished.error.rstrip('.')}). What finished before is kept: free space, and the "
-            "same command goes on."
-        )
+def unkept(finished: FinishedTrial) -> str:
+    """What is said where no disk took what a trial had to keep; empty where one did."""
+    if not finished.error or not DISK.search(finished.error):
+        return ""
+    return (
+        f"The search stopped: what trial {finished.number} was to keep could not be written "
+        f"({finished.error.rstrip('.')}). What finished before is kept: make room for it, or make "
+        "the place writable, and the same command goes on."
+    )
 
 
 def cause(error: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from rich.progress import track
 
 from . import loop, report
-from .errors import InputError, Unreachable, in_one_line, redacted
+from .errors import InputError, OccamError, Unreachable, in_one_line, redacted
 from .executors.choice import executor
 from .gate import Gate, judged
 from .interrupts import Interrupts
@@ -27,7 +27,7 @@ from .selection import Ladder, TestResult, select
 from .settings import Settings, asked_for
 from .studies import STUDIES
 from .studies.earlier import Earlier
-from .studies.storage import reaching
+from .studies.outages import reaching
 from .tracking import Tracker
 from .trials import FinishedTrial
 
@@ -113,14 +113,17 @@ class _Job:
         self._start()
         try:
             self._search()
+            self.engine.leave()
             self.interrupts.check()
             with self.others.alone("conclusion"):
                 return self._conclude()
-        except BaseException:
+        except BaseException as error:
             self.worked = True  # at what has not ended
             with suppress(Exception):  # whatever ends the search is what is told
+                if isinstance(error, KeyboardInterrupt | OccamError):  # else it may be the trial's
+                    self.engine.leave()
+            with suppress(Exception):
                 self.engine.remember("seconds", self._seconds())
-                self.engine.leave()
             self.tracker.interrupt()
             raise
 
@@ -185,7 +188,9 @@ class _Job:
             for finished in trials:
                 if finished.number not in logged and self.others.claim(finished.number):
                     self.tracker.log(finished)
-            self._settle()
+            if self.others.shared:
+                self.tracker.logged()
+            self.others.release()
 
     def _note(self, finished: FinishedTrial) -> None:
         self.worked = True

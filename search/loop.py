@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from .failures import Streak, check_disk, may_pass
+from .errors import OccamError
+from .failures import Streak, may_pass, unkept
 from .stopping import SEARCH_ENDED, was_cut_short
 from .studies.sharing import Alone
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
@@ -102,6 +103,8 @@ def run(
             if running:
                 for future in workers.wait(running):
                     search.settle(workers, running, future)
+                if search.unkept:
+                    raise OccamError(search.unkept)
             elif search.waits(on_idle):
                 time.sleep(PAUSE)
             else:
@@ -120,6 +123,7 @@ class _Search:
     others: Others = field(default_factory=Alone)
     started: float = field(default_factory=time.monotonic)
     end: str = ""
+    unkept: str = ""  # why a trial that is trained cannot be told
     exhausted: bool = False
     idle: int = 0  # proposals in a row that needed no training
     smallest: FinishedTrial | None = None
@@ -188,7 +192,9 @@ class _Search:
     ) -> None:
         """Take what a worker brings back; where it lacked memory or a process, try once more."""
         trial, finished = running.pop(future), future.result()
-        check_disk(finished)
+        if said := unkept(finished):
+            self.unkept = said
+            return
         if trial.number in self.lost:
             self._finish(self._second(trial, finished))
             return

@@ -24,8 +24,8 @@ TRIALS = 500  # that a worker runs before a fresh one takes its place
 GROWTH = 2 * 2**30  # bytes that it may have grown by until then
 STARTS = 3  # deaths in a row of workers that had not come to their first trial
 CHANGED = (
-    "the space or the data of {} are not those that the search began with: run the same command "
-    "again, which goes on with what is there; data() has to give the same rows each time"
+    "the space or the data of {} are not those that the search began with: run the command again "
+    "for what is there now; data() has to give the same rows each time"
 )
 PATIENCE = 1.0  # seconds between two looks at workers that say nothing
 

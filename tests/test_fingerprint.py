@@ -7,9 +7,17 @@ import sys
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 from occam.search.counting import unallocated
-from occam.search.fingerprint import code_of, of_model, of_space, own_code
+from occam.search.fingerprint import (
+    code_of,
+    of_model,
+    of_rows,
+    of_rows_nearly,
+    of_space,
+    own_code,
+)
 
 L = keras.layers
 
@@ -49,6 +57,25 @@ def test_names_and_seeds_of_a_process_make_no_difference():
 )
 def test_a_setting_makes_a_difference(changed):
     assert of_model(model(**changed)) != of_model(model())
+
+
+ROWS = np.random.default_rng(0).normal(size=(400, 6))
+TEXT = np.array(["a", "b", None] * 100, dtype=object)
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS.astype("float32"), np.full((9, 2), 0.1), ROWS * 1e9])
+def test_rows_that_are_rounded_otherwise_are_nearly_the_same(rows):
+    rounded = np.nextafter(rows, 0).astype(rows.dtype)
+    assert of_rows(rounded) != of_rows(rows)
+    assert of_rows_nearly({"x": rounded, "text": TEXT}) == of_rows_nearly({"x": rows, "text": TEXT})
+
+
+@pytest.mark.parametrize(
+    "other", [1.01 * ROWS, ROWS + 0.01, ROWS[:-1], ROWS.astype("int64"), -ROWS], ids=range(5)
+)
+def test_other_rows_are_not_nearly_the_same(other):
+    assert of_rows_nearly(other) != of_rows_nearly(ROWS)
+    assert of_rows_nearly([ROWS, TEXT]) != of_rows_nearly([ROWS, TEXT[::-1]])
 
 
 @pytest.mark.slow

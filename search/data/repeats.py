@@ -62,12 +62,20 @@ def _digests(split: Any) -> list[bytes]:
     return digests(leaves) if len(alike) == 1 and () not in alike else []
 
 
+def _hashed(table: pd.DataFrame) -> Array:
+    """A number for each row."""
+    try:
+        return pd.util.hash_pandas_object(table, index=False).to_numpy()
+    except TypeError:  # of cells that hold lists or the like
+        return pd.util.hash_pandas_object(table.map(repr), index=False).to_numpy()
+
+
 def _leaves(values: Any) -> Iterator[Array]:
     if isinstance(values, Mapping):
         for name in sorted(values, key=str):
             yield from _leaves(values[name])
     elif isinstance(values, pd.DataFrame):
-        yield pd.util.hash_pandas_object(values, index=False).to_numpy()
+        yield _hashed(values)
     elif isinstance(values, list | tuple) and all(hasattr(each, "shape") for each in values):
         for each in values:
             yield from _leaves(each)

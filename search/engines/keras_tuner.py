@@ -101,6 +101,7 @@ class Engine:
         """Have what is under way come again as if it had not been begun: this is no crash of it."""
         for number in self._begun - self._finished.keys():
             self._write({"cut": number, "by": -1})
+        self._begun = set()
 
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first in the journal, then with the oracle."""

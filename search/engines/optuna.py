@@ -19,7 +19,8 @@ from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent
 from ..studies.constraints import tell
-from ..studies.storage import others, outlasting, storage_of
+from ..studies.outages import outlasting
+from ..studies.storage import others, storage_of
 from ..trials import (
     BATCH,
     IMPORTED,
@@ -145,20 +146,23 @@ class Engine:
         return outlasting(lambda: self._tell(trial, finished))
 
     def _tell(self, trial: optuna.Trial, finished: FinishedTrial) -> bool:
-        """Whatever of it has been done already, it may be done again."""
+        """To be done again where the database was away; then another's result may be its own."""
         if not self.others.tell(finished):
             return False
         try:
             trial.set_user_attr(RECORD, packed(finished))
         except optuna.exceptions.UpdateFinishedTrialError:  # another was faster than it seemed
             return False
+        self.others.note([finished.number])
         self._finish(trial, finished)
         return True
 
     def leave(self) -> None:
         """Have what is under way come again as if it had not been begun: this is no crash of it."""
         for trial in self._asked.values():
-            trial.set_user_attr(CUT_OFF, trial.user_attrs.get(CUT_OFF, 0) - 1)
+            if self.others.holds(trial.number):
+                trial.set_user_attr(CUT_OFF, trial.user_attrs.get(CUT_OFF, 0) - 1)
+        self._asked = {}
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
         """The model of a configuration of another study; None where it is none of this space."""

@@ -14,17 +14,17 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, and_
 
 from ..errors import OccamError
+from .outages import outlasting, silence
 
-SECONDS = 60.0  # of silence
-VARIABLE = "OCCAM_LEASE_SECONDS"  # environment variable: another time, the same in all processes
 BEATS = 6  # signs of life in that time
 POLL = 0.05  # seconds between two looks at a lease that another process has
 PROCESS = "process "  # begins the item that a process itself is
@@ -163,7 +163,7 @@ class Leases:
         self._ended.set()
         self._heart.join()
         with suppress(sqlalchemy.exc.SQLAlchemyError):  # its row is that of a silent owner then
-            self.release([self._itself])
+            self._change(_leases.delete().where(self._mine, _leases.c.item == self._itself))
 
     @property
     def _itself(self) -> str:
@@ -176,19 +176,24 @@ class Leases:
     def _beat(self) -> None:
         while not self._ended.wait(self._seconds / BEATS):
             with suppress(sqlalchemy.exc.SQLAlchemyError):  # the next beat may come through
-                self._changed(_leases.update().where(self._mine).values(beat=_leases.c.beat + 1))
+                self._change(_leases.update().where(self._mine).values(beat=_leases.c.beat + 1))
 
     def _row(self, item: object) -> Seen | None:
         query = sqlalchemy.select(_leases.c.owner, _leases.c.beat).where(self._at(item))
-        with self._database.connect() as connection:
-            found = connection.execute(query).one_or_none()
-        return None if found is None else (found[0], found[1])
+        found = self._read(query)
+        return (found[0][0], found[0][1]) if found else None
 
     def _rows(self) -> dict[str, Seen]:
         query = sqlalchemy.select(_leases.c.item, _leases.c.owner, _leases.c.beat)
-        with self._database.connect() as connection:
-            found = connection.execute(query.where(_leases.c.search == self._search)).all()
+        found = self._read(query.where(_leases.c.search == self._search))
         return {item: (owner, beat) for item, owner, beat in found}
+
+    def _read(self, query: sqlalchemy.Select[Any]) -> Sequence[Any]:
+        def read() -> Sequence[Any]:
+            with self._database.connect() as connection:
+                return connection.execute(query).all()
+
+        return outlasting(read)
 
     def _of_others(self) -> dict[str, Seen]:
         """Leases of processes that may be alive, but for this one and what it has left behind."""
@@ -212,23 +217,20 @@ class Leases:
     def _insert(self, item: str) -> bool:
         row = {"search": self._search, "item": item, "owner": self._owner, "beat": 0}
         try:
-            with self._database.begin() as connection:
-                connection.execute(_leases.insert().values(**row))
+            self._changed(_leases.insert().values(**row))
         except sqlalchemy.exc.IntegrityError:  # another was faster
-            return False
+            return self.holds(item)  # or this one itself, whose answer was lost
         return True
 
     def _changed(self, statement: sqlalchemy.sql.dml.UpdateBase) -> bool:
+        return outlasting(lambda: self._change(statement))
+
+    def _change(self, statement: sqlalchemy.sql.dml.UpdateBase) -> bool:
         with self._database.begin() as connection:
             return connection.execute(statement).rowcount == 1
 
     def _at(self, item: object) -> sqlalchemy.ColumnElement[bool]:
         return and_(_leases.c.search == self._search, _leases.c.item == str(item))
-
-
-def silence() -> float:
-    """Seconds without a sign of life, after which an owner is taken for dead."""
-    return float(os.environ.get(VARIABLE, SECONDS))
 
 
 def _this_process() -> str:

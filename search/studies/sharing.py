@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import written_whole
 from ..trials import IMPORTED, RECORD, FinishedTrial, TrialState, unpacked
+from .outages import outlasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -176,7 +177,6 @@ class Sharing:
         if finished.model_path is not None:
             self._leases.keep(finished.number, Path(finished.model_path).read_bytes())
         self._told.append(finished.number)
-        self.note([finished.number])
         return True
 
     def release(self) -> None:
@@ -200,8 +200,10 @@ class Sharing:
         self._leases.close()
 
     def _running(self) -> list[Any]:
-        trials = self._study.get_trials(deepcopy=False)
-        return [each for each in trials if each.state.name == "RUNNING"]
+        return [each for each in self._trials() if each.state.name == "RUNNING"]
+
+    def _trials(self) -> list[Any]:
+        return outlasting(lambda: list(self._study.get_trials(deepcopy=False)))
 
     def _untold(self) -> list[Any]:
         """Without what was recorded by a process that died before it had told Optuna."""
@@ -211,6 +213,6 @@ class Sharing:
         """Of each trial of this search that was begun; None: it has not ended."""
         return [
             (each.number, each.user_attrs.get(RECORD))
-            for each in self._study.get_trials(deepcopy=False)
+            for each in self._trials()
             if each.state.name != "WAITING" and IMPORTED not in each.user_attrs
         ]

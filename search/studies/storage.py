@@ -6,8 +6,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,14 +14,14 @@ import optuna
 import sqlalchemy
 from optuna.storages.journal import JournalFileBackend
 
-from ..errors import InputError, OccamError, in_one_line, reason, redacted
+from ..errors import InputError, in_one_line, redacted
 from .database_storage import StudyDatabase
 from .journal_storage import StudyJournal
-from .leases import Leases, silence
+from .leases import Leases
+from .outages import silence
 from .sharing import Alone, Sharing
 
 Made = TypeVar("Made")
-AWAY = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError)
 ATTEMPTS = 5  # to make a database's tables
 
 
@@ -58,32 +57,6 @@ def others(
     leases = _patiently(lambda: Leases(storage.engine, study.study_name))
     _patiently(leases.attend)
     return Sharing(study, storage, leases, models)
-
-
-def outlasting(action: Callable[[], Made]) -> Made:
-    """Do again what fails while a database is away, for as long as an owner may be silent."""
-    ends = time.monotonic() + silence()
-    while True:
-        try:
-            return action()
-        except AWAY:
-            if time.monotonic() > ends:
-                raise
-            time.sleep(random.uniform(0.5, 1.5))
-
-
-@contextmanager
-def reaching(url: str | None) -> Iterator[None]:
-    """Say in one line that the database of a search has failed; None: it has none."""
-    try:
-        yield
-    except AWAY as error:
-        if url is None:
-            raise
-        raise OccamError(
-            f"The database of --storage {redacted(url)} failed: {redacted(reason(error))}. "
-            "What finished is kept: the same command goes on once it works."
-        ) from error
 
 
 def set_study_aside(url: str, name: str) -> None:

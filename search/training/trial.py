@@ -83,8 +83,11 @@ def conclude(task: Task, trial: Trial, run: Run) -> FinishedTrial:
     model = run.model()
     trained = int(model.count_params())
     if trained != trial.parameter_count:
-        counted = f"its space made a model of {trial.parameter_count:,} parameters when counted"
-        return failed(trial, f"{counted}, of {trained:,} when trained", epochs=run.epochs)
+        error = (
+            f"its model had {trial.parameter_count:,} parameters when it was counted and "
+            f"{trained:,} when it was trained: have all its parts made in build() or call()"
+        )
+        return failed(trial, error, epochs=run.epochs)
     path = task.models / f"trial-{trial.number}.keras"
     return replace(ended, reached=True, model_path=_save_model(model, path))
 

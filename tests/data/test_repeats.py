@@ -42,6 +42,7 @@ EVERY_KIND = [
     X.tolist(),
     pd.DataFrame(X, columns=list("abc")),
     pd.DataFrame({"n": X[:, 0], "t": WORDS, "d": pd.date_range("2020", periods=300)}),
+    pd.DataFrame({"tokens": [[*each] for each in X], "more": [{"n": each} for each in WORDS]}),
     pd.Series(WORDS),
     {"text": WORDS, "numbers": X},
     (X, X[:, 0]),

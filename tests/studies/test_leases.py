@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from occam.search.studies import leases as module
+from occam.search.studies import outages
 from occam.search.studies.leases import Leases
 
 OWNER = """
@@ -28,6 +29,7 @@ sys.stdin.read()
 AT_WORK = """
 import sys, time
 from occam.search.studies import leases as module
+from occam.search.studies import outages
 import sqlalchemy
 url, search, where, what = sys.argv[1:]
 if where == "elsewhere":
@@ -61,7 +63,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def process(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Leases]]:
     """Makes one process after the other of the same search, whose life is a second."""
-    monkeypatch.setenv(module.VARIABLE, "1")
+    monkeypatch.setenv(outages.VARIABLE, "1")
     search, made, engines = uuid.uuid4().hex, [], []
 
     def make() -> Leases:
@@ -180,7 +182,7 @@ def test_a_process_at_work_is_noticed_between_its_trials_too(process, url, where
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are seen in /proc")
 def test_where_nobody_is_at_work_that_is_known_at_once(process, url, monkeypatch):
-    monkeypatch.setenv(module.VARIABLE, "600")
+    monkeypatch.setenv(outages.VARIABLE, "600")
     leases = process()
     leases.attend()
     process().attend()
