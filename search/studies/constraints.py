@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import optuna
 
@@ -37,8 +38,8 @@ def tell(
             value += 10 + violation  # beyond any size
         study.tell(trial, value)
         return
-    for key, amount in (("target", violation), ("size", _excess(study, finished))):
-        if key not in trial.constraints:  # a process that died may have come as far as here
+    with warnings.catch_warnings(action="ignore"):  # a process that died may have come as far
+        for key, amount in (("target", violation), ("size", _excess(study, finished))):
             trial.set_constraint(key, amount)
     if finished.state is TrialState.REJECTED or finished.epochs == 0:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)

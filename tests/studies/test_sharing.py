@@ -156,6 +156,8 @@ def test_a_process_that_is_frozen_while_it_tells_ends_in_no_error(pair):
     [trial] = one.ask(1)
     asked = one._asked[trial.number]
     asked.set_user_attr(RECORD, {})
+    for key in ("target", "size"):
+        optuna.Trial(other._study, asked._trial_id).set_constraint(key, 0.0)
     other._study.tell(trial.number, 1.0)
     one._finish(asked, toy.outcome(trial))
     with pytest.raises(ValueError, match="tell"):
