@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .devices import threads
+from .devices import cores, threads
 from .errors import InputError
 from .options import BACKENDS
 
@@ -109,9 +109,10 @@ def _defaults() -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    # By themselves libraries count the cores of the machine, whatever its container may use; and
-    # each of JAX's devices trains its own part of a population.
-    return common | threads(1) | _compilation_cache()  # which JAX compiles on every backend
+    spread = {"JAX_NUM_CPU_DEVICES": str(cores())}  # each core trains its own part of a population
+    if cores() < (os.cpu_count() or 1):  # by themselves libraries count all cores of the machine
+        spread = threads(1)
+    return common | spread | _compilation_cache()  # which JAX compiles on every backend
 
 
 def _compilation_cache() -> dict[str, str]:
