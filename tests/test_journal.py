@@ -94,23 +94,8 @@ def test_what_another_file_has_left_is_not_taken_for_ones_own(tmp_path):
     assert [event["number"] for event in Journal(path).read()] == [7, 8]
 
 
-def test_an_interrupt_after_a_line_was_written_does_not_write_it_twice(tmp_path, monkeypatch):
-    path = tmp_path / "search.journal"
-    journal = Journal(path)
-    journal.append({"number": 0})
-
-    def interrupted(file: int) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            journal.append({"number": 1})
-    journal.append({"number": 2})
-    assert [event["number"] for event in Journal(path).read()] == [0, 1, 2]
-
-
-def test_an_interrupt_before_a_line_was_written_leaves_it_to_the_next(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["pathlib.Path.open", "os.fsync"], ids=["before", "after"])
+def test_an_interrupt_around_a_write_has_the_line_written_once(tmp_path, monkeypatch, step):
     path = tmp_path / "search.journal"
     journal = Journal(path)
     journal.append({"number": 0})
@@ -119,7 +104,7 @@ def test_an_interrupt_before_a_line_was_written_leaves_it_to_the_next(tmp_path, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.open", interrupted)
+        patch.setattr(step, interrupted)
         with pytest.raises(KeyboardInterrupt):
             journal.append({"number": 1})
     journal.append({"number": 2})

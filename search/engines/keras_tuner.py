@@ -66,7 +66,7 @@ class Engine:
         self.others = Alone()
         self.exhausted_because = "the oracle has proposed all there is"
         self._asked: dict[int, dict[str, Any]] = {}
-        self._read: dict[int, GivenHyperParameters] = {}
+        self._read: dict[int, GivenHyperParameters] = {}  # by trials under way
         self._finished: dict[int, FinishedTrial] = {}
         self._values: dict[str, float] = {}  # of what was trained, by hyperparameters
         self._kept: dict[str, Any] = {}
@@ -79,7 +79,6 @@ class Engine:
         for event in self._journal.read():
             self._replay(event)
         self._interrupted = [number for number in self._asked if number not in self._finished]
-        self._begun: set[int] = set()
 
     @property
     def finished(self) -> list[FinishedTrial]:
@@ -93,15 +92,14 @@ class Engine:
             number = self._again() if self._interrupted else self._create()
             if number is None:
                 break
-            self._begun.add(number)
             asked.append(self._propose(number))
         return asked
 
     def leave(self) -> None:
         """Have what is under way come again as if it had not been begun: this is no crash of it."""
-        for number in self._begun - self._finished.keys():
+        for number in self._read:
             self._write({"cut": number, "by": -1})
-        self._begun = set()
+        self._read = {}
 
     def tell(self, finished: FinishedTrial) -> None:
         """Record what became of a trial: first in the journal, then with the oracle."""
