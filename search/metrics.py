@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import standard_errors
 from .errors import InputError
 from .references import resolved
 
@@ -101,7 +102,11 @@ def direction(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     return Metric(
-        name=name, perfect=1.0, worst=0.0, measure=_unknown, standard_error=_accuracy_error
+        name=name,
+        perfect=1.0,
+        worst=0.0,
+        measure=_unknown,
+        standard_error=standard_errors.of_accuracy,
     )
 
 
@@ -123,7 +128,7 @@ def _own(name: str) -> Metric:
         perfect=1.0,
         worst=0.0,
         measure=lambda labels, predictions: float(function(labels, predictions)),
-        standard_error=error or _accuracy_error,
+        standard_error=error or standard_errors.of_accuracy,
         error_is_guessed=error is None,
     )
 
@@ -146,17 +151,6 @@ def label_indices(labels: Array, predictions: Array) -> Array:
     if labels.shape == np.shape(predictions) and labels.ndim > 1 and labels.shape[-1] > 1:
         return np.asarray(labels.argmax(axis=-1)).reshape(-1)
     return np.asarray(labels.reshape(-1), dtype=int)
-
-
-def _one_hot(labels: Array) -> bool:
-    """Whether each row has a column a class, and not a class a step, as sequences have."""
-    columns = labels.ndim > 1 and labels.shape[-1] > 1
-    return columns and bool(np.allclose(labels.sum(axis=-1), 1))
-
-
-def _numbered(labels: Array) -> Array:
-    """Class of each label, (n,), or of each step of a sequence."""
-    return np.ravel(labels.argmax(axis=-1) if _one_hot(labels) else labels.astype(int))
 
 
 def are_classes(metric: Metric, labels: Array, predictions: Array) -> bool:
@@ -183,7 +177,7 @@ def meaning(
         )
     if measured.name != "f1":
         return ""
-    indices = _numbered(labels)
+    indices = standard_errors.numbered(labels)
     if (count := max(int(indices.max()) + 1, outputs)) > 2:
         return f"f1 is the mean of the f1 of all {count} classes."
     name = repr(classes[1]) if len(classes) > 1 else "1"
@@ -301,67 +295,6 @@ def _r2_influence(labels: Array, predictions: Array) -> Array:
     return np.asarray(distances * squares.mean() / spread**2 - squares / spread)
 
 
-def _accuracy_error(target: float, labels: Array) -> float:
-    """Binomial: sqrt(T (1 - T) / n)."""
-    return math.sqrt(target * (1 - target) / len(labels))
-
-
-def _balanced_error(target: float, labels: Array) -> float:
-    """Independent binomial shares, one a class, each of the target."""
-    counts = np.unique(_numbered(labels), return_counts=True)[1]
-    return math.sqrt(target * (1 - target) * float(np.sum(1 / counts))) / len(counts)
-
-
-def _f1_error(target: float, labels: Array) -> float:
-    """Of class 1 the most that an f1 of T can have; of several classes as balanced accuracy's.
-
-    With r the recall and all that is found right, T = 2 r / (1 + r); n rows of class 1 give, by the
-    delta method, 2 sqrt(r (1 - r) / n) / (1 + r)^2 = (2 - T) sqrt(T (1 - T) / 2 n).
-    """
-    numbers = _numbered(labels)
-    if numbers.max() > 1 or (_one_hot(labels) and labels.shape[-1] > 2):
-        return _balanced_error(target, labels)
-    rows = max(int(np.sum(numbers == 1)), 1)
-    return (2 - target) * math.sqrt(target * (1 - target) / (2 * rows))
-
-
-def _auc_error(target: float, labels: Array) -> float:
-    """Hanley and McNeil, Radiology 143 (1982): the AUC of exponential scores.
-
-    Of several columns of labels the one that says least: together they have no more rows.
-    """
-    positives = np.sum(np.asarray(labels).reshape(len(labels), -1) > 0.5, axis=0)
-    known = [int(each) for each in positives if 0 < each < len(labels)]
-    return max((_auc_spread(target, each, len(labels) - each) for each in known), default=math.inf)
-
-
-def _auc_spread(target: float, positive: int, negative: int) -> float:
-    q1, q2 = target / (2 - target), 2 * target**2 / (1 + target)
-    spread = (positive - 1) * (q1 - target**2) + (negative - 1) * (q2 - target**2)
-    return math.sqrt((target * (1 - target) + spread) / (positive * negative))
-
-
-def _r2_error(target: float, labels: Array) -> float:
-    """Olkin and Finn, Psychological Bulletin 118 (1995), for many rows: 2 R (1 - R^2) / sqrt(n)."""
-    explained = min(max(target, 0.0), 1.0)
-    return 2 * math.sqrt(explained) * (1 - explained) / math.sqrt(len(labels))
-
-
-def _mse_error(target: float, labels: Array) -> float:
-    """Normal residuals: the variance of a mean of n squares is 2 T^2 / n."""
-    return target * math.sqrt(2 / len(labels))
-
-
-def _rmse_error(target: float, labels: Array) -> float:
-    """Normal residuals, delta method: T / sqrt(2 n)."""
-    return target / math.sqrt(2 * len(labels))
-
-
-def _mae_error(target: float, labels: Array) -> float:
-    """Normal residuals: |e| has mean T and standard deviation T sqrt(pi / 2 - 1)."""
-    return target * math.sqrt((math.pi / 2 - 1) / len(labels))
-
-
 METRICS = {
     each.name: each
     for each in (
@@ -371,7 +304,7 @@ METRICS = {
             worst=0.0,
             measure=_accuracy,
             compact=_classes,
-            standard_error=_accuracy_error,
+            standard_error=standard_errors.of_accuracy,
             counts_rows=True,
             needs_classes=True,
         ),
@@ -381,7 +314,7 @@ METRICS = {
             worst=0.0,
             measure=_balanced_accuracy,
             compact=_classes,
-            standard_error=_balanced_error,
+            standard_error=standard_errors.of_balanced_accuracy,
             needs_classes=True,
         ),
         Metric(
@@ -391,7 +324,7 @@ METRICS = {
             measure=_f1,
             of_parts=_f1_of_parts,
             compact=_classes,
-            standard_error=_f1_error,
+            standard_error=standard_errors.of_f1,
             needs_classes=True,
         ),
         Metric(
@@ -399,7 +332,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_auc,
-            standard_error=_auc_error,
+            standard_error=standard_errors.of_auc,
             needs_classes=True,
         ),
         Metric(
@@ -409,7 +342,7 @@ METRICS = {
             measure=_r2,
             influence=_r2_influence,
             power=2,
-            standard_error=_r2_error,
+            standard_error=standard_errors.of_r2,
         ),
         Metric(
             name="mae",
@@ -418,7 +351,7 @@ METRICS = {
             measure=_mae,
             compact=_amounts,
             influence=_row_amounts,
-            standard_error=_mae_error,
+            standard_error=standard_errors.of_mae,
         ),
         Metric(
             name="mse",
@@ -428,7 +361,7 @@ METRICS = {
             compact=_squares,
             influence=_row_squares,
             power=2,
-            standard_error=_mse_error,
+            standard_error=standard_errors.of_mse,
         ),
         Metric(
             name="rmse",
@@ -437,7 +370,7 @@ METRICS = {
             measure=_rmse,
             compact=_squares,
             influence=_rmse_influence,
-            standard_error=_rmse_error,
+            standard_error=standard_errors.of_rmse,
         ),
     )
 }
