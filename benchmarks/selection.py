@@ -1,8 +1,8 @@
 """How often a selected model truly holds its target, over simulated searches; a naive rule beside.
 
-    python benchmarks/selection.py [--searches 2000]
+    python benchmarks/selection.py [--searches 2000] [--configurations 120] [--margins 2 2.5]
 
-A search tries 120 configurations near the frontier in random order. The error falls as size^-0.6
+A search tries configurations near the frontier in random order. The error falls as size^-0.6
 and epoch^-0.5; luck moves it by 15 % a run and 6 % an epoch. Validation errors are binomial: most
 of a run's luck with the rows stays from one epoch to the next. Stops, margin, ladder and gate are
 Occam's own; only training is simulated.
@@ -14,6 +14,7 @@ import argparse
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from occam.search.metrics import metric
@@ -22,10 +23,10 @@ from occam.search.stopping import Stop, Stops, final_score
 from occam.search.trials import FinishedTrial, TrialState
 
 ACCURACY = metric("accuracy")
-CONFIGURATIONS, EPOCHS = 120, 40
+EPOCHS = 40
 RUN, EPOCH = 0.15, 0.06  # standard deviations of the logarithm of a true error
 STAYS = 0.75  # assumed, of the variance of a run's luck with the rows: the same in every epoch
-RULES = ((2.0, 0.0), (2.0, 0.4), (2.5, 0.0))  # margin, luck that all models share
+SHARED = (0.0, 0.4)  # luck that all models have in common
 COLUMNS = (
     "rows to validate, as many to test",
     "target",
@@ -52,11 +53,15 @@ class Outcome:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--searches", type=int, default=2000)
+    parser.add_argument("--configurations", type=int, default=120)
+    parser.add_argument("--margins", type=float, nargs="+", default=[2.0, 2.5])
     options = parser.parse_args()
+    rules = list(product(options.margins, SHARED))
+    size = options.searches, options.configurations
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for rows, target in SETTINGS:
-        for margin, shared in RULES:
-            found = simulated(options.searches, rows, target, margin=margin, shared=shared)
+        for margin, shared in rules:
+            found = simulated(*size, rows, target, margin=margin, shared=shared)
             selects = np.mean([each.selected is not None for each in found])
             holds = [share(each.picked for each in found), share(each.selected for each in found)]
             shares = [*holds, selects, share(each.naive for each in found)]
@@ -65,16 +70,23 @@ def main() -> None:
 
 
 def simulated(
-    searches: int, rows: int, target: float, *, margin: float, shared: float = 0.0, seed: int = 1
+    searches: int,
+    configurations: int,
+    rows: int,
+    target: float,
+    *,
+    margin: float,
+    shared: float = 0.0,
+    seed: int = 1,
 ) -> list[Outcome]:
-    """So many searches with these numbers of validation and of test rows.
+    """So many searches with these numbers of configurations, of validation and of test rows.
 
     Args:
         shared: of the variance of validation errors, what all models have in common as they see
             the same rows. None is the worst case: every model tries its luck anew.
     """
     rng = np.random.default_rng(seed)
-    return [search(rng, rows, target, margin, shared) for _ in range(searches)]
+    return [search(rng, configurations, rows, target, margin, shared) for _ in range(searches)]
 
 
 def share(holds: Iterable[bool | None]) -> float:
@@ -84,9 +96,14 @@ def share(holds: Iterable[bool | None]) -> float:
 
 
 def search(
-    rng: np.random.Generator, rows: int, target: float, margin: float, shared: float
+    rng: np.random.Generator,
+    configurations: int,
+    rows: int,
+    target: float,
+    margin: float,
+    shared: float,
 ) -> Outcome:
-    sizes = np.exp(rng.uniform(np.log(200), np.log(4000), CONFIGURATIONS)).astype(int)
+    sizes = np.exp(rng.uniform(np.log(200), np.log(4000), configurations)).astype(int)
     truths = trained(rng, sizes, target)
     seen = validated(rng, truths, rows, shared)
     ladder, ends = climbed(sizes, seen, rows, target, margin)

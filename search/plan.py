@@ -19,7 +19,7 @@ from .errors import InputError
 from .metrics import Array, Metric, meaning
 from .pipeline import Pipeline
 from .references import resolved
-from .selection import rows_to_show, search_target
+from .selection import margin_for, rows_to_show, search_target
 from .settings import Asked, Settings, sanitised
 from .studies.carrying import Depends
 from .training.rehearsal import rehearse
@@ -84,6 +84,7 @@ def plan(settings: Settings, asked: Asked) -> Plan:
             *repeated(prepared.raw),
             meaning(measured, labels, pipeline.classes, outputs=rehearsed.outputs),
             *(*rehearsed.notes, *notes, *why),
+            *_luck(measured, pipeline.target, labels, settings),
         ),
         baselines=tuple(found),
     )
@@ -180,6 +181,18 @@ def _depends(
         backend=settings.backend,
         **({"code": code} if code else {}),
     )
+
+
+def _luck(measured: Metric, target: float, labels: Array, settings: Settings) -> list[str]:
+    """A line where so many trials are asked for that the usual margin lets luck through."""
+    trials, margin = settings.trials or 0, settings.margin
+    enough = margin_for(trials, metric=measured, target=target, labels=labels, margin=margin)
+    if not 0 < margin < enough:
+        return []
+    return [
+        f"Among {trials:,} trials some reach by luck on {len(labels):,} validation rows, and fail "
+        f"on new data: --margin {enough:g} makes up for it."
+    ]
 
 
 def _warning(measured: Metric, target: float, labels: Any, margin: float) -> str:

@@ -17,6 +17,8 @@ from .trials import FinishedTrial
 
 CANDIDATES = 3  # at most so many models are shown the test split each time a search ends
 STEP = 0.5  # standard errors between one candidate's bar and the next
+USUAL = 100  # trials that the default margin was chosen for (benchmarks/selection.py)
+SHAKY = 0.12  # standard error of an error, as a share of it, from which luck decides among many
 CONFIDENCE = 0.95
 
 
@@ -94,6 +96,24 @@ def rows_to_show(metric: Metric, target: float, labels: Array, margin: float) ->
         root = (spread + math.sqrt(spread**2 + 4 * (1 - target))) / (2 * (1 - target))
         return math.ceil(root**2)
     return math.ceil(len(labels) * (shift / metric.error(target)) ** 2)
+
+
+def margin_for(
+    trials: int, *, metric: Metric, target: float, labels: Array, margin: float
+) -> float:
+    """The margin that so many trials need, as luck adds up; `margin` where it is enough.
+
+    It grows as the largest of so many normal numbers does, sqrt(2 ln n). Where the rows show the
+    error at the target well, a worse model is hardly ever taken for a better one, however many.
+
+    Args:
+        labels: of the validation rows, (rows, ...).
+        margin: in standard errors.
+    """
+    shown = metric.standard_error(target, labels) <= SHAKY * metric.error(target)
+    if shown or trials < 2 * USUAL:
+        return margin
+    return margin + round(_largest(trials) - _largest(USUAL), 1)
 
 
 def select(
@@ -211,6 +231,11 @@ def judge(
         opened=opened,
         verdict=verdict,
     )
+
+
+def _largest(draws: int) -> float:
+    """Of so many normal numbers, nearly."""
+    return math.sqrt(2 * math.log(draws))
 
 
 def _as_bad_as_can_be(metric: Metric, labels: Array, predictions: Array) -> float:

@@ -561,6 +561,13 @@ def test_a_margin_of_zero_is_warned_of(workplace, capsys):
     assert capsys.readouterr().out.startswith("Warning: without a margin")
 
 
+def test_a_margin_is_named_that_keeps_luck_out_of_many_trials(workplace, capsys):
+    task, said = blobs(workplace), "Among 1,000 trials some reach by luck on 100 validation rows"
+    for trials in ("1000", "100"):
+        occam("search", task, "--trials", trials, "--epochs", "1")
+        assert (said in capsys.readouterr().out) is (trials == "1000")
+
+
 def test_the_epochs_of_a_search_are_never_more_than_asked(workplace):
     occam("search", blobs(workplace), "--epochs", "15", "--json", "o.json", "--quiet")
     assert json.loads(Path("o.json").read_text())["epochs_trained"] <= 15

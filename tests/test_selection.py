@@ -17,6 +17,7 @@ from occam.search.selection import (
     Verdict,
     gate,
     judge,
+    margin_for,
     rows_to_show,
     search_target,
     select,
@@ -254,7 +255,7 @@ def test_predictions_that_are_no_numbers_hold_nothing(name):
 )
 def test_nearly_all_selected_models_truly_hold_where_the_naive_rule_s_do_not(rows, target, shared):
     """2,000 simulated searches; at worst nothing of the models' luck with the rows is shared."""
-    found = simulated(2000, rows, target, margin=2.0, shared=shared)
+    found = simulated(2000, 120, rows, target, margin=2.0, shared=shared)
     assert share(each.selected for each in found) >= 0.95
     assert share(each.naive for each in found) <= 0.6
     assert sum(each.selected is not None for each in found) >= 0.95 * len(found)
@@ -262,12 +263,38 @@ def test_nearly_all_selected_models_truly_hold_where_the_naive_rule_s_do_not(row
 
 def test_a_margin_makes_picks_hold_before_any_test_row_is_seen():
     held = [
-        share(each.picked for each in simulated(500, 900, 0.95, margin=margin))
+        share(each.picked for each in simulated(500, 120, 900, 0.95, margin=margin))
         for margin in (0.0, 1.0, 2.0, 3.0)
     ]
     assert held == sorted(held)
     assert held[0] <= 0.3
     assert held[-1] >= 0.98
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), margins)
+def test_more_trials_never_need_less_margin_and_a_hundred_need_the_usual(few, many, margin):
+    few, many = sorted((few, many))
+    needed = [
+        margin_for(n, metric=ACCURACY, target=0.95, labels=np.zeros(360), margin=margin)
+        for n in (100, few, many)
+    ]
+    assert needed[0] == margin <= needed[1] <= needed[2] <= margin + 2.5
+
+
+@pytest.mark.parametrize(("rows", "target"), [(10_000, 0.99), (2000, 0.88), (100, 1.0)])
+def test_many_trials_need_no_more_where_rows_show_the_errors_well(rows, target):
+    asked = {"metric": ACCURACY, "target": target, "labels": np.zeros(rows)}
+    assert margin_for(10_000, **asked, margin=2.0) == 2.0
+
+
+def test_the_margin_for_many_trials_keeps_out_the_luck_that_the_usual_one_lets_through():
+    enough = margin_for(1000, metric=ACCURACY, target=0.95, labels=np.zeros(360), margin=2.0)
+    held = [
+        share(each.selected for each in simulated(300, 1000, 360, 0.95, margin=margin))
+        for margin in (2.0, enough)
+    ]
+    assert held[0] <= 0.9
+    assert held[1] >= 0.93
 
 
 def test_the_steps_of_sequences_are_not_counted_as_rows():
