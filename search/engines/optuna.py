@@ -19,7 +19,6 @@ from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent
 from ..studies.constraints import tell
-from ..studies.outages import outlasting
 from ..studies.storage import others, storage_of
 from ..trials import (
     BATCH,
@@ -143,10 +142,6 @@ class Engine:
         Returns false where another process has taken the trial over meanwhile.
         """
         trial = self._asked.pop(finished.number)
-        return outlasting(lambda: self._tell(trial, finished))
-
-    def _tell(self, trial: optuna.Trial, finished: FinishedTrial) -> bool:
-        """To be done again where the database was away; then another's result may be its own."""
         if not self.others.tell(finished):
             return False
         try:

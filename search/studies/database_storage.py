@@ -1,8 +1,9 @@
-"""Optuna's database storage for many trials at a time, which reads each only when it must."""
+"""Optuna's database storage for many trials at a time, and for databases that go and come back."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
+from functools import wraps
 from typing import Any
 
 import optuna
@@ -10,9 +11,39 @@ import sqlalchemy
 from optuna.storages._rdb.models import TrialModel  # private; a test pins it
 from optuna.trial import FrozenTrial, TrialState
 
+from .outages import outlasting
+
 UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
+OUTLASTING = (  # what Optuna's cache and studies ask of a database; a test pins them
+    *("_create_new_trial", "_get_trials", "_set_trial_param", "get_trial"),
+    *("create_new_study", "delete_study", "get_all_studies", "get_study_directions"),
+    *("get_study_id_from_name", "get_study_name_from_id"),
+    *("get_study_system_attrs", "get_study_user_attrs"),
+    *("get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr"),
+    *("set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr"),
+)
 
 
+def _outlasting(cls: type) -> type:
+    """Have the methods of a storage wait for a database that is away.
+
+    Where it has done what it was asked but the answer was lost, a trial may be begun twice: the one
+    that nobody knows of is found like those of a process that died.
+    """
+    for name in OUTLASTING:
+        setattr(cls, name, _patient(getattr(cls, name)))
+    return cls
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return outlasting(lambda: method(*arguments, **named))
+
+    return call
+
+
+@_outlasting
 class StudyDatabase(optuna.storages.RDBStorage):
     """Optuna's database storage, which reads a trial under way once.
 

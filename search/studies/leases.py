@@ -140,18 +140,21 @@ class Leases:
         """Leave a trial's model where the other processes find it."""
         row = {"search": self._search, "trial": trial, "content": content}
         where = and_(_models.c.search == self._search, _models.c.trial == trial)
-        with self._database.begin() as connection:
-            connection.execute(_models.delete().where(where))
-            connection.execute(_models.insert().values(**row))
+
+        def kept() -> None:
+            with self._database.begin() as connection:
+                connection.execute(_models.delete().where(where))
+                connection.execute(_models.insert().values(**row))
+
+        outlasting(kept)
 
     def model(self, trial: int) -> bytes:
         """A model that any of the processes has left."""
         where = and_(_models.c.search == self._search, _models.c.trial == trial)
-        with self._database.connect() as connection:
-            found = connection.execute(sqlalchemy.select(_models.c.content).where(where)).scalar()
-        if found is None:
+        found = self._read(sqlalchemy.select(_models.c.content).where(where))
+        if not found:
             raise OccamError(f"The model of trial {trial} is neither here nor in the database.")
-        return bytes(found)
+        return bytes(found[0][0])
 
     def forget(self) -> None:
         """Drop what is kept of a search that starts anew."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import written_whole
 from ..trials import IMPORTED, RECORD, FinishedTrial, TrialState, unpacked
-from .outages import outlasting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -203,7 +202,7 @@ class Sharing:
         return [each for each in self._trials() if each.state.name == "RUNNING"]
 
     def _trials(self) -> list[Any]:
-        return outlasting(lambda: list(self._study.get_trials(deepcopy=False)))
+        return list(self._study.get_trials(deepcopy=False))
 
     def _untold(self) -> list[Any]:
         """Without what was recorded by a process that died before it had told Optuna."""

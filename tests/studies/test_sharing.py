@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
+import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pytest
@@ -22,6 +26,7 @@ from occam.search.screen import Screen
 from occam.search.studies import outages
 from occam.search.studies import storage as module
 from occam.search.studies.carrying import Depends
+from occam.search.studies.database_storage import OUTLASTING
 from occam.search.trials import RECORD
 from tasks import blobs
 
@@ -224,6 +229,51 @@ def test_a_database_that_is_away_for_a_moment_loses_nothing(monkeypatch):
         return "told"
 
     assert outages.outlasting(tell) == "told"
+
+
+def test_whatever_a_database_is_asked_as_it_goes_away_the_search_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(outages.random, "uniform", lambda low, high: 0.001)
+    rng, lost = random.Random(0), []
+
+    def execute(*_: object) -> None:
+        if rng.random() < 0.1:
+            lost.append(_lost())
+            raise lost[-1]
+
+    there, away = (
+        toy.engine("optuna", tmp_path, "tpe", storage=f"sqlite:///{tmp_path}/{name}.db")
+        for name in ("there", "away")
+    )
+    undisturbed = _searched(there)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", execute)
+    try:
+        assert _searched(away) == undisturbed
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", execute)
+    assert len(lost) > 20
+
+
+def _searched(engine: Any) -> list[tuple[int, dict, bool]]:
+    """What nine trials come to that are asked for by three."""
+    engine.remember("key", "value")
+    for _ in range(3):
+        for trial in engine.ask(3):
+            assert engine.tell(toy.outcome(trial)) is True
+        engine.others.release()
+    assert (engine.others.busy(), engine.others.elsewhere()) == (False, set())
+    assert engine.recall("key") == "value"
+    assert engine.others.news() == []
+    engine.others.close()
+    return [(each.number, dict(each.hyperparameters), each.reached) for each in engine.finished]
+
+
+def test_what_optuna_asks_of_a_database_is_asked_again():
+    from optuna.storages import _cached_storage  # private; its calls are those that reach it
+
+    asked = re.findall(r"self\._backend\.(\w+)\(", inspect.getsource(_cached_storage))
+    of_no_search = {"_get_best_trial_id", "set_trial_intermediate_value"}
+    of_heartbeats = {each for each in asked if "heartbeat" in each or "stale" in each}
+    assert set(asked) - of_no_search - of_heartbeats == set(OUTLASTING)
 
 
 def test_a_database_that_stays_away_is_said_in_one_line(monkeypatch):
