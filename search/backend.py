@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from .devices import cores, threads
 from .errors import InputError
 from .options import BACKENDS
@@ -35,6 +37,8 @@ def use_backend(name: str, *, gpus: str = "all") -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
     for variable, value in _defaults().items():
         os.environ.setdefault(variable, value)
+    if (threads_of_numpy := os.environ.get("OPENBLAS_NUM_THREADS", "")).isdigit():
+        threadpool_limits(int(threads_of_numpy), user_api="blas")  # it may be imported already
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each model's tracing
 
 

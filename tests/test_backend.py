@@ -44,11 +44,12 @@ def test_no_gpus_means_none_and_what_the_user_set_stays():
 @pytest.mark.skipif(os.cpu_count() == 1, reason="there are no fewer cores than one")
 def test_libraries_take_the_cores_that_there_are_to_use():
     done = run(
-        "import os; use_backend('tensorflow')\n"
-        "print({os.environ[name] for name in ('TF_NUM_INTRAOP_THREADS', 'JAX_NUM_CPU_DEVICES')})",
+        "import os, numpy, threadpoolctl; use_backend('tensorflow')\n"
+        "print({os.environ[name] for name in ('TF_NUM_INTRAOP_THREADS', 'JAX_NUM_CPU_DEVICES')})\n"
+        "print({each['num_threads'] for each in threadpoolctl.threadpool_info()})",
         LOKY_MAX_CPU_COUNT="1",  # as where a container has one of the machine's cores
     )
-    assert done.stdout.split() == ["{'1'}"]
+    assert done.stdout.split() == ["{'1'}", "{1}"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
