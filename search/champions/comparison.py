@@ -65,10 +65,8 @@ def compare(champion: HeldOut, challenger: HeldOut, metric: Metric) -> Compariso
     if old is None or new is None or old[0].shape != new[0].shape:
         return None
     groups = champion.groups if challenger.groups is None else challenger.groups
-    counts = metric.counts_rows and old[0].size == len(
-        old[0]
-    )  # the steps of a sequence go together
-    if counts and groups is None:
+    by_row = old[0].size == len(old[0])  # the steps of a sequence go together
+    if metric.counts_rows and by_row and groups is None:
         return mcnemar(_right(old), _right(new))
     return bootstrap(old, new, metric, groups)
 
