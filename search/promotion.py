@@ -67,17 +67,17 @@ def rollback(uri: str, pipeline: str) -> Promotion:
     client = connect(uri, write=True)
     with registering(uri), reaching(uri):
         champion = registry.version_at(client, pipeline, CHAMPION)
-        if champion is None:
+        present = "" if champion is None else str(champion.version)
+        earlier = registry.earlier(client, pipeline, present)
+        if champion is None and not earlier:
             others = ", ".join(registry.aliases(client, pipeline))
             only = f", only {others}" if others else ""
             raise InputError(
                 f"{pipeline!r} has no champion{only}: run `occam promote {pipeline}` first."
             )
-        earlier = registry.earlier(client, pipeline, str(champion.version))
         if not earlier:
             raise InputError(
-                f"{pipeline!r} has nothing to go back to: version {champion.version} is its "
-                "first champion."
+                f"{pipeline!r} has nothing to go back to: version {present} is its first champion."
             )
         version = earlier.pop()
         registry.check_files(f"models:/{pipeline}/{version}", f"version {version}")
@@ -88,9 +88,10 @@ def rollback(uri: str, pipeline: str) -> Promotion:
         else:
             client.delete_registered_model_alias(pipeline, PREVIOUS)
         registry.describe(client, pipeline, version)
-        why = f"rolled back from version {champion.version}"
+        why = f"rolled back from version {present}" if present else "brought back"
         registry.note(client, pipeline, {"alias": CHAMPION, "version": version, "why": why})
-    text = f"{pipeline} version {version} is the champion again; version {champion.version} stays."
+    stays = f"; version {present} stays" if present else ""
+    text = f"{pipeline} version {version} is the champion again{stays}."
     return Promotion(version=version, text=text)
 
 

@@ -18,6 +18,9 @@ from urllib.request import url2pathname
 import keras
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from occam.search.champions import registry
 from occam.search.champions.candidate import Candidate, not_better, spare
 from occam.search.champions.comparison import mcnemar
@@ -380,6 +383,53 @@ def test_rollback_passes_over_versions_that_were_deleted(uri, pipeline, search):
         promote(uri, pipeline)
     connect(uri).delete_model_version(pipeline, "2")
     assert rollback(uri, pipeline).version == "1"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_rollback_goes_back_to_what_was_replaced_by_hand(uri, pipeline, search, deleted):
+    for count in (900, 800):
+        search(count)
+        promote(uri, pipeline)
+    search(700)
+    promote(uri, pipeline, alias="challenger")
+    client = connect(uri)
+    if deleted:
+        client.delete_registered_model_alias(pipeline, "champion")
+    else:
+        client.set_registered_model_alias(pipeline, "champion", "3")
+    assert rollback(uri, pipeline).version == "2"
+    assert rollback(uri, pipeline).version == "1"
+    with pytest.raises(InputError, match="nothing to go back to: version 1 is its first champion"):
+        rollback(uri, pipeline)
+
+
+def test_rollback_goes_back_where_the_champion_was_deleted(uri, pipeline, search):
+    for count in (900, 800):
+        search(count)
+        promote(uri, pipeline)
+    connect(uri).delete_model_version(pipeline, "2")
+    assert rollback(uri, pipeline).text.endswith("version 1 is the champion again.")
+    assert aliases(uri, pipeline)["champion"] == "1"
+
+
+def test_a_server_that_denies_the_alias_of_what_is_not_registered_takes_it(
+    uri, pipeline, search, monkeypatch
+):
+    """As MLflow's own server with users does."""
+    search(900)
+    ask = MlflowClient.get_model_version_by_alias
+
+    def denied(client: MlflowClient, name: str, alias: str) -> Any:
+        try:
+            return ask(client, name, alias)
+        except MlflowException as error:
+            raise MlflowException("Permission denied", error_code=PERMISSION_DENIED) from error
+
+    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", denied)
+    assert registry.version_at(connect(uri), pipeline, "champion") is None
+    connect(uri).create_registered_model(pipeline)
+    with pytest.raises(MlflowException, match="Permission denied"):
+        registry.version_at(connect(uri), pipeline, "champion")
 
 
 def test_rollback_without_a_champion_says_what_to_do(uri):

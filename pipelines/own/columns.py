@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -52,18 +53,7 @@ class Number:
         if np.isinf(found).any():
             raise InputError(_infinite(cells, int(np.flatnonzero(np.isinf(found))[0])))
         missing = np.isnan(found)
-        odd = self._odd(cells, missing)
-        if odd.sum() > len(cells) * HALF:
-            raise InputError(
-                f"Column {cells.name!r} should hold numbers as those that were learned from, and "
-                f"{odd.sum():,} of {len(cells):,} cells are none, as {cells[odd].iloc[0]!r}."
-            )
-        if odd.any():
-            warnings.warn(
-                f"Column {cells.name!r}: {odd.sum():,} of {len(cells):,} cells are no numbers, as "
-                f"{cells[odd].iloc[0]!r}; they are taken for missing.",
-                stacklevel=2,
-            )
+        _check_read(cells, self._odd(cells, missing), "numbers")
         standard = (np.where(missing, self.median, found) - self.mean) / self.scale
         return np.column_stack([standard, missing] if self.flagged else [standard])
 
@@ -79,14 +69,20 @@ class Category:
     """One number of 0 or 1 a value; a single one where there are two values."""
 
     values: tuple[str, ...]
+    known: frozenset[str] = frozenset()  # rare ones among them
 
     @classmethod
     def fit(cls, cells: pd.Series) -> Category:
-        counts = cells.value_counts()
+        counts = _as_one(cells).value_counts()
         common = sorted(counts[counts >= max(2, len(cells) // 200)].index[:MOST_VALUES])
-        return cls(tuple(common[1:] if len(common) == len(counts) == 2 else common))
+        values = common[1:] if len(common) == len(counts) == 2 else common
+        return cls(tuple(values), frozenset(counts.index))
 
     def encode(self, cells: pd.Series) -> np.ndarray:
+        cells = _as_one(cells)
+        new = (~cells.isin(self.known) & present(cells)).to_numpy()
+        if new.mean() > 1 - MOSTLY:  # a rare one is nothing unusual
+            _warn(cells, new, "hold what no row had that was learned from", "none of its values")
         return cells.to_numpy(str)[:, None] == np.array(self.values, dtype=str)
 
 
@@ -115,7 +111,10 @@ class Moment:
         return np.column_stack(parts).astype(float)
 
     def encode(self, cells: pd.Series) -> np.ndarray:
-        found = self._numbers(cells, self.day_first)[:, self.parts]
+        every = self._numbers(cells, self.day_first)
+        if np.isnan(every).any():
+            _check_read(cells, np.isnan(every[:, 0]) & present(cells).to_numpy(), "dates")
+        found = every[:, self.parts]
         return (np.where(np.isnan(found), self.mean, found) - self.mean) / self.scale
 
 
@@ -191,6 +190,32 @@ def _counts_rows(cells: pd.Series, found: np.ndarray) -> bool:
         return False
     consecutive = np.ptp(found) == len(found) - 1 and (np.diff(found) == 1).all()
     return bool(IDENTITY.search(str(cells.name))) or bool(consecutive)
+
+
+def _check_read(cells: pd.Series, unread: np.ndarray, what: str) -> None:
+    """Refuse a column of which more than half cannot be read; warn of less."""
+    if unread.sum() > len(cells) * HALF:
+        raise InputError(
+            f"Column {cells.name!r} should hold {what} as those that were learned from, and "
+            f"{unread.sum():,} of {len(cells):,} cells are none, as {cells[unread].iloc[0]!r}."
+        )
+    if unread.any():
+        _warn(cells, unread, f"are no {what}", "missing")
+
+
+def _warn(cells: pd.Series, odd: np.ndarray, why: str, taken_for: str) -> None:
+    warnings.warn(
+        f"Column {cells.name!r}: {odd.sum():,} of {len(cells):,} cells {why}, as "
+        f"{cells[odd].iloc[0]!r}; they are taken for {taken_for}.",
+        stacklevel=4,
+    )
+
+
+def _as_one(cells: pd.Series) -> pd.Series:
+    """Texts that look the same made equal, and truth values as spreadsheets write them."""
+    truths = {"true": "True", "false": "False"}
+    normal = {each: unicodedata.normalize("NFC", each) for each in cells.unique()}
+    return cells.map({each: truths.get(text.lower(), text) for each, text in normal.items()})
 
 
 def _infinite(cells: pd.Series, place: int) -> str:

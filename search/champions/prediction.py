@@ -13,7 +13,7 @@ import numpy as np
 from ..backend import standard_error_held_back
 from ..data import inputs
 from ..errors import InputError, first_line
-from ..runs.store import connect, mlflow, quietly, reaching
+from ..runs.store import connect, loading, mlflow, quietly, reaching
 from . import registry
 
 SHOWN = 3  # rows named in a message
@@ -118,6 +118,7 @@ def _champion(uri: str, pipeline: str) -> Any:
         registry.check_files(str(version.source), f"the champion of {pipeline!r}")
         with (
             tempfile.TemporaryDirectory() as place,  # MLflow writes to what it loads
+            loading(pipeline),
             quietly(),
             standard_error_held_back(),
         ):

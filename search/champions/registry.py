@@ -30,9 +30,21 @@ def version_at(client: mlflow.MlflowClient, name: str, alias: str) -> Any | None
     try:
         return client.get_model_version_by_alias(name, alias)
     except mlflow.exceptions.MlflowException as error:
-        if error.error_code in ABSENT:
+        denied = error.error_code == "PERMISSION_DENIED"
+        if error.error_code in ABSENT or (denied and not _is_registered(client, name)):
             return None
         raise
+
+
+def _is_registered(client: mlflow.MlflowClient, name: str) -> bool:
+    """Whether there is such a model: of one that is not, a server with users denies the aliases."""
+    try:
+        client.get_registered_model(name)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code in ABSENT:
+            return False
+        raise
+    return True
 
 
 def check_files(uri: str, what: str) -> None:
@@ -82,10 +94,18 @@ def aliases(client: mlflow.MlflowClient, name: str) -> list[str]:
 def earlier(client: mlflow.MlflowClient, name: str, present: str) -> list[str]:
     """Former champions that still exist, the newest last; it is another than the present one.
 
-    One stands there as often as it was replaced, but not twice in a row.
+    One stands there as often as it was replaced, but not twice in a row. Where the alias was moved
+    or deleted by other means than ours, the one that it was given last is the newest.
+
+    Args:
+        present: version of the champion; empty where there is none.
     """
+    if not _is_registered(client, name):
+        return []
     known = {str(each.version) for each in client.search_model_versions(f"name = {quoted(name)}")}
-    kept = [str(version) for version in _list(client, name, STACK) if str(version) in known]
+    given = [each["version"] for each in history(client, name) if each["alias"] == CHAMPION][-1:]
+    were = [*map(str, _list(client, name, STACK)), *(each for each in given if each != present)]
+    kept = [version for version in were if version in known]
     found = [version for version, _ in groupby(kept)]
     return found[:-1] if found[-1:] == [present] else found
 

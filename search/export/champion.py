@@ -7,6 +7,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,14 @@ from .. import fingerprint
 from ..champions import registry
 from ..champions.candidate import candidate
 from ..data.preparation import Prepared, prepare
-from ..errors import InputError, OccamError, first_line
+from ..errors import InputError, OccamError, first_line, reason
 from ..metrics import metric
 from ..models.evaluation import CHUNK
 from ..nests import arrays, first_rows, in_chunks
 from ..pipeline import load, names
 from ..runs.packaging import FILES, unpacked
 from ..runs.serving import activated
-from ..runs.store import connect, mlflow, quietly, reaching
+from ..runs.store import FAILURES, connect, loading, mlflow, quietly, reaching
 from . import exported
 from .agreement import Measured, largest_difference, seconds_a_row, tolerance
 from .formats import FORMATS, Format, Run, Source, keras_run, obstacle, write
@@ -58,7 +59,7 @@ def export(
     asked for cannot be made of it; OccamError where what it becomes there disagrees with Keras.
     """
     _check(folder)
-    client = connect(uri, write=True)
+    client = connect(uri)
     with reaching(uri):
         version = None if run_id else _version(client, pipeline, alias)
         chosen = candidate(client, pipeline, version.run_id if version else run_id)
@@ -70,8 +71,10 @@ def export(
         found = _Exporter(chosen, place, prepared).export(formats, parts)
         (parts / exported.SUMMARY).write_text(exported.as_json(found), encoding="utf-8")
         _move(parts, folder)
-    with reaching(uri):
+    try:
         exported.record(client, found, version)
+    except FAILURES as error:  # who may read a model need not be one who may write
+        return replace(found, unrecorded=reason(error))
     return found
 
 
@@ -80,7 +83,7 @@ class _Exporter:
 
     def __init__(self, chosen: Candidate, place: Path, prepared: Prepared) -> None:
         self.chosen, self.files = chosen, {name: place / file for name, file in FILES.items()}
-        with quietly():
+        with loading(chosen.pipeline), quietly():
             self.served: ServedModel = unpacked(self.files)
         self.labels = np.asarray(prepared.data.validation[1])[:ROWS]
         self.changed = chosen.data not in ("", fingerprint.of_data(prepared.data))

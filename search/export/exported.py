@@ -36,6 +36,7 @@ class Exported:
         keras: the reference.
         left_out: why other formats were not made, a line each.
         changed: the rows of the comparison are not those of the search.
+        unrecorded: why MLflow did not take the comparison; mostly empty.
     """
 
     candidate: Candidate
@@ -50,6 +51,7 @@ class Exported:
     formats: list[Measured]
     left_out: list[str]
     changed: bool = False
+    unrecorded: str = ""
 
 
 def inputs(rows: Any) -> list[dict[str, Any]]:
@@ -151,6 +153,8 @@ def _lines(found: Exported) -> list[str]:
         lines.append(f"The one output is of class {found.of!r}.")
     if found.changed:
         lines.append("The data have changed since the search: scores are of those of today.")
+    if found.unrecorded:
+        lines.append(f"MLflow did not take the comparison: {found.unrecorded}.")
     if any("tflite" in each.format for each in found.formats):
         lines.append("A .tflite file takes one row a call.")
     return [*lines, *(f"Left out: {each}" for each in found.left_out)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import InputError
+from ..errors import InputError, redacted
 from . import moved
 from .store import mlflow, sqlite_file
 
@@ -38,7 +38,8 @@ def usable(client: mlflow.MlflowClient, uri: str, name: str) -> mlflow.entities.
     if found.lifecycle_stage != "active":
         raise InputError(
             f"Experiment {name!r} was deleted in MLflow: bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`."
+            f"`MLFLOW_TRACKING_URI={redacted(uri)} mlflow experiments restore --experiment-id "
+            f"{found.experiment_id}`."
         )
     if sqlite_file(uri) is not None:
         _check_place(found)

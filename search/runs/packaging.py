@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import pickle
+import pickletools
 import shutil
 import site
 import sys
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 SAMPLE = 200  # raw rows that show a model's signature, missing values among them
 SERVING = Path(__file__).with_name("serving.py")
 FILES = {"model": "model.keras", "facts": "facts.json", "preprocessing": "preprocessing.pkl"}
+TEXTS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")  # names among them, in a pickle
 REQUIRED = ("mlflow", "keras", "numpy", "pandas", "cloudpickle", "scikit-learn", "h5py")
 
 
@@ -63,7 +66,10 @@ def log_model(
         sample, inputs = _named(_some(raw))
         facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
         facts |= _outputs(loss, classifier=classifier)
-        files = _files(Path(folder), keras_file, transform, facts)
+        packed = _pickled((transform, own := _own(keras_file)))
+        if transform or own:
+            facts["python"] = list(sys.version_info[:2])  # it holds code of that Python
+        files = _files(Path(folder), keras_file, packed, facts)
         signature = mlflow.models.infer_signature(sample, _predicted(files, sample))
         model = client.create_logged_model(
             run.info.experiment_id, name="model", source_run_id=run.info.run_id
@@ -76,7 +82,7 @@ def log_model(
             python_model=str(SERVING),
             artifacts={name: str(path) for name, path in files.items()},
             signature=signature,
-            pip_requirements=requirements(),
+            pip_requirements=requirements(packed),
         )
     return f"models:/{model.model_id}"
 
@@ -92,10 +98,21 @@ def unpacked(files: Mapping[str, Path]) -> ServedModel:
     return served
 
 
-def requirements() -> list[str]:
-    """What a served model needs, at the versions that it was trained with."""
-    packages = (*REQUIRED, distribution(keras.backend.backend()))
-    return [f"{name}=={version(name)}" for name in packages]
+def requirements(packed: bytes) -> list[str]:
+    """What a served model needs, at the versions that it was trained with.
+
+    Without what tells builds of one version apart, which no index may have.
+
+    Args:
+        packed: its preprocessing, which needs the packages of all modules that it names.
+    """
+    texts = {text for code, text, _ in pickletools.genops(packed) if code.name in TEXTS}
+    named = {text.partition(".")[0] for text in texts if text in sys.modules}
+    named -= {module.__name__.partition(".")[0] for module in _own_modules()}
+    installed = importlib.metadata.packages_distributions()
+    also = sorted({each for name in named for each in installed.get(name, ())})
+    packages = dict.fromkeys((*REQUIRED, distribution(keras.backend.backend()), *also))
+    return [f"{name}=={version(name).partition('+')[0]}" for name in packages]
 
 
 def _some(raw: Any) -> Any:
@@ -118,18 +135,22 @@ def _named(sample: Any) -> tuple[Any, list[str]]:
 def _files(
     folder: Path,
     keras_file: Path,
-    transform: Callable[[Any], Any] | None,
+    packed: bytes,
     facts: Mapping[str, Any],
 ) -> dict[str, Path]:
     """The artifacts that `serving.ServedModel` loads."""
-    with zipfile.ZipFile(keras_file) as archive:
-        config = json.loads(archive.read("config.json"))
     files = {name: folder / file for name, file in FILES.items()}
     shutil.copyfile(keras_file, files["model"])
     files["facts"].write_text(json.dumps(facts, indent=2), encoding="utf-8")
-    own = own_objects({**config, "compile_config": None})  # it is served without a loss
-    files["preprocessing"].write_bytes(_pickled((transform, own)))
+    files["preprocessing"].write_bytes(packed)
     return files
+
+
+def _own(keras_file: Path) -> dict[str, Any]:
+    """The layers and functions of a model that are not Keras's; it is served without a loss."""
+    with zipfile.ZipFile(keras_file) as archive:
+        config = json.loads(archive.read("config.json"))
+    return own_objects({**config, "compile_config": None})
 
 
 def _outputs(loss: Any, *, classifier: bool) -> dict[str, Any]:

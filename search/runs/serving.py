@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,16 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         self.classes, self.inputs, self.link = facts["classes"], facts["inputs"], facts["link"]
         self.classifier = facts.get("classifier", self.link != "none")
         self.binary = facts.get("binary", False)
-        os.environ.setdefault("KERAS_BACKEND", facts["backend"])
+        python, backend = facts.get("python"), os.environ.get("KERAS_BACKEND", facts["backend"])
+        if python not in (None, list(sys.version_info[:2])):
+            raise RuntimeError(
+                "the code that is packed with it can be read by Python {}.{} alone".format(*python)
+            )
+        if find_spec(backend) is None:
+            raise ImportError(
+                f"Keras's backend {backend!r} is not installed: do so, or set KERAS_BACKEND"
+            )
+        os.environ["KERAS_BACKEND"] = backend
         import keras  # only now: it chooses its backend while it is imported
 
         self.keras = keras
@@ -54,7 +65,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         inputs = tree.map_structure(_array, inputs)
         rows = len(tree.flatten(inputs)[0])
         parts = []
-        for start in range(0, rows, CHUNK):
+        for start in range(0, max(rows, 1), CHUNK):  # of no rows, too
             part = tree.map_structure(lambda leaf, at=start: leaf[at : at + CHUNK], inputs)
             output = tree.flatten(self._called(part))[0]
             known = _finite(tree.flatten(part))  # a model may make anything of other rows

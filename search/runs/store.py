@@ -134,6 +134,20 @@ def reaching(uri: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def loading(pipeline: str) -> Iterator[None]:
+    """Say in one line why a packed model cannot be loaded here.
+
+    Raises InputError where another Python or another backend is needed.
+    """
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            f"The model of {pipeline!r} cannot be loaded: {first_line(error).rstrip('.')}."
+        ) from error
+
+
 def answers(uri: str) -> bool:
     """Whether a store can be reached at this moment, found out within seconds."""
     database = sqlite_file(uri)

@@ -287,6 +287,39 @@ def test_the_keras_model_is_inside_with_what_it_needs(store, images):
     assert "tensorflow" in required or "jax" in required or "torch" in required
 
 
+def test_what_its_preprocessing_imports_is_required_too(store):
+    def transform(rows: Any) -> Any:
+        return np.stack([np.asarray(Image.fromarray(each)) for each in rows])
+
+    model, rows = network(2, 2, outputs=1, activation="linear", loss="mse"), np.zeros((3, 2, 2))
+    address = store.log("pictures", model, rows.astype("uint8"), transform=transform, metric="mse")
+    place = Path(mlflow.artifacts.download_artifacts(address))
+    required = (place / "requirements.txt").read_text().lower().split()
+    names = [each.partition("==")[0] for each in required]
+    assert "pillow" in names
+    assert len(names) == len(set(names))
+    assert not {"occam", "pytest"} & {*names}
+    assert not any("+" in each for each in required), "a build that no index has"
+
+
+def test_of_no_rows_nothing_is_predicted(store, houses):
+    table = store.champion(houses).predict(pd.DataFrame({"zip": ["02"], "rooms": [4.0]}).iloc[:0])
+    assert (list(table), len(table)) == (["prediction"], 0)
+
+
+def test_a_champion_that_cannot_be_loaded_here_is_said_in_one_line(
+    store, houses, workplace, monkeypatch
+):
+    Path("new.csv").write_text("rooms,zip\n4,02\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "nowhere")
+        with pytest.raises(InputError, match=r"'houses' cannot be loaded: .*'nowhere' is not inst"):
+            predict(store.uri, houses, Path("new.csv"), None)
+    monkeypatch.setattr(sys, "version_info", (4, 1, 0))
+    with pytest.raises(InputError, match=r"is packed with it can be read by Python 3\.\d+ alone"):
+        predict(store.uri, houses, Path("new.csv"), None)
+
+
 def test_a_champion_is_served_where_occam_is_not_installed(store, images):
     """Nor the user's own pipeline file, its layer and its helper."""
     code = (

@@ -11,6 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from occam.search.cli import main
 from occam.search.export import agreement
 from occam.search.export.formats import FORMATS, Source
@@ -111,6 +114,17 @@ def test_the_comparison_is_kept_in_mlflow(champion, exported):
     (onnx,) = (each for each in exported["formats"] if each["format"] == "onnx")
     assert tags["export.onnx"].startswith(f"{onnx['size']:,} bytes, largest difference ")
     assert f", accuracy {onnx['score']:.4f}, " in tags["export.onnx"]
+
+
+def test_who_may_not_write_the_run_has_the_files_all_the_same(champion, monkeypatch, capsys):
+    def denied(*_: object) -> None:
+        raise MlflowException("Permission denied", error_code=PERMISSION_DENIED)
+
+    monkeypatch.setattr(MlflowClient, "log_table", denied)
+    assert main(["export", "halves", "--format", "onnx", "--output", "read_only"]) == 0
+    assert Path("read_only/model.onnx").is_file()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "MLflow did not take the comparison: Permission denied." in printed
 
 
 def test_a_run_is_exported_in_the_formats_asked_for(champion, capsys):

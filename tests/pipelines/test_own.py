@@ -123,9 +123,37 @@ def table() -> pd.DataFrame:
 def test_new_rows_may_hold_what_was_never_seen():
     encoder = Encoder({"size": "number", "colour": "category", "day": "date"}).fit(table())
     new = pd.DataFrame({"size": ["", "9"], "colour": ["pink", ""], "day": ["soon", "2020-01-02"]})
-    encoded = encoder.transform(new)
+    with pytest.warns(UserWarning, match="^Column") as said:
+        encoded = encoder.transform(new)
+    assert [str(each.message) for each in said] == [
+        "Column 'colour': 1 of 2 cells hold what no row had that was learned from, as 'pink'; "
+        "they are taken for none of its values.",
+        "Column 'day': 1 of 2 cells are no dates, as 'soon'; they are taken for missing.",
+    ]
     assert encoded.shape == (2, encoder.transform(table()).shape[1])
     assert np.isfinite(encoded).all()
+
+
+def test_a_column_of_dates_that_mostly_are_none_is_refused():
+    encoder = Encoder({"day": "date"}).fit(table())
+    with pytest.raises(InputError, match=r"'day' should hold dates .* 2 of 3 cells are none, as"):
+        encoder.transform(pd.DataFrame({"day": ["45123", "soon", "2020-01-02"]}))
+
+
+def test_a_value_is_known_however_a_spreadsheet_writes_it():
+    composed, apart = "Z\u00fcrich", "Zu\u0308rich"
+    learned = pd.DataFrame(
+        {"member": ["True", "False"] * 3, "city": [composed, "Bern", "Genf"] * 2}
+    )
+    written = pd.DataFrame({"member": ["TRUE", "false"] * 3, "city": [apart, "Bern"] * 3})
+    encoder = Encoder({"member": "category", "city": "category"}).fit(learned)
+    np.testing.assert_array_equal(encoder.transform(written), encoder.transform(learned))
+
+
+def test_a_few_rare_values_are_nothing_to_be_said():
+    encoder = Encoder({"colour": "category"}).fit(table())
+    cells = [*table()["colour"]] * 5
+    encoder.transform(pd.DataFrame({"colour": [*cells, "pink"]}))
 
 
 def test_no_missing_cell_is_left_and_all_numbers_are_of_unit_size():

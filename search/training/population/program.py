@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -65,7 +65,7 @@ class Program:
                 check_vma=False,
             ),
             donate_argnums=0,
-            compiler_options=QUICKLY.get(jax.default_backend(), {}) if brief else {},
+            compiler_options=_quickly() if brief else {},
         )
         self._states = jax.tree.map(self._of_lanes, self.start(member, seed=0))
         self._compiled: jax.stages.Compiled | None = None
@@ -247,6 +247,21 @@ class Program:
         takes = losses.LOGITS_OF.get(self.template.loss)
         logits = call.logits if takes and call.static.get("activation") == takes else None
         return values[len(self.template.nodes) - 1], logits, moved
+
+
+@cache
+def _quickly() -> dict[str, Any]:
+    """Of the options that make it compile quickly those that this version of XLA knows."""
+
+    def known(name: str, value: Any) -> bool:
+        try:
+            jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+        except jax.errors.JaxRuntimeError:
+            return False
+        return True
+
+    options = QUICKLY.get(jax.default_backend(), {})
+    return {name: value for name, value in options.items() if known(name, value)}
 
 
 def _spread(place: Place, value: float) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import keras
 import pytest
-from occam.search.training.population import sizing
+from occam.search.training.population import program, sizing
 from occam.search.training.population.layout import Layout, padded_widths
 from occam.search.training.population.lowering import Member, lower
 from occam.search.training.population.program import QUICKLY
@@ -95,6 +95,12 @@ def test_what_compiles_quickly_is_known_to_xla(device):
     assert doubled(1.0) == 2
     with pytest.raises(jax.errors.JaxRuntimeError, match="No such compile option"):
         jax.jit(lambda x: 3 * x, compiler_options={"xla_gpu_unheard_of": 0})(1.0)
+
+
+def test_what_xla_does_not_know_is_left_out(monkeypatch):
+    options = {"xla_cpu_unheard_of": 0, "xla_backend_optimization_level": 1}
+    monkeypatch.setitem(QUICKLY, jax.default_backend(), options)
+    assert program._quickly.__wrapped__() == {"xla_backend_optimization_level": 1}
 
 
 def test_what_is_flattened_is_as_large_as_before():
