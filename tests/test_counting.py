@@ -89,6 +89,18 @@ def test_a_build_that_needs_values_is_built_for_real():
     assert len(built) == 1
 
 
+def test_no_weight_is_allocated_to_be_counted():
+    built = []
+
+    def build() -> keras.Model:
+        built.append(compiled())
+        return built[-1]
+
+    assert count_build(build, ROWS).total == 130
+    (model,) = built
+    assert all(holds_nothing(weight) for weight in model.weights)
+
+
 def test_a_build_that_fails_says_why():
     def build() -> keras.Model:
         raise ValueError("no such shape")
@@ -153,6 +165,11 @@ def test_the_activations_of_a_row_are_known_without_weights():
         )
     assert activations(model) == 8 * 8 * 3 + 3 + 10
     assert activations(Subclassed(1)) == 0
+
+
+def test_the_activations_of_a_sequence_of_any_length_are_those_that_are_known():
+    layers = [keras.layers.Conv1D(4, 1), keras.layers.GRU(5), keras.layers.Dense(2)]
+    assert activations(keras.Sequential([keras.Input((None, 3)), *layers])) == 5 + 2
 
 
 def test_a_model_that_is_not_built_yet_is_built_by_a_row():
