@@ -7,13 +7,24 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import optuna
 import pytest
 from occam.search.engines.optuna import Engine
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
+from occam.search.samplers.descents import Descents, Sized
 from occam.search.stopping import Stop
 from occam.search.training.population.templates import Narrows
-from occam.search.trials import FinishedTrial, Trial, TrialState, finish
+from occam.search.trials import (
+    PARENT,
+    RECORD,
+    FinishedTrial,
+    Trial,
+    TrialState,
+    finish,
+    packed,
+)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 INPUTS = np.zeros((4, 6), dtype="float32")
 TRIALS = 8
@@ -204,3 +215,82 @@ def test_a_child_that_time_cut_short_closes_no_width(tmp_path):
         searching.tell(finish(trial, TrialState.PRUNED, score=0.5, epochs=2, reason=reason))
     again = searching.ask(4)
     assert [each.hyperparameters for each in again] == [each.hyperparameters for each in first]
+
+
+DISTRIBUTIONS = {
+    "units": IntDistribution(1, 64),
+    "code": CategoricalDistribution([2, 4, 8]),
+    "patience": IntDistribution(1, 9),  # moves no size
+    "bias": CategoricalDistribution([False, True]),
+    "rate": FloatDistribution(0.1, 1.0),
+}
+
+
+def sized(values) -> Sized:
+    return Sized(
+        values=values,
+        hyperparameters=values,
+        parameter_count=values["units"] + 100 * values["code"] + values["bias"],
+    )
+
+
+def tried(state: TrialState | None, *, parent: int | None = None, reason: str = "", **widths):
+    """A trial, and what became of it; None: it is under way."""
+    values = {"patience": 5, "bias": True, "rate": 0.5, **widths}
+    size = sized(values).parameter_count
+    score = {TrialState.COMPLETE: 0.95, TrialState.PRUNED: 0.5}.get(state)
+    finished = FinishedTrial(
+        number=0,
+        state=state or TrialState.FAIL,
+        hyperparameters=values,
+        parameter_count=size,
+        trainable_parameter_count=size,
+        seed=0,
+        score=None if reason == "beaten" else score,
+        reached=state is TrialState.COMPLETE,
+        reason=reason,
+    )
+    known = {RECORD: packed(finished)} if state else {}
+    known |= {} if parent is None else {PARENT: parent}
+    return optuna.trial.create_trial(
+        params=values, distributions=DISTRIBUTIONS, value=1.0, user_attrs=known
+    )
+
+
+def children(*trials: optuna.trial.FrozenTrial) -> list[tuple[int, int, int]]:
+    """Number of the incumbent, units and code of each child."""
+    study = optuna.create_study()
+    study.add_trials(trials)
+    found = Descents(sized, lambda wide, narrow: True).children(study.get_trials())
+    return [(number, values["units"], values["code"]) for number, values in found]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "units"),
+    [
+        (TrialState.COMPLETE, "", 24),
+        (TrialState.PRUNED, "", 28),
+        (TrialState.FAIL, "", 28),
+        (TrialState.PRUNED, "beaten", 24),
+        (TrialState.PRUNED, Stop.OUT_OF_TIME.value, 24),
+        (None, "", 24),
+    ],
+)
+def test_a_width_is_bisected_above_what_has_failed_in_the_family(state, reason, units):
+    first = tried(TrialState.COMPLETE, units=32, code=8)
+    child = tried(state, units=24, code=8, parent=0, reason=reason)
+    other = tried(TrialState.COMPLETE, units=32, code=4, parent=0)
+    expected = [(2, units, 2), (2, 32, 2), (2, units, 4)]
+    assert children(first, child, other) == expected
+    stranger = tried(TrialState.COMPLETE, units=32, code=4)
+    assert children(first, child, stranger) == [(2, 24, 2), (2, 32, 2), (2, 24, 4)]
+
+
+def test_children_under_way_are_not_proposed_again():
+    first = tried(TrialState.COMPLETE, units=32, code=8)
+    both = tried(None, units=24, code=4, parent=0)
+    assert children(first, both) == [(0, 32, 4), (0, 24, 8)]
+
+
+def test_without_a_model_that_reached_there_are_no_children():
+    assert children(tried(TrialState.PRUNED, units=32, code=8)) == []

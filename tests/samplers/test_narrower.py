@@ -31,6 +31,7 @@ def descent(
 
 def test_the_first_step_leaves_out_a_quarter():
     assert narrower({"units": 32}, [UNITS], []) == [{"units": 24}]
+    assert narrower({"units": 3}, [UNITS], []) == [{"units": 2}]
 
 
 def test_after_a_step_that_reached_comes_another_bold_one():
@@ -61,6 +62,10 @@ def test_a_copy_that_was_beaten_before_its_end_says_nothing():
 def test_only_values_that_the_space_allows_are_tried():
     assert narrower({"filters": 16}, [FILTERS], []) == [{"filters": 8}]
     assert narrower({"filters": 4}, [FILTERS], []) == []
+    close = Width(name="filters", allowed=(0, 14, 15))
+    assert narrower({"filters": 15}, [close], [])[0] == {"filters": 0}
+    close = Width(name="filters", allowed=(14, 15, 16))
+    assert narrower({"filters": 16}, [close], []) == [{"filters": 15}]
 
 
 def test_it_ends_at_the_narrowest_that_reaches_after_few_children():
