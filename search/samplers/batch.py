@@ -28,7 +28,6 @@ class Batch:
     first: int
     history: History
     seed: int  # of the surrogate
-    usual: int = 0  # activations of the default configuration
     candidates: list[Configuration] = field(default_factory=list)
     mates: dict[int, Configuration | None] = field(default_factory=dict)
     opened: set[int] = field(default_factory=set)  # templates with candidates of their own
@@ -73,14 +72,13 @@ class Batch:
         return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
 
     def _pace(self) -> Any:
-        """How long an epoch takes, by what it takes with the default configuration."""
-        activations = np.array([each.measured.activations for each in self.candidates])
-        return (OVERHEAD + activations) / (OVERHEAD + self.usual)
+        """How long an epoch takes, in units of their own."""
+        return OVERHEAD + np.array([each.measured.activations for each in self.candidates])
 
     def _room(self, mates: list[Configuration]) -> Any:
         """Less for each mate of nearly the same size: what one is told holds for the others too."""
         sizes = np.array([each.parameter_count for each in mates])
-        apart = np.abs(np.log(self.sizes[:, None] / sizes)) if mates else np.ones((1, 1))
+        apart = np.abs(np.log(self.sizes[:, None] / sizes))
         return CROWD ** (apart < ALIKE).sum(axis=1)
 
     def _in_company(self, value: Any, mates: list[Configuration]) -> Any:

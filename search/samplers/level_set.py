@@ -108,9 +108,7 @@ class LevelSetSampler(BaseSampler):
             first = self._first if mate else number
             if self._batch is None or self._batch.first != first:
                 history = History(study, first, self._outcome)
-                base = self._pool.default
-                usual = base.measured.activations if base else 0
-                self._batch = Batch(first, history, self._seed(first), usual)
+                self._batch = Batch(first, history, self._seed(first))
             mates = self._mates(study, self._batch, number)
             self._chosen = number, self._choose(self._batch, mates, number)
         return self._chosen[1]

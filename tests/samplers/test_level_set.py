@@ -215,7 +215,7 @@ def test_an_epoch_of_many_activations_counts_for_more():
         for rate, activations in ((0.1, 100_000), (0.2, 1_000))
     )
     for candidates in ([slow, quick], [quick, slow]):
-        batch = Batch(1, history, seed=0, usual=20_000)
+        batch = Batch(1, history, seed=0)
         batch.add(candidates)
         chosen = [batch.pick([], set(), np.random.default_rng(seed)) for seed in range(20)]
         assert sum(each is quick for each in chosen) >= 18  # but for those that explore
