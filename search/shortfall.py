@@ -39,4 +39,4 @@ def value(finished: FinishedTrial, metric: Metric, search_target: float) -> floa
     if finished.reached:
         return 1 - min(math.log10(max(finished.parameter_count, 1)), DECADES - 1) / DECADES
     allowed = max(metric.error(search_target), 1e-12)
-    return max(-missing / (missing + allowed), WORST)
+    return -missing / (missing + allowed)

@@ -73,6 +73,11 @@ def test_a_pool_gives_up_where_there_is_nothing_so_small():
     assert pool().below(5, wanted=10, most=128) == []
 
 
+def test_where_small_is_rare_most_are_drawn_from_the_lower_part_of_each_range():
+    searching = Pool(lambda draw: Measured(draw.suggest_int("units", 1, 1000)), 0)
+    assert len(searching.below(20, wanted=999, most=640)) > 30  # of every range whole, 12
+
+
 def test_a_space_that_can_never_be_built_gives_no_configuration():
     def broken(draw: Draw) -> int:
         raise ValueError("never")
@@ -118,6 +123,29 @@ def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
         assert each.parameter_count == exact
     assert len(built) < 290
     assert neighbours == Pool(lambda draw: Measured(measure(draw)), 0).around(base, 300, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neighbours_of_a_template_can_be_trained_with_it(seed):
+    def counted(draw: Draw) -> Measured:
+        return Measured(measure(draw), template=int(draw.values["deep"]))
+
+    searching = Pool(counted, 0)
+    base = searching.configuration({"units": 8, "rate": 0.01, "deep": True, "second": 5})
+    found = searching.within(base, 32, seed)
+    assert len({each.key for each in found}) == len(found) == 32
+    assert all(each.values["deep"] for each in found)
+    sizes = [each.parameter_count for each in found]
+    assert min(sizes) < base.parameter_count < max(sizes)
+    assert len({each.values["rate"] for each in found}) > 4
+
+
+def test_what_has_nothing_to_change_in_its_template_has_no_neighbours_there():
+    def counted(draw: Draw) -> Measured:
+        return Measured(9, template=draw.suggest_int("layers", 1, 5))
+
+    searching = Pool(counted, 0)
+    assert searching.within(searching.configuration({"layers": 2}), 32, 0) == []
 
 
 def _drawn(values: dict) -> tuple:
