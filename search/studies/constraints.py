@@ -41,7 +41,7 @@ def tell(
     with warnings.catch_warnings(action="ignore"):  # a process that died may have come as far
         for key, amount in (("target", violation), ("size", _excess(study, finished))):
             trial.set_constraint(key, amount)
-    if finished.state is TrialState.REJECTED or finished.epochs == 0:
+    if finished.epochs == 0:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         return
     study.tell(trial, value)

@@ -131,6 +131,7 @@ def test_nothing_is_learned_of_what_a_smaller_one_of_its_batch_made_needless():
     known = history(
         told(10, PRUNED, 0.9, attributes=batch),
         told(20, COMPLETE, 0.96, attributes=batch),
+        told(25, COMPLETE, 0.96, attributes=batch),
         told(30, PRUNED, 0.9, attributes=batch),
         told(40, PRUNED, 0.9, attributes={BATCH: 4}),
         told(50, PRUNED, 0.9),

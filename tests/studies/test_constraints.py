@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 import pytest
 from occam.search.shortfall import LEAST
+from occam.search.stopping import Stop
 from occam.search.studies.constraints import tell
 from occam.search.trials import RECORD, FinishedTrial, TrialState, packed
 
@@ -65,17 +66,27 @@ def test_what_was_too_large_is_infeasible_by_its_size_alone():
 
 def test_a_failure_is_the_worst_so_far_and_no_small_one():
     study = optuna.create_study()
-    assert told(study, TrialState.FAIL, 10, None, score=None).constraints["target"] == 1.0
+    unbuilt = told(study, TrialState.FAIL, 0, None, score=None, epochs=0)
+    assert (unbuilt.state, unbuilt.constraints) == (PRUNED, {"target": 1.0, "size": 0.0})
     told(study, TrialState.PRUNED, 10, 3.0)
-    assert told(study, TrialState.FAIL, 10, None, score=None).constraints["target"] == 3.0
+    trained = told(study, TrialState.FAIL, 10, None, score=None)
+    assert (trained.state, trained.constraints) == (COMPLETE, {"target": 3.0, "size": 0.0})
+
+
+def test_time_cuts_short_what_is_known_of_a_trial_and_not_what_it_has_scored():
+    study, cut = optuna.create_study(), {"reason": Stop.OUT_OF_TIME.value}
+    unknown = told(study, TrialState.PRUNED, 10, None, score=None, **cut)
+    assert (unknown.state, unknown.constraints) == (optuna.trial.TrialState.FAIL, {})
+    scored = told(study, TrialState.PRUNED, 10, 0.2, **cut)
+    assert (scored.state, scored.constraints["target"]) == (COMPLETE, 0.2)
 
 
 def test_a_sampler_that_reads_no_constraints_is_told_by_the_value():
     study = optuna.create_study()
     values = [
         told(study, TrialState.COMPLETE, size, missing, constrained=False).value
-        for size, missing in ((1000, -0.01), (10**9, -0.01), (10, 0.1), (10, 0.2))
+        for size, missing in ((100, 0.0), (1000, -0.01), (10**9, -0.01), (10, 0.1), (10, 0.2))
     ]
     assert values == sorted(values)
-    assert values[:2] == pytest.approx([3, 9])
+    assert values[:3] == pytest.approx([2, 3, 9])
     assert not study.trials[0].constraints
