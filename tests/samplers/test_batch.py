@@ -65,6 +65,7 @@ def test_each_mate_of_a_size_leaves_half_to_others_of_that_size():
     assert list(made._room([line(100)])) == [0.5, 0.5, 1]
     assert list(made._room([line(100), line(101), line(300)])) == [0.25, 0.25, 1]
     assert list(made._room([])) == [1, 1, 1]
+    assert picked(batch(line(286), line(280)), [line(300)]).count(280) >= 15
 
 
 def test_mates_share_a_template_while_that_costs_little_and_there_is_room():

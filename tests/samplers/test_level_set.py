@@ -212,7 +212,7 @@ def test_an_epoch_of_many_activations_counts_for_more():
     history.trained = [Trained(numbered(0), line(800), True, 0.0, 1.0, 10, False)]
     slow, quick = (
         Configuration({"rate": rate}, {}, Measured(400, activations=activations))
-        for rate, activations in ((0.1, 100_000), (0.2, 1_000))
+        for rate, activations in ((0.1, 100_000), (0.2, 5_000))
     )
     for candidates in ([slow, quick], [quick, slow]):
         batch = Batch(1, history, seed=0)
