@@ -80,6 +80,7 @@ def searched(name: str, folder: Path, trials: int = 12) -> list[FinishedTrial]:
         for trial in engine.ask(1):
             engine.tell(become(trial, folder))
     engine.remember("test", [{"trial": each.number, "score": 0.9} for each in engine.finished[:3]])
+    engine.remember("seconds", 7.5)
     OLD.write(folder)
     return engine.finished
 
@@ -138,6 +139,7 @@ def test_a_search_goes_on_with_new_numbers_and_the_new_space(name, folder):
     asked = engine.ask(6)
     assert [trial.number for trial in asked] == list(range(count, count + 6))
     assert all(trial.hyperparameters["units"] <= 15 for trial in asked)
+    assert engine.recall("seconds") == 7.5
 
 
 @every_engine
@@ -181,6 +183,23 @@ def test_a_change_that_was_interrupted_is_taken_up(folder, monkeypatch):
     resume(folder)
     assert depends(folder) == NEW
     assert maker("optuna", NARROW)(folder).finished
+
+
+def test_a_change_that_ended_before_anything_was_moved_is_made_anew(folder, monkeypatch):
+    before = searched("optuna", folder)
+
+    def die(place: Path) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(carrying, "set_aside", die)
+        with pytest.raises(KeyboardInterrupt):
+            carried("optuna", folder)
+    resume(folder)
+    assert depends(folder) == OLD
+    carried("optuna", folder)
+    fitting = [each for each in before if each.epochs and each.hyperparameters["units"] <= 15]
+    assert len(maker("optuna", NARROW)(folder).finished) == len(fitting)
 
 
 def test_a_change_is_made_where_no_other_search_can_be(folder):
