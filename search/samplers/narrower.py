@@ -78,7 +78,7 @@ def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
         return None
     if failed:
         return between[len(between) // 2]
-    bold = [each for each in between if each <= value - max(1, value // BOLD)]
+    bold = [each for each in between if each <= value - value // BOLD]
     return bold[-1] if bold else between[-1]
 
 
