@@ -121,7 +121,7 @@ def test_neighbours_have_exact_sizes_even_where_they_are_not_built():
         if values["deep"]:
             exact += (values["units"] + 1) * values["second"]
         assert each.parameter_count == exact
-    assert len(built) < 290
+    assert len(built) < 200  # 242, were it not learned what moves no size
     assert neighbours == Pool(lambda draw: Measured(measure(draw)), 0).around(base, 300, seed=0)
 
 
