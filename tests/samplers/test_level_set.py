@@ -18,7 +18,7 @@ from occam.search.samplers.level_set import FRUITLESS, LevelSetSampler
 from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
 from occam.search.samplers.surrogate import Observation, Surrogate, outcome, probability
 from occam.search.trials import RECORD
-from optuna.distributions import IntDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
 TARGET = 0.95
 DEFAULT = {"kind": "plain", "units": 16, "rate": 0.01}
@@ -348,6 +348,21 @@ def test_the_surrogate_expects_more_of_larger_models_where_nothing_says_otherwis
     likely = probability(mean, spread)
     assert likely[0] < 0.05
     assert likely[-1] > 0.95
+
+
+@pytest.mark.parametrize("choices", [["adam", "sgd"], ["adam", "sgd", "ftrl"]])
+def test_the_surrogate_tells_recipes_of_one_size_apart(choices):
+    def made(size: int, optimizer: str) -> Configuration:
+        kinds = {"optimizer": CategoricalDistribution(choices)}
+        return Configuration({"optimizer": optimizer}, kinds, Measured(size))
+
+    seen = [
+        Observation(made(size, optimizer), math.log(size / 200) - lost, 1.0)
+        for size in range(50, 800, 30)
+        for optimizer, lost in (("adam", 0.0), ("sgd", 1.0))
+    ]
+    mean, _ = Surrogate(seen, 0).predict([made(200, "sgd"), made(200, "adam")])
+    assert list(mean) == pytest.approx([-1, 0], abs=0.3)
 
 
 @pytest.mark.parametrize("allowed", [0.0, 1e-9, 0.1])
