@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -102,7 +103,7 @@ def test_trials_that_still_fit_are_kept_with_their_models(name, folder):
     assert [each.number for each in after] == list(range(len(after)))
     for old, new in zip(fitting, after, strict=True):
         assert Path(new.model_path).read_text() == f"model {old.number}"
-        assert Path(new.model_path).parent == folder / "models"
+        assert Path(new.model_path) == folder / "models" / f"carried-{old.number}.keras"
 
 
 @every_engine
@@ -200,6 +201,16 @@ def test_a_change_that_ended_before_anything_was_moved_is_made_anew(folder, monk
     carried("optuna", folder)
     fitting = [each for each in before if each.epochs and each.hyperparameters["units"] <= 15]
     assert len(maker("optuna", NARROW)(folder).finished) == len(fitting)
+
+
+def test_trials_without_a_model_are_kept_and_a_study_without_a_fingerprint_is_known(folder):
+    searched("optuna", folder)
+    finished, kept = optuna_engine.records(folder / "study.journal", "toy")
+    missed = [replace(each, reached=False, model_path=None) for each in finished]
+    said = carry_over(folder, missed, kept, maker("optuna", WIDE), NEW)
+    assert "11 of 11 trained trials still fit" in said
+    (folder / carrying.FILE).unlink()
+    assert depends(folder) is None
 
 
 def test_a_change_is_made_where_no_other_search_can_be(folder):
