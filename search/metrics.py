@@ -123,14 +123,28 @@ def _own(name: str) -> Metric:
     if not callable(function):
         raise InputError(f"Metric {name!r} must be a function of labels and predictions.")
     error = getattr(function, "standard_error", None)
+
+    def measure(labels: Array, predictions: Array) -> float:
+        return float(function(_beside(labels, predictions), predictions))
+
     return Metric(
         name=name,
         perfect=1.0,
         worst=0.0,
-        measure=lambda labels, predictions: float(function(labels, predictions)),
+        measure=measure,
         standard_error=error or standard_errors.of_accuracy,
         error_is_guessed=error is None,
     )
+
+
+def _beside(labels: Array, predictions: Array) -> Array:
+    """Labels in the shape of one output a row, as Keras's own metrics get them.
+
+    Else NumPy would compare each with each.
+    """
+    labels = np.asarray(labels)
+    one = np.ndim(predictions) == labels.ndim + 1 and np.shape(predictions)[-1] == 1
+    return labels[..., None] if one else labels
 
 
 def class_indices(values: Array) -> Array:

@@ -207,5 +207,5 @@ def _warning(measured: Metric, target: float, labels: Any, margin: float) -> str
     return (
         f"Warning: {len(labels):,} validation rows are too few to show {measured.name} "
         f"{target:g} with a margin of {margin:g} standard errors: it takes {rows:,} rows, "
-        "a lower --target or a lower --margin."
+        f"a {'lower' if measured.higher_is_better else 'higher'} --target or a lower --margin."
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
+import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
@@ -174,6 +176,12 @@ def far(labels, outputs):
         ),
         ({"target": 0.9, "data": X}, r"data must be .* or a dataset of both, received ndarray"),
         ({"target": 0.9, "data": (X, Y), "trails": 3}, "Unknown option 'trails'. Available"),
+        ({"target": 0.9, "data": (X, Y), "max_trials": 3}, "here it is `trials`. Available"),
+        ({"target": 0.9, "data": (X, Y), "trails": 3}, "options: space, data, .* trials, all_ep"),
+        (
+            {"target": 0.9, "data": (X, Y), "validation": (X, Y, Y)},
+            "validation split must be .* received 3 parts; weights of rows belong in the loss",
+        ),
         ({"target": 0.9, "data": (X, Y), "engine": "x"}, "Unknown engine 'x'"),
         ({"target": 0.9, "data": (X, Y), "sampler": "bayesian"}, "Unknown sampler 'bayesian'"),
         ({"target": 0.9, "data": (X, Y), "workers": 2}, "in this process alone"),
@@ -200,6 +208,53 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     with pytest.raises(InputError, match=message) as error:
         search.run(build_model, **arguments)
     assert "\n" not in str(error.value)
+
+
+class OfDataset(keras_tuner.HyperModel):
+    """As for `tuner.search(dataset)`."""
+
+    def build(self, hp):
+        return build_model(hp)
+
+    def fit(self, hp, model, dataset, validation_data=None, **kwargs):
+        return model.fit(dataset, validation_data=validation_data, **kwargs)
+
+
+class Cropping(OfDataset):
+    def build(self, hp):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(hp.Int("units", 2, 8))])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    def fit(self, hp, model, x, y, **kwargs):
+        return model.fit(x[:, :1], y, **kwargs)
+
+
+def test_a_fit_that_takes_no_labels_or_changes_the_rows_is_refused(workplace):
+    given = {"data": (X, Y), "target": 0.9}
+    with pytest.raises(InputError, match=r"is given x and y, as fit\(self, hp, model, x, y, \*\*"):
+        search.run(OfDataset(), **given)
+    with pytest.raises(InputError, match="on rows that its `fit` has not changed: that belongs in"):
+        search.run(Cropping(), **given)
+
+
+def test_what_cannot_be_built_is_told_where_the_search_ends(workplace, capsys):
+    def build(hp):
+        units = hp.Int("units", 2, 30, default=16)
+        if units < 10:
+            raise ValueError("never so few")
+        model = keras.Sequential([keras.layers.Flatten(input_shape=X.shape[1:])])
+        model.add(keras.layers.Dense(units, activation="relu"))
+        model.add(keras.layers.Dense(2, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    with warnings.catch_warnings(record=True, action="always") as said:
+        search.run(build, data=(X, Y), target=0.5, margin=0, trials=60, epochs=3)
+    printed = capsys.readouterr().out
+    assert " that cannot be built were passed over, as units=" in printed
+    assert "ValueError: never so few." in printed
+    assert sum("Do not pass an `input_shape`" in str(each.message) for each in said) == 1
 
 
 def test_a_hyperparameter_is_one_thing(workplace):

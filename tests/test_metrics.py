@@ -287,3 +287,15 @@ def test_compacted_rows_have_the_same_score_however_they_are_drawn(name, kind):
             for rows in (compacted, (labels, predictions))
         )
         assert found == pytest.approx(expected, rel=1e-9)
+
+
+def by_hand(labels, outputs):
+    """As people write it for Keras, which gives labels the shape of the outputs."""
+    return np.mean(labels == (outputs > 0.5))
+
+
+@pytest.mark.parametrize("shape", [(80,), (80, 1)])
+def test_a_metric_of_ones_own_compares_each_row_with_its_own_label(shape):
+    labels, outputs = RNG.integers(0, 2, 80), RNG.random((80, 1))
+    own = metric(f"{__name__}:by_hand").measure(labels.reshape(shape), outputs)
+    assert own == metric("accuracy").measure(labels, outputs)

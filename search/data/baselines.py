@@ -164,5 +164,7 @@ def _model(metric: Metric) -> Any:
 def _predicted(model: Any, rows: Array, metric: Metric) -> Array:
     if not metric.needs_classes:
         return np.asarray(model.predict(rows))
+    if (model.classes_ != np.arange(len(model.classes_))).any():  # their columns say no class
+        return np.asarray(model.predict(rows), dtype=int)
     probabilities = np.asarray(model.predict_proba(rows))
     return probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities

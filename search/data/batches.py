@@ -34,13 +34,30 @@ def in_arrays(data: Data, *, ordered: bool) -> Data:
     def read(split: Any) -> Any:
         if comes_in_batches(split):
             return gathered(split, ordered=ordered)
-        listed = isinstance(split, tuple | list) and len(split) == 2
-        if listed and isinstance(split[1], list | tuple) and are_numbers(split[1]):
-            return split[0], np.asarray(split[1])
-        return split
+        if not (isinstance(split, tuple | list) and len(split) == 2):
+            return split
+        labels = one_output(split[1])
+        return split[0], np.asarray(labels) if isinstance(labels, list | tuple) else labels
 
     train, validation, test = map(read, (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)
+
+
+def one_output(labels: Any) -> Any:
+    """Labels of a single output, out of a dictionary or a list that holds nothing else.
+
+    Raises InputError where there are several.
+    """
+    several = isinstance(labels, list | tuple) and not are_numbers(labels)
+    if not (several or isinstance(labels, Mapping)):
+        return labels
+    parts = list(labels.values()) if isinstance(labels, Mapping) else labels
+    if len(parts) == 1:
+        return parts[0]
+    raise InputError(
+        "There are labels of several outputs, and a metric is measured on one: search a model "
+        "for each, or lay numbers side by side in one array."
+    )
 
 
 def are_numbers(labels: Any) -> bool:
@@ -88,7 +105,7 @@ def gathered(batches: Iterable[Any], *, ordered: bool = False) -> Split:
         order = _order(keras.tree.flatten(rows))
         rows = keras.tree.map_structure(lambda leaf: leaf[order], rows)
     inputs, labels = rows
-    return inputs, labels
+    return inputs, one_output(labels)
 
 
 def _check_ends(batches: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from .batches import counted
 from .splits import check_listed
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def check_data(data: Data, metric: Metric) -> None:
 
 def _pair(name: str, split: Any) -> tuple[Any, Any]:
     if not isinstance(split, tuple | list) or len(split) != 2:
-        received = type(split).__name__
-        raise InputError(f"The {name} split must be (inputs, labels), received {received}.")
+        raise InputError(f"The {name} split must be (inputs, labels), received {counted(split)}.")
     return split[0], split[1]
 
 

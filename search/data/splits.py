@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .batches import are_numbers
+from .batches import one_output
 
 if TYPE_CHECKING:
     from ..pipeline import Split
@@ -20,13 +20,8 @@ def checked(inputs: Any, labels: Any) -> Split:
     """
     if hasattr(inputs, "toarray"):
         raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
-    listed = isinstance(labels, list | tuple)
-    if isinstance(labels, dict) or (listed and not are_numbers(labels)):
-        raise InputError(
-            "There are labels of several outputs, and a metric is measured on one: search a model "
-            "for each, or lay numbers side by side in one array."
-        )
-    labels = np.asarray(labels) if listed else labels
+    labels = one_output(labels)
+    labels = np.asarray(labels) if isinstance(labels, list | tuple) else labels
     check_listed(inputs, labels)
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")

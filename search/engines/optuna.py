@@ -240,8 +240,10 @@ class Engine:
         waiting = [each.number for each in trials if each.state is optuna.trial.TrialState.WAITING]
         if waiting:
             return self._seeded(waiting[0], self._study.ask)
-        if self._nothing_else(len(trials)):
-            self.exhausted_because = "no smaller model is likely to reach the target any more"
+        sampler = self._study.sampler
+        if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
+            because = "no smaller model is likely to reach the target any more"
+            self.exhausted_because = because + sampler.left_out()
             return None
         return self._seeded(len(trials), self._study.ask)
 
@@ -263,10 +265,6 @@ class Engine:
 
     def _is_narrowed(self, trial: optuna.trial.FrozenTrial) -> bool:
         return self._descents is not None and self._descents.can_narrow(trial)
-
-    def _nothing_else(self, number: int) -> bool:
-        sampler = self._study.sampler
-        return isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, number)
 
     def _next_of(self, children: list[tuple[int, Values]], first: int) -> optuna.Trial | None:
         """The next child of a batch; one that was enqueued when the process ended is there."""

@@ -35,7 +35,7 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     """
     hypermodel = as_hypermodel(pipeline.space)
     hypermodel.declare_hyperparameters(hp)
-    with remembered_arguments(), _without_collection():
+    with remembered_arguments(), _without_collection(), _warned_once(pipeline.space):
         model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
         raise InputError(
@@ -45,6 +45,22 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     if not model.compiled:
         _compile(model, pipeline, hp)
     return model
+
+
+_built: set[int] = set()  # spaces that have been, by their identity
+
+
+@contextmanager
+def _warned_once(space: Space) -> Iterator[None]:
+    """Let Keras say once what it says of each model, as that `input_shape` is an old argument.
+
+    A search builds hundreds of them.
+    """
+    with warnings.catch_warnings():
+        if id(space) in _built:
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"keras\.")
+        _built.add(id(space))
+        yield
 
 
 @contextmanager

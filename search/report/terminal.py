@@ -135,7 +135,9 @@ def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> li
         f"The best was trial {best.number}: {figure(best.score)} with "
         f"{best.parameter_count:,} parameters."
     )
-    if margin and direction(summary["metric"]).reaches(best.score, summary["target"]):
+    measured = direction(summary["metric"])
+    easier = "a lower --target" if measured.higher_is_better else "a higher --target"
+    if margin and measured.reaches(best.score, summary["target"]):
         error = record["standard_error"]
         beyond = abs(best.score - summary["target"]) / error if error else 0.0
         return [
@@ -143,9 +145,9 @@ def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> li
             f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not {margin:g}: "
             f"on {rows:,} validation rows one is {figure(error)}, and chance alone may lift a "
             "worse model so far.",
-            "More validation rows, a lower --target or, at that risk, a lower --margin would help.",
+            f"More validation rows, {easier} or, at that risk, a lower --margin would help.",
         ]
-    return [*lines, "More trials, a larger space or a lower --target would help."]
+    return [*lines, f"More trials, a larger space or {easier} would help."]
 
 
 def _bar(summary: Summary) -> str:

@@ -83,17 +83,22 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         chosen = np.asarray(list(names))[probabilities.argmax(axis=-1)]
         known = _finite([probabilities])
         if chosen.ndim > 1:  # one class a step of a sequence
-            steps = pd.Series(chosen.reshape(len(chosen), -1).tolist())
+            steps = pd.Series(_flat(chosen).tolist())
             return _whole(pd.DataFrame({"prediction": steps}), known)
         columns = {f"probability_{name}": probabilities[:, i] for i, name in enumerate(names)}
         return _whole(pd.DataFrame({"prediction": chosen, **columns}), known)
 
     def _regression(self, outputs: np.ndarray[Any, Any]) -> pd.DataFrame:
-        flat = activated(outputs, self.link).reshape(len(outputs), -1)
+        flat = _flat(activated(outputs, self.link))
         named = len(self.classes) == flat.shape[1]
         names = [f"prediction_{i}" for i in (self.classes if named else range(flat.shape[1]))]
         table = pd.DataFrame(flat, columns=["prediction"] if len(names) == 1 else names)
         return _whole(table, _finite([flat]))
+
+
+def _flat(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Each row on one axis, also where there are none."""
+    return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
 
 
 def _several(outputs: np.ndarray[Any, Any]) -> bool:

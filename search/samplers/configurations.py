@@ -10,7 +10,11 @@ import numpy as np
 from ..counting import activations
 from ..models.building import Builder, Tried
 from ..models.configuration import GivenHyperParameters, fits, read
-from ..studies.hyperparameters import SuggestedHyperParameters, default_suggestions
+from ..studies.hyperparameters import (
+    SuggestedHyperParameters,
+    default_suggestions,
+    distributions,
+)
 from .descents import Sized
 from .pool import Draw, Measured, Values
 
@@ -30,35 +34,42 @@ class Configurations:
         self, builder: Builder, template: Callable[[Any, Any], int], *, grid: bool = False
     ) -> None:
         self._builder, self._template, self._grid = builder, template, grid
+        self._usual = distributions(self._given({}), grid)
         self.default = self.suggestions({})
 
     def suggestions(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """What a trial would have to suggest for these values, and defaults for others."""
+        return default_suggestions(self._given(hyperparameters), self._grid, self._usual)
+
+    def _given(self, hyperparameters: Mapping[str, Any]) -> GivenHyperParameters:
         hp = GivenHyperParameters(hyperparameters)
         self._builder.build(hp)
-        return default_suggestions(hp)
+        return hp
+
+    def _suggested(self, trial: Any, *, grid: bool = False) -> SuggestedHyperParameters:
+        return SuggestedHyperParameters(trial, grid=grid, usual=self._usual)
 
     def tried(self, trial: optuna.Trial) -> tuple[dict[str, Any], Tried]:
         """Hyperparameters of what a trial suggests, and what is known of its model."""
-        hp = SuggestedHyperParameters(trial, grid=self._grid)
+        hp = self._suggested(trial, grid=self._grid)
         tried = self._builder.tried(hp)
         return read(hp), tried
 
     def suggest(self, trial: optuna.Trial) -> None:
         """Have a trial suggest all that its build reads."""
-        self._builder.build(SuggestedHyperParameters(trial, grid=self._grid))
+        self._builder.build(self._suggested(trial, grid=self._grid))
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
         """The model of a configuration of another study; None where it is none of this space."""
         draw: Any = Draw(np.random.default_rng(0), self.suggestions(hyperparameters))
-        hp = SuggestedHyperParameters(draw, grid=self._grid)
+        hp = self._suggested(draw, grid=self._grid)
         tried = self._builder.tried(hp)
         return tried if tried.error is None and fits(hp, hyperparameters) else None
 
     def sized(self, values: Values) -> Sized | None:
         """A configuration of these suggestions, counted; None where it cannot be built."""
         draw: Any = Draw(np.random.default_rng(0), values)
-        hp = SuggestedHyperParameters(draw)
+        hp = self._suggested(draw)
         tried = self._builder.tried(hp)
         if tried.error is not None:
             return None
@@ -66,6 +77,6 @@ class Configurations:
 
     def measured(self, draw: Any) -> Measured:
         """What is known of a draw before training. Raises whatever its build raises."""
-        hp = SuggestedHyperParameters(draw)
+        hp = self._suggested(draw)
         model, count = self._builder.counted(hp)
         return Measured(count.total, self._template(model, hp), activations(model))

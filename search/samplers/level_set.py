@@ -76,6 +76,15 @@ class LevelSetSampler(BaseSampler):
         """Whether no candidate is likely any more to be smaller and to reach."""
         return self._choice(study, number) is None and number > 0
 
+    def left_out(self) -> str:
+        """Which configurations it has passed over as they cannot be built; empty where all can."""
+        unbuilt = self._pool.unbuilt
+        if not unbuilt:
+            return ""
+        (values, why), were = next(iter(unbuilt.items())), "were" if len(unbuilt) > 1 else "was"
+        passed = f"; {len(unbuilt):,} that cannot be built {were} passed over"
+        return f"{passed}, as {values}: {why}" if values else f"{passed}: {why}"
+
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from ..errors import in_one_line
 from .ranges import Distribution, fits, from_unit, to_unit
 
 Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
@@ -118,6 +119,7 @@ class Pool:
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
         self._known_widths: dict[str, list[str]] = {}
+        self.unbuilt: dict[str, str] = {}  # why configurations cannot be built, by their values
 
     def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
@@ -237,7 +239,9 @@ class Pool:
     def _made(self, draw: Draw) -> Configuration | None:
         try:
             measured = self._measure(draw)
-        except Exception:  # a configuration that cannot be built is none
+        except Exception as error:  # a configuration that cannot be built is none
+            values = ", ".join(f"{name}={value}" for name, value in draw.values.items())
+            self.unbuilt.setdefault(values, in_one_line(error))
             return None
         return Configuration(draw.values, draw.distributions, measured)
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,  # not meant for users; a test pins it
+)
 
 if TYPE_CHECKING:
     import optuna
 
+Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+MOST_STEPS = 64  # of a range, that are choices
 GRID_POINTS = 5  # of a numeric range, on a grid
 
 
@@ -24,45 +34,75 @@ class SuggestedHyperParameters(keras_tuner.HyperParameters):  # type: ignore[mis
         trial: an Optuna trial that was asked for and not told yet.
         grid: whether numeric ranges are cut down to five points, both ends among them, and the
             default.
+        usual: what the default configuration asks for: what another branch of a space asks for
+            under a name of that, in another kind of range, gets a name apart.
     """
 
-    def __init__(self, trial: optuna.Trial, *, grid: bool = False) -> None:
+    def __init__(
+        self,
+        trial: optuna.Trial,
+        *,
+        grid: bool = False,
+        usual: Mapping[str, Distribution] | None = None,
+    ) -> None:
         super().__init__()
         self._trial = trial
         self._grid = grid
+        self._usual = usual or {}
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         if hyperparameter.name not in self.values and self.is_active(hyperparameter):
-            self.values[hyperparameter.name] = suggest(self._trial, hyperparameter, self._grid)
+            self.values[hyperparameter.name] = suggest(
+                self._trial, hyperparameter, self._grid, self._usual
+            )
         return super()._register(hyperparameter, overwrite)
 
 
-def suggest(trial: optuna.Trial, hp: Any, grid: bool = False) -> Any:
-    """The value that an Optuna trial gives one KerasTuner hyperparameter."""
-    name = suggestion_name(hp)
-    if isinstance(hp, kinds.Fixed):
-        return hp.value
-    choices = _choices(hp, grid)
-    if choices is not None:
-        return _suggest_choice(trial, name, choices)
-    log = hp.sampling != "linear"
-    if isinstance(hp, kinds.Int):
-        step = 1 if log else hp.step
-        high = hp.max_value - (hp.max_value - hp.min_value) % step
-        value: Any = trial.suggest_int(name, hp.min_value, high, step=step, log=log)
-    else:
-        value = trial.suggest_float(name, hp.min_value, hp.max_value, log=log)
-    return _mirrored(hp, value)
+def suggest(
+    trial: optuna.Trial,
+    hp: Any,
+    grid: bool = False,
+    usual: Mapping[str, Distribution] = MappingProxyType({}),
+) -> Any:
+    """The value that an Optuna trial gives one KerasTuner hyperparameter.
+
+    Args:
+        usual: what the default configuration asks for, by its names there.
+    """
+    distribution = _distribution(hp, grid)
+    if distribution is None:
+        return hp.value if isinstance(hp, kinds.Fixed) else _choices(hp, grid)[0]  # type: ignore[index]
+    try:
+        value = _suggest(trial, _name(hp, distribution, usual), distribution)
+    except ValueError:  # Optuna: another branch has asked for other choices, or another scale
+        value = _suggest(trial, _apart(hp, distribution), distribution)
+    if isinstance(distribution, CategoricalDistribution):
+        return value
+    return _on_step(hp, _mirrored(hp, value))
 
 
-def default_suggestions(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """What an Optuna trial would have to suggest for the default configuration."""
-    active = {each.name: each for each in hp.space if hp.is_active(each)}
-    return {
-        suggestion_name(each): _mirrored(each, hp.values[name])
-        for name, each in active.items()
-        if not isinstance(each, kinds.Fixed)
-    }
+def distributions(hp: keras_tuner.HyperParameters, grid: bool = False) -> dict[str, Distribution]:
+    """What an Optuna trial would be asked for by a configuration."""
+    asked = {suggestion_name(each): _distribution(each, grid) for each in _active(hp)}
+    return {name: each for name, each in asked.items() if each is not None}
+
+
+def default_suggestions(
+    hp: keras_tuner.HyperParameters,
+    grid: bool = False,
+    usual: Mapping[str, Distribution] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What an Optuna trial would have to suggest for a configuration, as `suggest` asks for it."""
+    found = {}
+    for each in _active(hp):
+        distribution = _distribution(each, grid)
+        if distribution is not None:
+            found[_name(each, distribution, usual)] = _mirrored(each, hp.values[each.name])
+    return found
+
+
+def _active(hp: keras_tuner.HyperParameters) -> list[Any]:
+    return [*{each.name: each for each in hp.space if hp.is_active(each)}.values()]
 
 
 def suggestion_name(hp: Any) -> str:
@@ -71,18 +111,74 @@ def suggestion_name(hp: Any) -> str:
     return " | ".join([hp.name, *conditions])
 
 
+def _name(hp: Any, distribution: Distribution, usual: Mapping[str, Distribution]) -> str:
+    """Its own; a name apart where the default configuration has another kind of range there."""
+    name = suggestion_name(hp)
+    try:
+        check_distribution_compatibility(usual.get(name, distribution), distribution)
+    except ValueError:
+        return _apart(hp, distribution)
+    return name
+
+
+def _apart(hp: Any, distribution: Distribution) -> str:
+    """A name that says what it may be: Optuna takes one kind of range, or of choices, a name."""
+    name = suggestion_name(hp)
+    if isinstance(distribution, CategoricalDistribution):
+        return f"{name} of {','.join(map(str, distribution.choices))}"
+    scale = ", log" if distribution.log else ""
+    kind = "whole, " if isinstance(distribution, IntDistribution) else ""
+    return f"{name} of {kind}{distribution.low} to {distribution.high}{scale}"
+
+
+def _distribution(hp: Any, grid: bool) -> Distribution | None:
+    """What a trial is asked for; None where there is nothing to choose."""
+    if isinstance(hp, kinds.Fixed):
+        return None
+    choices = _choices(hp, grid)
+    if choices is not None:
+        return CategoricalDistribution(choices) if len(choices) > 1 else None
+    log = hp.sampling != "linear"
+    if not isinstance(hp, kinds.Int):
+        return FloatDistribution(hp.min_value, hp.max_value, log=log)
+    step = 1 if log else hp.step
+    high = hp.max_value - (hp.max_value - hp.min_value) % step
+    return IntDistribution(hp.min_value, high, step=step, log=log)
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: Distribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, list(distribution.choices))
+    low, high, log = distribution.low, distribution.high, distribution.log
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, int(low), int(high), step=distribution.step, log=log)
+    return trial.suggest_float(name, low, high, log=log)
+
+
 def _choices(hp: Any, grid: bool) -> list[Any] | None:
     """The values of a hyperparameter that has few; None for a range."""
     if isinstance(hp, kinds.Boolean):
         return [False, True]
     if isinstance(hp, kinds.Choice):
         return list(hp.values)
-    if hp.step is not None and (hp.sampling != "linear" or isinstance(hp, kinds.Float)):
+    if hp.step is not None and (hp.sampling != "linear" or _has_few_steps(hp)):
         return [_typed(hp, hp._get_value_by_index(i)) for i in range(_steps(hp) + 1)]
     if not grid:
         return None
     points = [hp.prob_to_value(i / (GRID_POINTS - 1)) for i in range(GRID_POINTS)]
     return sorted({*(_typed(hp, min(each, hp.max_value)) for each in points), hp.default})
+
+
+def _has_few_steps(hp: Any) -> bool:
+    """Whether the steps of a number with a fraction may be choices; else it is put on a step."""
+    return isinstance(hp, kinds.Float) and _steps(hp) <= MOST_STEPS
+
+
+def _on_step(hp: Any, value: Any) -> Any:
+    if hp.step is None or not isinstance(hp, kinds.Float) or hp.sampling != "linear":
+        return value
+    index = min(round((value - hp.min_value) / hp.step), _steps(hp))
+    return _typed(hp, hp._get_value_by_index(index))
 
 
 def _steps(hp: Any) -> int:
@@ -101,14 +197,3 @@ def _mirrored(hp: Any, value: Any) -> Any:
     if getattr(hp, "sampling", None) != "reverse_log" or hp.step is not None:
         return value
     return _typed(hp, hp.min_value + hp.max_value - value)
-
-
-def _suggest_choice(trial: optuna.Trial, name: str, choices: list[Any]) -> Any:
-    """One of `choices`; where an earlier trial chose from others under this name, a name apart."""
-    if len(choices) == 1:
-        return choices[0]
-    try:
-        return trial.suggest_categorical(name, choices)
-    except ValueError:  # Optuna: "does not support dynamic value space"
-        listed = ",".join(map(str, choices))
-        return trial.suggest_categorical(f"{name} of {listed}", choices)

@@ -111,10 +111,11 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
     except InputError:
         raise
     except Exception as error:
-        problem = in_one_line(error)
+        problem, what = in_one_line(error), "trained on its data"
+        if trains_itself(as_hypermodel(pipeline.space)):
+            what = "measured on rows that its `fit` has not changed: that belongs in a layer"
         raise InputError(
-            f"The default model of pipeline {pipeline.name!r} cannot be trained on its data: "
-            f"{problem}."
+            f"The default model of pipeline {pipeline.name!r} cannot be {what}: {problem}."
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import keras_tuner
 
+from ..errors import InputError
 from ..models.building import as_hypermodel, build
 from ..models.configuration import GivenHyperParameters
 from ..nests import arrays, first_rows
@@ -60,10 +61,24 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[st
         "validation_data": validation,
         "verbose": 0,
     }
+    _check_called(hypermodel, hp, model, train, arguments)
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         train_as_user_says(hypermodel, hp, model, train, arguments)
     own = tuple(name for name in ("callbacks", "epochs") if name not in arguments)
     return tuple(hp.space[known:]), own
+
+
+def _check_called(hypermodel: keras_tuner.HyperModel, *given: Any) -> None:
+    """Refuse a `fit` that does not take inputs and labels, as one that takes a dataset."""
+    hp, model, train, arguments = given
+    accepted = _accepted(hypermodel.fit, arguments)
+    try:
+        inspect.signature(hypermodel.fit).bind(hp, model, *train, **accepted)
+    except TypeError as error:
+        raise InputError(
+            f"The `fit` of a HyperModel is given x and y, as fit(self, hp, model, x, y, **kwargs) "
+            f"takes them: {error}."
+        ) from error
 
 
 def train_as_user_says(

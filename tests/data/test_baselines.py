@@ -60,6 +60,15 @@ def test_a_class_may_appear_after_the_rows_to_train():
     assert scores(data(INPUTS, later), ACCURACY, chronological=True)["last value"] < 0.9
 
 
+@pytest.mark.parametrize("numbers", [(1, 2), (1, 2, 3), (0, 2, 5)])
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1"])
+def test_classes_need_not_be_numbered_from_nothing(name, numbers):
+    which = np.arange(600) % len(numbers)
+    inputs = (RNG.normal(size=(600, 3)) + 4 * np.eye(3)[which]).astype("float32")
+    found = scores(data(inputs, np.array(numbers)[which]), metric(name))
+    assert found["linear model"] > 0.9
+
+
 def test_images_one_hot_labels_sequences_and_texts_are_no_obstacle():
     images = RNG.random((600, 6, 6, 1)).astype("float32")
     assert set(scores(data(images, CLASSES), ACCURACY)) == {"majority class", "linear model"}

@@ -81,6 +81,14 @@ def test_inputs_may_be_nested_and_texts():
     np.testing.assert_array_equal(labels, Y)
 
 
+def test_the_labels_of_one_output_may_have_its_name():
+    plain = gathered(dataset(X, Y), ordered=True)
+    named = gathered(dataset(X, {"out": Y}), ordered=True)
+    np.testing.assert_array_equal(named[1], plain[1])
+    for parts in (split(X, {"out": Y}), split(X, [Y])):
+        np.testing.assert_array_equal(parts.train[1], split(X, Y).train[1])
+
+
 def test_splits_of_a_pipeline_may_be_datasets():
     def data() -> Data:
         return Data(dataset(X, Y), (X, Y), Batches(5))
@@ -104,6 +112,7 @@ def test_splits_of_a_pipeline_may_be_datasets():
         (dataset(X, Y, Y), r"must be \(inputs, labels\), received 3 parts"),
         (tf.data.Dataset.from_tensor_slices(X).batch(2), "received EagerTensor"),
         (dataset(X, Y).take(0), "A dataset is empty"),
+        (dataset(X, {"one": Y, "two": Y}), "There are labels of several outputs"),
         (dataset(X, Y).concatenate(dataset(X[:, :1], Y)), "differ in shape: pad them alike"),
         (dataset(X, Y).map(lambda x, y: (tf.ensure_shape(x, (3, 2)), y)), "cannot be read"),
     ],

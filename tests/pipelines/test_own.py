@@ -142,9 +142,7 @@ def test_a_column_of_dates_that_mostly_are_none_is_refused():
 
 def test_a_value_is_known_however_a_spreadsheet_writes_it():
     composed, apart = "Z\u00fcrich", "Zu\u0308rich"
-    learned = pd.DataFrame(
-        {"member": ["True", "False"] * 3, "city": [composed, "Bern", "Genf"] * 2}
-    )
+    learned = pd.DataFrame({"member": ["True", "False"] * 3, "city": [composed, "Bern"] * 3})
     written = pd.DataFrame({"member": ["TRUE", "false"] * 3, "city": [apart, "Bern"] * 3})
     encoder = Encoder({"member": "category", "city": "category"}).fit(learned)
     np.testing.assert_array_equal(encoder.transform(written), encoder.transform(learned))

@@ -130,6 +130,9 @@ def test_a_miss_of_the_target_itself_is_told_otherwise():
     text = " ".join(conclusion(summary(None), trial(5, 30, score=0.7, reached=False)))
     assert "standard errors" not in text
     assert "a lower --target would help" in text
+    error = summary(None) | {"metric": "mae", "target": 0.1}
+    text = " ".join(conclusion(error, trial(5, 30, score=0.7, reached=False)))
+    assert "a higher --target would help" in text
 
 
 def test_what_the_test_split_said_of_each_model_opened_is_on_its_rung():

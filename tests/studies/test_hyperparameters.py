@@ -11,7 +11,9 @@ from occam.search.studies.hyperparameters import (
     GRID_POINTS,
     SuggestedHyperParameters,
     default_suggestions,
+    distributions,
 )
+from optuna.distributions import FloatDistribution
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -118,6 +120,54 @@ def test_one_name_under_two_conditions_keeps_two_ranges(drawn):
 def test_choices_that_depend_on_another_value_do_not_end_in_an_error(drawn):
     for hp, read in drawn:
         assert read["head/kind"] in ((1, 2) if hp.values["kind"] == "sgd" else (3, 4, 5))
+
+
+def branches(hp) -> tuple[str, float]:
+    """One name for different ranges, as much public code has it, without a conditional scope."""
+    kind = hp.Choice("optimizer", ["adam", "sgd", "rmsprop"])
+    if kind == "adam":
+        return kind, hp.Float("rate", 1e-4, 1e-2, sampling="log")
+    if kind == "sgd":
+        return kind, hp.Float("rate", 1e-2, 1e-1)
+    return kind, hp.Choice("rate", [0.5, 0.25])
+
+
+ALLOWED = {"adam": (1e-4, 1e-2), "sgd": (1e-2, 1e-1), "rmsprop": (0.25, 0.5)}
+
+
+def test_one_name_takes_the_range_of_its_branch():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    default = keras_tuner.HyperParameters()
+    branches(default)
+    usual, kinds = distributions(default), set()
+    for _ in range(30):
+        hp = SuggestedHyperParameters(study.ask(), usual=usual)
+        kind, rate = branches(hp)
+        low, high = ALLOWED[kind]
+        assert low <= rate <= high
+        kinds.add(kind)
+        given = keras_tuner.HyperParameters()
+        given.values = dict(hp.values)
+        branches(given)
+        assert default_suggestions(given, usual=usual) == study.trials[-1].params
+    assert kinds == {*ALLOWED}
+
+
+def test_names_that_clash_beside_the_default_do_not_end_in_an_error():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(30):
+        kind, rate = branches(SuggestedHyperParameters(study.ask()))
+        assert ALLOWED[kind][0] <= rate <= ALLOWED[kind][1]
+
+
+def test_many_small_steps_are_no_choices_and_are_kept_all_the_same():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    values = [
+        SuggestedHyperParameters(study.ask()).Float("rate", 0.0, 1.0, step=1e-5) for _ in range(30)
+    ]
+    assert all(value == pytest.approx(round(value, 5), abs=1e-12) for value in values)
+    assert len(set(values)) > 20
+    assert isinstance(study.trials[0].distributions["rate"], FloatDistribution)
 
 
 def test_the_default_configuration_can_be_enqueued():
