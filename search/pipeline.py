@@ -107,6 +107,7 @@ class Pipeline:
         chronological: rows are in the order of time, so that the last label is a forecast.
         groups: of each test row what it belongs to, where rows of one group are alike: the bound at
             the gate resamples whole groups.
+        row_shape: of the inputs, where they are one array of numbers; set by a search.
     """
 
     data: Callable[[], Data]
@@ -123,6 +124,7 @@ class Pipeline:
     notes: tuple[str, ...] = ()
     chronological: bool = False
     groups: Any = None
+    row_shape: tuple[int, ...] | None = None
 
 
 def load(name: str) -> Pipeline:

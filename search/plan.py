@@ -12,7 +12,7 @@ import numpy as np
 
 from . import fingerprint
 from .data.baselines import Baseline, baselines, best, described, modest_target
-from .data.preparation import Prepared, prepare
+from .data.preparation import Prepared, prepare, with_row_shape
 from .data.repeats import repeated
 from .devices import Places
 from .errors import InputError
@@ -58,7 +58,7 @@ def plan(settings: Settings, asked: Asked) -> Plan:
     """
     pipeline, measured, places = asked
     prepared = prepare(pipeline)
-    pipeline = replace(pipeline, groups=_groups(pipeline, prepared))
+    pipeline = with_row_shape(replace(pipeline, groups=_groups(pipeline, prepared)), prepared)
     rehearsed = rehearse(pipeline, prepared, measured)
     pipeline, found, notes = _compared(pipeline, prepared, measured, settings.margin)
     data = fingerprint.of_data(prepared.data)

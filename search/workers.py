@@ -116,13 +116,14 @@ class Recipe:
 
         import_keras()
         limit_memory()
-        from .data.preparation import prepare, without_test
+        from .data.preparation import prepare, with_row_shape, without_test
         from .pipeline import load
         from .training.rehearsal import task_fingerprint
         from .training.trial import Task
 
         pipeline = replace(load(self.source), target=self.target, metric=self.metric)
         prepared = prepare(pipeline)
+        pipeline = with_row_shape(pipeline, prepared)
         if task_fingerprint(pipeline, prepared) != self.task:
             raise OccamError(CHANGED.format(self.source))
         task = Task(pipeline=pipeline, search_target=self.search_target, models=self.models)

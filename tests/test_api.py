@@ -210,6 +210,23 @@ def test_what_cannot_be_used_is_refused_in_one_line(workplace, arguments, messag
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["float32", "int64"])
+def test_a_model_that_begins_without_an_input_is_built_for_the_rows(workplace, kind):
+    def build(hp):
+        first = layers.Flatten() if kind == "float32" else layers.Embedding(9, 2)
+        model = keras.Sequential([first, layers.Flatten()])
+        model.add(layers.Dense(hp.Int("units", 2, 8), activation="relu"))
+        model.add(layers.Dense(2, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    rows = (X + 2).clip(0, 8).astype(kind)
+    given = {"data": (rows, Y), "target": 0.4, "margin": 0, "trials": 1, "epochs": 2}
+    result = search.run(build, **given, trainer="population", quiet=True)
+    assert result.summary["trainer"] == "population"
+    assert result.best_model().input_shape == (None, *X.shape[1:])
+
+
 class OfDataset(keras_tuner.HyperModel):
     """As for `tuner.search(dataset)`."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError, in_one_line
 from ..metrics import metric
+from ..nests import arrays, first_rows
 from ..pipeline import Data, Pipeline
 from .batches import in_arrays
 from .checks import check_data
@@ -37,6 +38,13 @@ def prepare(pipeline: Pipeline) -> Prepared:
     data = _step(pipeline, "preprocessing", lambda: preprocessing(raw)) if preprocessing else raw
     check_data(data, measured)
     return Prepared(raw=raw, data=_plain(data))
+
+
+def with_row_shape(pipeline: Pipeline, prepared: Prepared) -> Pipeline:
+    """The pipeline with the shape of its rows, by which a model is built that does not name it."""
+    row = arrays(first_rows(prepared.data.train[0], 1))
+    plain = isinstance(row, np.ndarray) and row.dtype.kind in "fiub"
+    return replace(pipeline, row_shape=row.shape[1:] if plain else None)
 
 
 def without_test(data: Data) -> Data:

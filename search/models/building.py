@@ -44,6 +44,8 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
         )
     if not model.compiled:
         _compile(model, pipeline, hp)
+    if type(model) is keras.Sequential and not model.built and pipeline.row_shape is not None:
+        model.build((None, *pipeline.row_shape))  # it begins without keras.Input
     return model
 
 

@@ -100,7 +100,7 @@ def _functional(model: Any) -> Any:
     check_methods(model)
     functional = model._functional if type(model) is keras.Sequential else model
     if functional is None or len(functional.outputs) != 1:
-        raise Unsupported("an unknown input (begin the model with keras.Input) or several outputs")
+        raise Unsupported("an input known only when they are called, or with several outputs")
     _features(functional.outputs[0])
     return functional
 
