@@ -26,13 +26,18 @@ class Count:
     trainable: int
 
 
-def count_build(build: Callable[[], keras.Model], inputs: Any) -> Count:
+def count_build(
+    build: Callable[[], keras.Model], inputs: Any, *, with_weights: bool = False
+) -> Count:
     """Count the weights of the model that `build` makes, without allocating them where possible.
 
     Args:
         build: is called once more, with weights, where the model cannot be made without values.
         inputs: rows that a model is built on where it does not know its input shape.
+        with_weights: it is known that it cannot.
     """
+    if with_weights:
+        return count(build(), inputs)
     with suppress(Exception):  # a build that needs real values: it is built for real below
         with unallocated():
             model = build()

@@ -14,6 +14,9 @@ from occam.search.counting import (
     unallocated,
     undrawn,
 )
+from occam.search.models.building import ENOUGH, Builder
+from occam.search.models.configuration import GivenHyperParameters
+from occam.search.pipeline import Pipeline
 
 ROWS = np.zeros((3, 8, 8, 1), dtype="float32")
 
@@ -193,3 +196,20 @@ def test_what_is_only_counted_is_not_tracked_and_what_comes_after_is():
     assert counted.count_params() == kept.count_params() == 9
     assert not counted._trackable_children()
     assert kept._trackable_children()
+
+
+def test_a_space_that_needs_weights_is_soon_built_once_a_count():
+    builds = []
+
+    def space(hp):
+        builds.append(hp.Int("units", 1, 9))
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(builds[-1])])
+        model.layers[0].kernel.numpy().sum()  # a value, which an unallocated weight has not
+        model.compile(loss="mse")
+        return model
+
+    pipeline = Pipeline(data=list, space=space, target=0.9)
+    builder = Builder(pipeline, ROWS)
+    for _ in range(9):
+        assert builder.counted(GivenHyperParameters({}))[1].total == 5
+    assert len(builds) == 2 * ENOUGH + 9 - ENOUGH

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..trials import FinishedTrial
 
 
+ENOUGH = 5  # models that could not be built without weights: those to come are not tried so
+
+
 def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     """The compiled model that the pipeline's space makes of `hp`.
 
@@ -38,8 +41,9 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     with remembered_arguments(), _without_collection(), _warned_once(pipeline.space):
         model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
+        what = ": the search trains and measures it" if isinstance(model, float) else ""
         raise InputError(
-            f"The space of pipeline {pipeline.name!r} must return a keras.Model, "
+            f"The space of pipeline {pipeline.name!r} must return a keras.Model{what}, "
             f"received {type(model).__name__}."
         )
     if not model.compiled:
@@ -91,6 +95,7 @@ class Builder:
 
     def __init__(self, pipeline: Pipeline, inputs: Any, fit_space: Sequence[Any] = ()) -> None:
         self._pipeline, self._inputs, self._fit_space = pipeline, inputs, fit_space
+        self._in_vain = 0  # models in a row that could not be built without weights
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
         """The model of a configuration; `hp` then knows all hyperparameters that there are."""
@@ -103,13 +108,16 @@ class Builder:
 
         Raises whatever its build raises.
         """
-        made: list[Any] = []
+        made: list[Any] = []  # the last is what is counted
 
         def make() -> Any:
-            made.append(self.build(hp))
+            made.append(None)
+            made[-1] = self.build(hp)
             return made[-1]
 
-        count = count_build(make, self._inputs)
+        count = count_build(make, self._inputs, with_weights=self._in_vain >= ENOUGH)
+        if self._in_vain < ENOUGH:
+            self._in_vain = self._in_vain + 1 if len(made) > 1 else 0
         return made[-1], count
 
     def tried(self, hp: keras_tuner.HyperParameters) -> Tried:

@@ -19,6 +19,7 @@ Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
 STEPS = 12  # widths of the default shape, below it and above it
 LIKE = 4  # one random configuration in so many has the default's recipe
 CHUNK = 64  # configurations drawn at a time
+STALE = 2  # chunks without a new one: a small space is known whole
 QUIET = 6  # changes of one value that had the same effect: it is taken to have no other
 NUDGE = 0.15  # standard deviation of a small change, in units of a range
 
@@ -116,6 +117,7 @@ class Pool:
         self._measure, self._seed, self._default = measure, seed, default or {}
         self._rng = np.random.default_rng(seed)
         self._draws, self._drawn = 0, list[Configuration]()
+        self._stale = 0  # chunks in a row that have brought nothing new
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
         self._known_widths: dict[str, list[str]] = {}
@@ -129,15 +131,18 @@ class Pool:
         """
         while True:
             small = [each for each in self._drawn if each.parameter_count < parameter_count]
-            if len(small) >= wanted or self._draws >= most:
+            if len(small) >= wanted or self._draws >= most or self._stale >= STALE:
                 return small
             scales = self._rng.random(CHUNK) if self._draws else np.ones(CHUNK)
             made = [
                 self._made(Draw(self._rng, None if number % LIKE else self._recipe, scale=scale))
                 for number, scale in enumerate(scales)
             ]
+            known = {each.key for each in self._drawn}
             self._drawn += [each for each in made if each is not None]
             self._draws += CHUNK
+            new = {each.key for each in self._drawn} - known
+            self._stale = 0 if new or not known else self._stale + 1
 
     def around(self, base: Configuration, count: int, seed: int) -> list[Configuration]:
         """Neighbours of a configuration: some of its values changed, numbers by a little."""

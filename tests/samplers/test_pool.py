@@ -152,3 +152,18 @@ def _drawn(values: dict) -> tuple:
     draw = Draw(np.random.default_rng(0), values)
     measure(draw)
     return draw.values, draw.distributions
+
+
+def test_a_small_space_is_not_drawn_again_and_again():
+    built = []
+
+    def counted(draw: Draw) -> Measured:
+        built.append(draw.suggest_int("units", 1, 4))
+        return Measured(built[-1])
+
+    searching = Pool(counted, 0)
+    drawn = searching.below(9, wanted=999, most=10_000)
+    assert {each.parameter_count for each in drawn} == {1, 2, 3, 4}
+    assert len(built) < 5 * 64
+    assert searching.below(1, wanted=999, most=10_000) == []
+    assert len(built) < 5 * 64
