@@ -19,6 +19,7 @@ from .photos import ending, image_space
 from .splits import given, said, split_called, stratified
 from .values import LARGEST, spread
 
+BLOCK = 4096  # rows in double precision at once
 SMALLEST_IMAGE = 16  # pixels a side, from which three axes are images
 
 
@@ -61,8 +62,12 @@ def _units(train: np.ndarray, images: bool) -> dict[str, Any]:
 
 def standardized(rows: Any, *, shape: tuple[int, ...], mean: Any, scale: Any) -> np.ndarray:
     """Numbers around 0 in units of their deviation, as they were in the train split."""
-    numbers = np.asarray(rows, dtype="float64")
-    return ((numbers - mean) / scale).astype("float32").reshape(len(numbers), *shape)
+    rows = np.asarray(rows)
+    made = np.empty(rows.shape, dtype="float32")
+    for start in range(0, len(rows), BLOCK):  # in double precision only a part of them
+        block = slice(start, start + BLOCK)
+        made[block] = (rows[block].astype("float64") - mean) / scale
+    return made.reshape(len(rows), *shape)
 
 
 def _rows(path: Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, list[str]]:

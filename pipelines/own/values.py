@@ -43,16 +43,23 @@ def numbers(cells: pd.Series, *, decimal_comma: bool | None = None) -> np.ndarra
     """
     if not decimal_comma and (plain := _all_plain(cells)) is not None:
         return plain
-    found = pd.to_numeric(cells, errors="coerce")
+    rows, texts = _different(cells)
+    found = pd.to_numeric(texts, errors="coerce")
     if not decimal_comma and found.notna().all():
-        return found.to_numpy(float)
+        return found.to_numpy(float)[rows]
     if decimal_comma is None:
         decimal_comma = has_decimal_comma(cells)
     if decimal_comma:
-        return _with_comma(cells)
+        return _with_comma(texts)[rows]
     if (others := found.isna()).any():
-        found[others] = _with_point(cells[others])
-    return found.to_numpy(float)
+        found[others] = _with_point(texts[others])
+    return found.to_numpy(float)[rows]
+
+
+def _different(cells: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """Of each cell the number of its text, and these texts: read once, however often they occur."""
+    rows, texts = pd.factorize(cells)
+    return rows, pd.Series(texts, dtype=cells.dtype)
 
 
 def _all_plain(cells: pd.Series) -> np.ndarray | None:
@@ -66,9 +73,13 @@ def _all_plain(cells: pd.Series) -> np.ndarray | None:
 
 def has_decimal_comma(cells: pd.Series) -> bool:
     """Whether more of the cells are numbers where the comma is decimal: to be asked of many."""
-    if _all_plain(cells) is not None or pd.to_numeric(cells, errors="coerce").notna().all():
+    if _all_plain(cells) is not None:
         return False
-    pointed, comma = (np.sum(~np.isnan(read(cells))) for read in (_with_point, _with_comma))
+    rows, texts = _different(cells)
+    if pd.to_numeric(texts, errors="coerce").notna().all():
+        return False
+    counts = np.bincount(rows, minlength=len(texts))
+    pointed, comma = (counts[~np.isnan(read(texts))].sum() for read in (_with_point, _with_comma))
     return bool(comma > pointed)
 
 
@@ -111,6 +122,11 @@ def dates(cells: pd.Series, *, day_first: bool | None = None) -> pd.Series:
     """
     if day_first is None:
         day_first = has_day_first(cells)
+    rows, texts = _different(cells)
+    return _dates(texts, day_first).iloc[rows].set_axis(cells.index)
+
+
+def _dates(cells: pd.Series, day_first: bool) -> pd.Series:
     likely = _likely(cells)
     year_first = likely.str.contains(YEAR_FIRST, regex=True, na=False)
     options: Any = {"errors": "coerce", "format": "mixed", "utc": True}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from ..errors import InputError
 
 DELIMITERS = ",;\t|"
 SAID = r"^sep=([^\r\n\"])\r?\n"  # the first line of some spreadsheets
+BLOCK = 20_000  # rows that are lists of cells at a time
 SAMPLED = 100  # lines that show which delimiter a file has
 MOST_BYTES = 2**31
 COMPRESSED = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz"}
@@ -32,11 +33,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises InputError, with the line, where the file is no table.
     """
-    (_, names), *rows = read_lines(path)
-    header = _header(path, names)
-    if not rows:
+    lines = _lines(path)
+    header = _header(path, next(lines)[1])
+    parts = []
+    while block := [cells for _, cells in islice(lines, BLOCK)]:  # lists take ten times the memory
+        parts.append(pd.DataFrame(block, columns=header, dtype=str))
+    if not parts:
         raise InputError(f"{path} has no rows: only a line of column names.")
-    return pd.DataFrame([cells for _, cells in rows], columns=header, dtype=str)
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -44,25 +48,29 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
 
     Raises InputError where there is no line, or where one has more or fewer cells than the first.
     """
+    return list(_lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     text = _text(path)
     said = re.match(SAID, text)
     text = re.sub(SAID, "\n", text)  # its line still counts
-    sample = [line for line in text.splitlines()[:SAMPLED] if line.strip()]
+    sample = [line for line in islice(_each_line(text), SAMPLED) if line.strip()]
     delimiter = said[1] if said else _delimiter(sample)
+    first = 0
     try:
-        lines = _rows(text, delimiter)
+        for line, cells in _rows(text, delimiter):
+            first = first or len(cells)
+            if len(cells) != first:
+                raise InputError(
+                    f"{path}, line {line}: {len(cells)} cells, but {first} columns are named "
+                    f"(delimiter {delimiter!r}); put cells that hold the delimiter into quotes."
+                )
+            yield line, cells
     except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from error
-    if not lines:
+    if not first:
         raise InputError(f"{path} is empty: a line of column names and rows are needed.")
-    first = len(lines[0][1])
-    for line, cells in lines:
-        if len(cells) != first:
-            raise InputError(
-                f"{path}, line {line}: {len(cells)} cells, but {first} columns are named "
-                f"(delimiter {delimiter!r}); put cells that hold the delimiter into quotes."
-            )
-    return lines
 
 
 def _text(path: Path) -> str:
@@ -98,23 +106,26 @@ def _delimiter(lines: Sequence[str]) -> str:
     """The one that parts most lines into as many cells, and of several the one with most cells."""
 
     def agreement(delimiter: str) -> tuple[float, int]:
-        widths = [len(cells) for _, cells in _rows("\n".join(lines), delimiter, strict=False)]
+        widths = [len(cells) for _, cells in _rows("".join(lines), delimiter, strict=False)]
         width, count = Counter(widths or [0]).most_common(1)[0]
         return (count / len(widths), width) if width > 1 else (0.0, 1)
 
     return max(DELIMITERS, key=agreement)
 
 
-def _rows(text: str, delimiter: str, *, strict: bool = True) -> list[tuple[int, list[str]]]:
+def _rows(text: str, delimiter: str, *, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank, with its line."""
     csv.field_size_limit(2**24)  # a text of a row may be long
-    lines = io.StringIO(text, newline="")
+    lines = _each_line(text)
     reader = csv.reader(lines, delimiter=delimiter, strict=strict, skipinitialspace=True)
-    rows = []
     for cells in reader:
         if any(cell.strip() for cell in cells) or len(cells) > 1:
-            rows.append((reader.line_num, [cell.strip() for cell in cells]))
-    return rows
+            yield reader.line_num, [cell.strip() for cell in cells]
+
+
+def _each_line(text: str) -> Iterator[str]:
+    """With its end, whichever it is; a file of text in memory would take four bytes a character."""
+    return (line.group() for line in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", text))
 
 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:

@@ -85,6 +85,7 @@ class Engine:
             Builder(pipeline, inputs, fit_space), template, grid=sampler == "grid"
         )
         self._asked: dict[int, optuna.Trial] = {}
+        self._known: dict[int, FinishedTrial] = {}
         self._exhausted = False
         self.exhausted_because = "the sampler has proposed all there is"
         self._descents = None
@@ -106,7 +107,13 @@ class Engine:
     @property
     def finished(self) -> list[FinishedTrial]:
         """All that was ever told, in the order of their numbers."""
-        return _finished(self._study)
+        return [self._unpacked(each) for each in _told(self._study)]
+
+    def _unpacked(self, trial: optuna.trial.FrozenTrial) -> FinishedTrial:
+        """Once: a record is what it is."""
+        if trial.number not in self._known:
+            self._known[trial.number] = _unpacked(trial)
+        return self._known[trial.number]
 
     def ask(self, n: int) -> list[Trial]:
         """Up to `n` configurations with their sizes; fewer where nothing is left to propose.
@@ -242,7 +249,8 @@ class Engine:
             return self._seeded(waiting[0], self._study.ask)
         sampler = self._study.sampler
         if isinstance(sampler, LevelSetSampler) and sampler.exhausted(self._study, len(trials)):
-            because = "no smaller model is likely to reach the target any more"
+            smaller = " smaller" if any(each.reached for each in self.finished) else ""
+            because = f"no{smaller} model is likely to reach the target any more"
             self.exhausted_because = because + sampler.left_out()
             return None
         return self._seeded(len(trials), self._study.ask)
@@ -349,12 +357,12 @@ class Engine:
 def records(storage: Path, name: str) -> tuple[list[FinishedTrial], dict[str, Any]]:
     """What a study holds, without a sampler: the finished trials and what was remembered."""
     study = optuna.load_study(study_name=name, storage=storage_of(storage))
-    return _finished(study), dict(study.user_attrs)
+    return [_unpacked(each) for each in _told(study)], dict(study.user_attrs)
 
 
-def _finished(study: optuna.Study) -> list[FinishedTrial]:
+def _told(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     told = (each for each in study.get_trials(deepcopy=False) if RECORD in each.user_attrs)
-    return [_unpacked(trial) for trial in told if IMPORTED not in trial.user_attrs]
+    return [trial for trial in told if IMPORTED not in trial.user_attrs]
 
 
 def _unpacked(trial: optuna.trial.BaseTrial) -> FinishedTrial:

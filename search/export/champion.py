@@ -19,7 +19,7 @@ from ..champions.candidate import candidate
 from ..data.preparation import Prepared, prepare
 from ..errors import InputError, OccamError, first_line, reason
 from ..metrics import metric
-from ..models.evaluation import CHUNK
+from ..models.evaluation import at_once
 from ..nests import arrays, first_rows, in_chunks
 from ..pipeline import load, names
 from ..runs.packaging import FILES, unpacked
@@ -114,7 +114,8 @@ class _Exporter:
         if formats and (refused := [each for each in problems.values() if each]):
             raise InputError(refused[0])
         run = keras_run(self.source.model)
-        self.expected = in_chunks(run, self.source.rows, CHUNK)
+        count = at_once(self.source.model, self.source.rows)
+        self.expected = in_chunks(run, self.source.rows, count)
         written: list[Measured] = []
         for name in (name for name, problem in problems.items() if not problem):
             try:
@@ -132,7 +133,7 @@ class _Exporter:
             link=self.served.link,
             classes=list(self.served.classes),
             of=self._of(),
-            keras=self._measured("Keras itself", (self.source.file,), run, CHUNK),
+            keras=self._measured("Keras itself", (self.source.file,), run, count),
             formats=written,
             left_out=[problem for problem in problems.values() if problem],
             changed=self.changed,
@@ -148,7 +149,8 @@ class _Exporter:
         with tempfile.TemporaryDirectory() as apart:
             run = write(name, self.source, Path(apart))
             files = tuple(Path(apart, file) for file in wanted.files)
-            measured = self._measured(name, files, run, wanted.rows_at_once)
+            count = min(wanted.rows_at_once, at_once(self.source.model, self.source.rows))
+            measured = self._measured(name, files, run, count)
             if wanted.exact and not measured.agrees(tolerance(self.source.model)):
                 raise OccamError(
                     f"The outputs of {name} differ from Keras's by up to "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ..counting import activations
 from ..errors import InputError
 from ..losses import link
 from ..nests import arrays, in_chunks
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ..metrics import Array, Metric
     from ..pipeline import Split
 
-CHUNK = 4096  # rows predicted at once
+CHUNK, FEWEST = 4096, 16  # rows predicted at once, at most and at least
+NUMBERS = 2**28  # that all layers put out for these, at most
+UNKNOWN = 64  # numbers that layers put out for each of a row's own, where that is not known
 
 
 def score(model: keras.Model, split: Split, metric: Metric) -> float:
@@ -36,11 +39,19 @@ def predictions(model: keras.Model, inputs: Any) -> Array:
         inputs: an array or data frame, (rows, ...), or a list, tuple or dictionary of them.
     """
     # Not `predict`, whose data pipeline costs a small model ten times what predicting does.
+    inputs = arrays(inputs)
     with single_precision():
         outputs = in_chunks(
-            lambda chunk: _single(model.predict_on_batch(chunk)), arrays(inputs), CHUNK
+            lambda chunk: _single(model.predict_on_batch(chunk)), inputs, at_once(model, inputs)
         )
     return _probabilities(model, outputs)
+
+
+def at_once(model: keras.Model, inputs: Any) -> int:
+    """How many rows a model predicts in a bounded part of the memory, (rows, ...)."""
+    own = sum(math.prod(leaf.shape[1:]) for leaf in keras.tree.flatten(inputs))
+    numbers = activations(model) or UNKNOWN * own
+    return max(FEWEST, min(CHUNK, NUMBERS // max(numbers, 1)))
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-CHUNK = 4096  # rows in memory at once
+CHUNK, FEWEST = 4096, 16  # rows in memory at once, at most and at least
+NUMBERS = 2**28  # that all layers put out for these, at most
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
@@ -65,8 +66,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         inputs = tree.map_structure(_array, inputs)
         rows = len(tree.flatten(inputs)[0])
         parts = []
-        for start in range(0, max(rows, 1), CHUNK):  # of no rows, too
-            part = tree.map_structure(lambda leaf, at=start: leaf[at : at + CHUNK], inputs)
+        count = _at_once(self.model)
+        for start in range(0, max(rows, 1), count):  # of no rows, too
+            part = tree.map_structure(lambda leaf, at=start: leaf[at : at + count], inputs)
             output = tree.flatten(self._called(part))[0]
             known = _finite(tree.flatten(part))  # a model may make anything of other rows
             parts.append(_blanked(np.asarray(self.keras.ops.convert_to_numpy(output)), known))
@@ -94,6 +96,15 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         names = [f"prediction_{i}" for i in (self.classes if named else range(flat.shape[1]))]
         table = pd.DataFrame(flat, columns=["prediction"] if len(names) == 1 else names)
         return _whole(table, _finite([flat]))
+
+
+def _at_once(model: Any) -> int:
+    """How many rows a model predicts in a bounded part of the memory."""
+    numbers = 1
+    for layer in getattr(model, "layers", []):
+        shape = getattr(getattr(layer, "output", None), "shape", (None,))
+        numbers += 0 if None in shape[1:] else int(np.prod(shape[1:]))
+    return max(FEWEST, min(CHUNK, NUMBERS // numbers))
 
 
 def _flat(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

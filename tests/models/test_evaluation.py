@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from occam.search.errors import InputError
 from occam.search.metrics import metric
 from occam.search.models import evaluation
-from occam.search.models.evaluation import predictions, score
+from occam.search.models.evaluation import CHUNK, FEWEST, at_once, predictions, score
 
 INPUTS = np.random.default_rng(0).normal(size=(50, 3))
 
@@ -55,6 +56,20 @@ def test_chunks_join_to_the_whole(monkeypatch):
     made, whole = model(), predictions(model(), INPUTS)
     monkeypatch.setattr(evaluation, "CHUNK", 16)
     assert np.allclose(predictions(made, INPUTS), whole)
+
+
+def test_as_many_rows_are_predicted_at_once_as_their_layers_leave_room_for():
+    photos = keras.Sequential([keras.Input((224, 224, 3)), keras.layers.Conv2D(32, 3)])
+    assert at_once(photos, np.zeros((1, 224, 224, 3))) * 222 * 222 * 32 * 4 < 2**31
+    assert at_once(model(), INPUTS) == CHUNK
+    assert at_once(two_inputs(), {"left": INPUTS, "right": INPUTS}) == CHUNK
+    unbuilt = keras.Sequential([keras.layers.Conv2D(32, 3)])
+    assert at_once(unbuilt, np.zeros((1, 224, 224, 3))) < 100
+    assert at_once(unbuilt, np.zeros((1, 9000, 9000, 3))) == FEWEST
+    with warnings.catch_warnings(action="ignore"):  # MLflow's, of its own type hints
+        from occam.search.runs.serving import _at_once
+    for made, inputs in ((photos, 224), (model(), 3)):
+        assert _at_once(made) == at_once(made, np.zeros((1, inputs))), "as it is served"
 
 
 def test_a_data_frame_is_read_as_an_array():

@@ -9,6 +9,7 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
+from occam.pipelines.own.arrays import standardized
 from occam.pipelines.own.columns import Encoder, kind_of
 from occam.pipelines.own.labels import read_labels
 from occam.pipelines.own.splits import chronological, given, grouped, said, split_called, stratified
@@ -632,3 +633,44 @@ def test_rows_of_a_group_are_known_to_the_gate(tmp_path):
     pipeline = load(own(csv=str(path), label="label", group="who"))
     test = pipeline.data().test[0]
     assert [int(each) for each in pipeline.groups] == [int(each) // 10 for each in test.index]
+
+
+def test_what_occurs_often_is_read_as_what_occurs_once():
+    written = ["1.234,5", "7", "", "none", "12,5", "(3)", "2 000"]
+    once = cells(written)
+    for comma in (None, True, False):
+        expected = numbers(once, decimal_comma=comma)
+        many = numbers(cells(written * 50), decimal_comma=comma)
+        np.testing.assert_array_equal(many, np.tile(expected, 50))
+    days = cells(["2020-01-02", "13.1.2020", "", "soon"] * 50)
+    days.index = days.index[::-1]
+    found = dates(days)
+    assert list(found.index) == list(days.index)
+    assert list(found.notna()) == [True, True, False, False] * 50
+    assert found.iloc[5] == pd.Timestamp("2020-01-13", tz="UTC")
+
+
+def test_the_decimal_comma_is_that_of_most_cells_not_of_most_texts():
+    written = ["1,5"] * 60 + [f"1.{number:03}" for number in range(40)]
+    assert numbers(cells(written))[0] == 1.5
+
+
+def test_a_table_is_read_in_parts_whatever_ends_its_lines(tmp_path):
+    rows = [
+        f'{number},"a{end}b"' for number in range(20_010) for end in ["\n" if number % 2 else ""]
+    ]
+    for end in ("\n", "\r\n", "\r"):
+        path = tmp_path / "long.csv"
+        path.write_bytes(end.join(["x,y", *rows, ""]).encode())
+        table = read_table(path)
+        assert len(table) == 20_010
+        assert list(table["x"]) == [str(number) for number in range(20_010)]
+        assert {*table["y"]} == {"ab", "a\nb"}
+
+
+def test_arrays_are_standardized_in_parts():
+    rows = np.random.default_rng(0).integers(0, 256, (9000, 4, 3)).astype("uint8")
+    mean, scale = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
+    found = standardized(rows, shape=(4, 3), mean=mean, scale=scale)
+    np.testing.assert_array_equal(found, ((rows - mean) / scale).astype("float32"))
+    assert standardized(rows, shape=(12,), mean=0.0, scale=255.0).shape == (9000, 12)

@@ -56,7 +56,7 @@ class Dataset:
         if stem is not None and (signature, stem) not in self._moments:
             moments = stem.moments(self._rows(signature)[0])
             self._moments[signature, stem] = everywhere(moments)
-        chunks = math.ceil(self.validation_rows / at_once)
+        chunks = 2 ** math.ceil(math.log2(self.validation_rows / at_once))  # so there are few sizes
         at_once = math.ceil(self.validation_rows / chunks)
         if (signature, at_once) not in self._chunked:
             self._chunked[signature, at_once] = [
