@@ -12,7 +12,7 @@ from .values import LARGEST, numbers, present
 
 OF_NUMBERS = ("r2", "mae", "mse", "rmse")
 FEW = 20  # different whole numbers are classes
-MOST_CLASSES = 100
+MOST_CLASSES, ROWS_EACH = 100, 20  # more classes than that have so many rows each in the mean
 FEWEST_ROWS = 3  # of a class: one a split
 RARE = 0.01  # share of the rows that may be left out because their class has fewer
 POSITIVE = ("yes", "true", "1", "y", "t", "positive", "1.0")
@@ -112,7 +112,8 @@ def _is_number(cells: pd.Series, found: np.ndarray, metric: str | None) -> bool:
 
 def _classes(cells: pd.Series, known: np.ndarray, notes: list[str]) -> Labels:
     counts = cells.value_counts()
-    if len(counts) > MOST_CLASSES or len(counts) > len(cells) / 2:
+    many = len(counts) > MOST_CLASSES and len(counts) > len(cells) / ROWS_EACH
+    if many or len(counts) > len(cells) / 2:
         read = not np.isnan(numbers(cells)).any()
         said = "metrics of classes need few" if read else "not all are numbers"
         instead = "a metric of numbers, as r2 or mae" if read else "a column of classes"

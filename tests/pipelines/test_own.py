@@ -674,3 +674,10 @@ def test_arrays_are_standardized_in_parts():
     found = standardized(rows, shape=(4, 3), mean=mean, scale=scale)
     np.testing.assert_array_equal(found, ((rows - mean) / scale).astype("float32"))
     assert standardized(rows, shape=(12,), mean=0.0, scale=255.0).shape == (9000, 12)
+
+
+def test_many_classes_are_taken_where_each_has_many_rows():
+    names = [f"class {number}" for number in range(300)]
+    assert len(read_labels(cells(names * 20), None).classes) == 300
+    with pytest.raises(InputError, match="300 different values in 5,700 rows, and not all are num"):
+        read_labels(cells(names * 19), None)
