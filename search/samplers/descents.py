@@ -45,7 +45,8 @@ class Descents:
         size: Callable[[Values], Sized | None],
         narrows: Callable[[Mapping[str, Any], Mapping[str, Any]], bool],
     ) -> None:
-        self._size, self._narrows = size, narrows
+        self._count, self._narrows = size, narrows
+        self._sizes: dict[str, Sized | None] = {}
         self._widths: dict[int, list[Width]] = {}
         self._narrow: dict[int, bool] = {}
 
@@ -87,6 +88,13 @@ class Descents:
                 if (allowed := _allowed(distribution))
             )
         return self._narrow[trial.number]
+
+    def _size(self, values: Values) -> Sized | None:
+        """Counted once, though each is a child again until it is the smallest left."""
+        key = repr(sorted(values.items()))
+        if key not in self._sizes:
+            self._sizes[key] = self._count(values)
+        return self._sizes[key]
 
     def _known_widths(self, incumbent: FrozenTrial) -> list[Width]:
         if incumbent.number not in self._widths:
