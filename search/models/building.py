@@ -41,10 +41,10 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     with remembered_arguments(), _without_collection(), _warned_once(pipeline.space):
         model = hypermodel.build(hp)
     if not isinstance(model, keras.Model):
-        what = ": the search trains and measures it" if isinstance(model, float) else ""
+        why = ": training and measuring is the search's" if isinstance(model, float) else ""
         raise InputError(
-            f"The space of pipeline {pipeline.name!r} must return a keras.Model{what}, "
-            f"received {type(model).__name__}."
+            f"The space of pipeline {pipeline.name!r} must return a keras.Model, "
+            f"received {type(model).__name__}{why}."
         )
     if not model.compiled:
         _compile(model, pipeline, hp)

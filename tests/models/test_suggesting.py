@@ -125,5 +125,5 @@ def test_an_objective_that_returns_a_score_is_told_what_to_return():
         return 0.5
 
     pipeline = Pipeline(data=lambda: Data((), (), ()), space=objective, target=0.9, name="toy")
-    with pytest.raises(InputError, match=r"must return a keras.Model, received float"):
+    with pytest.raises(InputError, match=r"must return a keras.Model, received float: training"):
         build(pipeline, GivenHyperParameters({}))
