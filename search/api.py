@@ -32,18 +32,18 @@ OPTIONS = (  # of the command line, and `all_epochs`, which is --epochs there
 
 
 ELSEWHERE = {  # what KerasTuner, Keras and Optuna call it: what it is here
-    "max_trials": "trials",
-    "n_trials": "trials",
-    "validation_data": "validation",
-    "validation_split": "validation",
-    "project_name": "name",
-    "overwrite": "fresh",
-    "objective": "metric` and `target",
-    "direction": "metric` and `target",
-    "hyperparameters": "warm_start",
-    "callbacks": "fit` of a HyperModel as the space, which may give them to `model.fit",
-    "class_weight": "fit` of a HyperModel as the space, which may give it to `model.fit",
-    "sample_weight": "fit` of a HyperModel as the space, which may give it to `model.fit",
+    "max_trials": "`trials`",
+    "n_trials": "`trials`",
+    "validation_data": "`validation`",
+    "validation_split": "`validation`",
+    "project_name": "`name`",
+    "overwrite": "`fresh`",
+    "objective": "`metric` and `target`",
+    "direction": "`metric` and `target`",
+    "hyperparameters": "`warm_start`",
+    "callbacks": "`fit` of a HyperModel as the space, which may give them to `model.fit`",
+    "class_weight": "`fit` of a HyperModel as the space, which may give it to `model.fit`",
+    "sample_weight": "`fit` of a HyperModel as the space, which may give it to `model.fit`",
 }
 
 
@@ -187,7 +187,7 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
         own = (name for name in inspect.signature(run).parameters if name != "options")
         here = ELSEWHERE.get(unknown[0])
         raise InputError(
-            f"Unknown option {unknown[0]!r}{f': here it is `{here}`' if here else ''}. "
+            f"Unknown option {unknown[0]!r}{f': here it is {here}' if here else ''}. "
             f"Available options: {', '.join((*own, *OPTIONS))}."
         )
     options = {name: value for name, value in options.items() if value is not None}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
+NOTHING: Mapping[str, Distribution] = MappingProxyType({})
 MOST_STEPS = 64  # of a range, that are choices
 GRID_POINTS = 5  # of a numeric range, on a grid
 
@@ -43,12 +44,12 @@ class SuggestedHyperParameters(keras_tuner.HyperParameters):  # type: ignore[mis
         trial: optuna.Trial,
         *,
         grid: bool = False,
-        usual: Mapping[str, Distribution] | None = None,
+        usual: Mapping[str, Distribution] = NOTHING,
     ) -> None:
         super().__init__()
         self._trial = trial
         self._grid = grid
-        self._usual = usual or {}
+        self._usual = usual
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         if hyperparameter.name not in self.values and self.is_active(hyperparameter):
@@ -62,7 +63,7 @@ def suggest(
     trial: optuna.Trial,
     hp: Any,
     grid: bool = False,
-    usual: Mapping[str, Distribution] = MappingProxyType({}),
+    usual: Mapping[str, Distribution] = NOTHING,
 ) -> Any:
     """The value that an Optuna trial gives one KerasTuner hyperparameter.
 
@@ -90,7 +91,7 @@ def distributions(hp: keras_tuner.HyperParameters, grid: bool = False) -> dict[s
 def default_suggestions(
     hp: keras_tuner.HyperParameters,
     grid: bool = False,
-    usual: Mapping[str, Distribution] = MappingProxyType({}),
+    usual: Mapping[str, Distribution] = NOTHING,
 ) -> dict[str, Any]:
     """What an Optuna trial would have to suggest for a configuration, as `suggest` asks for it."""
     found = {}

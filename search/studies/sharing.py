@@ -199,10 +199,8 @@ class Sharing:
         self._leases.close()
 
     def _running(self) -> list[Any]:
-        return [each for each in self._trials() if each.state.name == "RUNNING"]
-
-    def _trials(self) -> list[Any]:
-        return list(self._study.get_trials(deepcopy=False))
+        trials = self._study.get_trials(deepcopy=False)
+        return [each for each in trials if each.state.name == "RUNNING"]
 
     def _untold(self) -> list[Any]:
         """Without what was recorded by a process that died before it had told Optuna."""
@@ -212,6 +210,6 @@ class Sharing:
         """Of each trial of this search that was begun; None: it has not ended."""
         return [
             (each.number, each.user_attrs.get(RECORD))
-            for each in self._trials()
+            for each in self._study.get_trials(deepcopy=False)
             if each.state.name != "WAITING" and IMPORTED not in each.user_attrs
         ]

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -61,19 +61,17 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[st
         "validation_data": validation,
         "verbose": 0,
     }
-    _check_called(hypermodel, hp, model, train, arguments)
+    _check_takes_labels(hypermodel.fit, _accepted(hypermodel.fit, arguments))
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         train_as_user_says(hypermodel, hp, model, train, arguments)
     own = tuple(name for name in ("callbacks", "epochs") if name not in arguments)
     return tuple(hp.space[known:]), own
 
 
-def _check_called(hypermodel: keras_tuner.HyperModel, *given: Any) -> None:
+def _check_takes_labels(fit: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Refuse a `fit` that does not take inputs and labels, as one that takes a dataset."""
-    hp, model, train, arguments = given
-    accepted = _accepted(hypermodel.fit, arguments)
     try:
-        inspect.signature(hypermodel.fit).bind(hp, model, *train, **accepted)
+        inspect.signature(fit).bind("hp", "model", "x", "y", **arguments)
     except TypeError as error:
         raise InputError(
             f"The `fit` of a HyperModel is given x and y, as fit(self, hp, model, x, y, **kwargs) "
