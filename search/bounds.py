@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .metrics import Array, Influence, Metric
+from .metrics import Array, Influence, Measure, Metric, Rows
 
 DRAWS = 2000  # resamplings of a bootstrap
+FEW = 0.1  # different rows, as a share of all, that are quicker counted than drawn one by one
 
 
 def clopper_pearson(correct: float, rows: float, alpha: float) -> float:
@@ -48,12 +49,13 @@ def bound(
     """
     if metric.influence is not None and groups is None:
         return _studentized(metric, metric.influence, labels, predictions, alpha)
-    with threadpool_limits(1):  # threads that share so little work wait for each other
-        draws = list(_draws(metric, labels, predictions, groups))
+    measure = metric.on_parts((labels, predictions))
+    found = scores(metric, measure, [metric.compact(labels, predictions)], groups, DRAWS)
+    draws = np.where(np.isfinite(found), found, metric.worst)
     percentile = float(np.quantile(draws, alpha if metric.higher_is_better else 1 - alpha))
     if not metric.is_share:
         return percentile
-    if metric.error_is_guessed and min(draws) == max(draws):
+    if metric.error_is_guessed and draws.min() == draws.max():
         return metric.worst
     score, error = metric.measure(labels, predictions), metric.standard_error(target, labels)
     rows = target * (1 - target) / error**2 if error > 0 else len(labels)
@@ -62,19 +64,53 @@ def bound(
     return min(percentile, clopper_pearson(score * rows, rows, alpha))
 
 
-def _draws(
-    metric: Metric, labels: Array, predictions: Array, groups: Array | None
-) -> Iterator[float]:
-    """The score of each resampling; one that cannot be scored, as of one class only, the worst."""
-    rng = np.random.default_rng(0)
-    measure = metric.on_parts((labels, predictions))
-    labels, predictions = metric.compact(labels, predictions)
-    for rows in resampled(len(labels), groups, rng, DRAWS):
-        score = measure(labels[rows], predictions[rows])
-        yield score if math.isfinite(score) else metric.worst
+def scores(
+    metric: Metric, measure: Measure, models: Sequence[Rows], groups: Array | None, draws: int
+) -> Array:
+    """What models score on the same resamplings of their rows, (draws, models).
+
+    It is not a number where a resampling cannot be scored, as one of a single class.
+
+    Args:
+        measure: of `metric`, for parts of these rows.
+        models: labels, the same of all, and outputs, as `metric` compacts them.
+        groups: of each row, (rows,), where rows of a group are alike: whole ones are drawn.
+    """
+    rng, labels = np.random.default_rng(0), models[0][0]
+    outputs = [each for _, each in models]
+    with threadpool_limits(1):  # threads that share so little work wait for each other
+        if metric.takes_weights:
+            (truth, *answers), counts = _counted([labels, *outputs], groups, rng, draws)
+            return np.array([[measure(truth, each, n) for each in answers] for n in counts])
+        return np.array(
+            [
+                [measure(labels[rows], each[rows]) for each in outputs]
+                for rows in _resampled(len(labels), groups, rng, draws)
+            ]
+        )
 
 
-def resampled(
+def _counted(
+    columns: Sequence[Array], groups: Array | None, rng: np.random.Generator, draws: int
+) -> tuple[tuple[Array, ...], Iterator[Array]]:
+    """The different rows there are, column by column, and how often each draw has each of them.
+
+    Args:
+        columns: whole numbers, (rows, steps, ...) each.
+    """
+    shape = tuple(int(each.max()) + 1 for each in columns)
+    codes = np.ravel_multi_index(tuple(each.reshape(-1) for each in columns), shape)
+    different, which = np.unique(codes, return_inverse=True)
+    steps = which.reshape(len(columns[0]), -1)
+    alike = np.unravel_index(different, shape)
+    if groups is None and len(steps) == len(which) and len(different) < FEW * len(which):
+        shares = np.bincount(which) / len(which)
+        return alike, (rng.multinomial(len(which), shares) for _ in range(draws))
+    drawn = _resampled(len(steps), groups, rng, draws)
+    return alike, (np.bincount(steps[rows].reshape(-1), minlength=len(different)) for rows in drawn)
+
+
+def _resampled(
     rows: int, groups: Array | None, rng: np.random.Generator, draws: int
 ) -> Iterator[Array]:
     """Which rows each draw of a bootstrap has; whole groups where rows of a group are alike.

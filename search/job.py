@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +143,8 @@ class _Job:
             labels=self.plan.labels,
             margin=self.settings.margin,
         )
-        results = self.gate.open(ladder)
+        with self._waiting(f"judging on {rows(self.data.test[0]):,} test rows"):
+            results = self.gate.open(ladder)
         self.interrupts.check()
         try:
             self._track(trials)
@@ -244,6 +245,11 @@ class _Job:
                 others=self.others,
             )
         self._settle()
+
+    def _waiting(self, what: str) -> AbstractContextManager[Any]:
+        """Show on a terminal what takes long on many rows."""
+        hidden = self.settings.quiet or not self.screen.is_terminal
+        return nullcontext() if hidden else self.screen.status(what)
 
     def _settle(self) -> None:
         """Have nothing left to record, before this process waits for the others."""

@@ -15,7 +15,7 @@ from .references import resolved
 
 Array = np.ndarray[Any, Any]
 Rows = tuple[Array, Array]  # labels and a model's outputs
-Measure = Callable[[Array, Array], float]  # (labels, a model's outputs, a row each): the score
+Measure = Callable[..., float]  # (labels, a model's outputs, a row each): the score
 Influence = Callable[[Array, Array], Array]  # of each of such rows on the score, up to a constant
 
 
@@ -44,6 +44,11 @@ class Metric:
     def of_classes(self) -> bool:
         """Whether it asks only which class is predicted: AUC ranks probabilities."""
         return self.needs_classes and self.name != "auc"
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether `measure` takes as a third argument how often each row counts."""
+        return self.needs_classes
 
     @property
     def higher_is_better(self) -> bool:
@@ -205,15 +210,15 @@ def _classes(labels: Array, predictions: Array) -> Rows:
     return truth.reshape(shape), predicted.reshape(shape)
 
 
-def _accuracy(labels: Array, predictions: Array) -> float:
-    return float(np.mean(label_indices(labels, predictions) == class_indices(predictions)))
+def _accuracy(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    right = label_indices(labels, predictions) == class_indices(predictions)
+    return float(np.average(right, weights=weights))
 
 
-def _balanced_accuracy(labels: Array, predictions: Array) -> float:
+def _balanced_accuracy(labels: Array, predictions: Array, weights: Array | None = None) -> float:
     """Mean over the classes of the share of their rows that is right."""
-    truth = label_indices(labels, predictions)
-    right = truth == class_indices(predictions)
-    return float(np.mean([right[truth == each].mean() for each in np.unique(truth)]))
+    right, rows, _ = _counts(labels, predictions, weights)
+    return float(np.mean(right[rows > 0] / rows[rows > 0]))
 
 
 def _f1(labels: Array, predictions: Array) -> float:
@@ -222,15 +227,27 @@ def _f1(labels: Array, predictions: Array) -> float:
 
 
 def _f1_of_parts(*rows: Rows) -> Measure:
-    from sklearn.metrics import f1_score
+    several = any(_has_several_classes(*each) for each in rows)
 
-    average = "macro" if any(_has_several_classes(*each) for each in rows) else "binary"
-
-    def measure(labels: Array, predictions: Array) -> float:
-        truth, predicted = label_indices(labels, predictions), class_indices(predictions)
-        return float(f1_score(truth, predicted, average=average, zero_division=0.0))
+    def measure(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+        right, rows, found = _counts(labels, predictions, weights)
+        known = rows + found > 0
+        each = np.divide(2 * right, rows + found, out=np.zeros(len(rows)), where=known)
+        return float(each[known].mean() if several else each[1:2].sum())
 
     return measure
+
+
+def _counts(labels: Array, predictions: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+    """Of each class how many rows are right, are of it, and are taken for it: (classes,) each."""
+    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
+    weights = np.ones(len(truth)) if weights is None else weights
+    classes = int(max(truth.max(), predicted.max())) + 1
+    return (
+        np.bincount(truth, weights * (truth == predicted), classes),
+        np.bincount(truth, weights, classes),
+        np.bincount(predicted, weights, classes),
+    )
 
 
 def _has_several_classes(labels: Array, predictions: Array) -> bool:
@@ -240,14 +257,29 @@ def _has_several_classes(labels: Array, predictions: Array) -> bool:
     return bool(columns > 2 or max(truth.max(), predicted.max()) > 1)
 
 
-def _auc(labels: Array, predictions: Array) -> float:
-    """Not a number where all rows are of one class, as in a few draws of a bootstrap."""
-    from sklearn.metrics import roc_auc_score
+def _auc(labels: Array, predictions: Array, weights: Array | None = None) -> float:
+    """Share of the pairs of a row of class 1 and one of class 0 that are ranked so; ties half.
 
-    flat = np.asarray(labels).reshape(-1)
-    if len(np.unique(flat)) < 2:
-        return math.nan
-    return float(roc_auc_score(flat, np.asarray(predictions).reshape(-1)))
+    Not a number where all rows are of one class, as in a few draws of a bootstrap.
+
+    Args:
+        weights: of rows that `_ranks` has made.
+    """
+    if weights is None:
+        labels, predictions = _ranks(labels, predictions)
+        weights = np.ones(labels.size)
+    truth, ranks = labels.reshape(-1), predictions.reshape(-1)
+    ones, all_rows = np.bincount(ranks, weights * truth), np.bincount(ranks, weights)
+    zeros = all_rows - ones
+    pairs = ones.sum() * zeros.sum()
+    return float(ones @ (zeros.cumsum() - zeros / 2) / pairs) if pairs else math.nan
+
+
+def _ranks(labels: Array, predictions: Array) -> Rows:
+    """Of each output its place among all that differ, in the shape of the labels' rows."""
+    truth, outputs = (np.asarray(each).reshape(len(labels), -1) for each in (labels, predictions))
+    ranks = np.unique(outputs, return_inverse=True)[1]
+    return (truth > 0.5).astype(int), ranks.reshape(outputs.shape)
 
 
 def _residuals(labels: Array, predictions: Array) -> Array:
@@ -346,6 +378,7 @@ METRICS = {
             perfect=1.0,
             worst=0.0,
             measure=_auc,
+            compact=_ranks,
             standard_error=standard_errors.of_auc,
             needs_classes=True,
         ),

@@ -11,7 +11,7 @@ import pytest
 from occam.search import bounds
 from occam.search.bounds import bound, clopper_pearson
 from occam.search.metrics import metric
-from sklearn.metrics import f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 RNG = np.random.default_rng(0)
 
@@ -156,3 +156,20 @@ def test_a_metric_of_ones_own_is_certified_where_it_says_what_moves_it(monkeypat
     assert not said.error_is_guessed
     found = bound(said, labels, labels, 0.05, target=0.9)
     assert found == pytest.approx(clopper_pearson(10, 10, 0.05))
+
+
+@pytest.mark.parametrize("rows", [60, 3000])  # drawn one by one, and counted
+@pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "auc"])
+def test_resamplings_score_as_those_of_scikit_learn_do(name, rows):
+    measured, labels = metric(name), RNG.integers(0, 2, rows)
+    outputs = np.clip(0.4 * labels + 0.6 * RNG.random(rows), 0, 1).round(2)
+    expected = {"f1": f1_score, "auc": roc_auc_score, "balanced_accuracy": balanced_accuracy_score}
+    answers = outputs if name == "auc" else outputs > 0.5
+    drawn = RNG.integers(0, rows, (300, rows))
+    naive = [expected[name](labels[each], answers[each]) for each in drawn]
+    models = [measured.compact(labels, outputs)] * 2
+    found = bounds.scores(measured, measured.on_parts(*models), models, None, 1000)
+    assert found.shape == (1000, 2)
+    assert (found[:, 0] == found[:, 1]).all()
+    assert np.mean(found) == pytest.approx(np.mean(naive), abs=4 * np.std(naive) / math.sqrt(300))
+    assert np.std(found) == pytest.approx(np.std(naive), rel=0.2)

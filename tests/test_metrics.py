@@ -161,6 +161,22 @@ def test_metrics_of_imbalanced_classes_agree_with_scikit_learn():
     assert metric("f1").measure(binary, scores) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "auc"])
+def test_rows_may_stand_for_several_of_their_kind(name):
+    measured, labels = metric(name), RNG.integers(0, 2, 40)
+    outputs, often = RNG.random(40).round(1), RNG.integers(0, 4, 40)
+    several = tuple(np.repeat(each, often) for each in (labels, outputs))
+    measure = measured.on_parts((labels, outputs))
+    found = measure(*measured.compact(labels, outputs), often)
+    assert found == pytest.approx(measured.measure(*several))
+
+
+def test_outputs_that_are_alike_rank_alike():
+    labels, scores = RNG.integers(0, 2, 200), RNG.random(200).round(1)
+    expected = sklearn_metrics.roc_auc_score(labels, scores)
+    assert metric("auc").measure(labels, scores[:, None]) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 1, 0], np.eye(3)[[0, 1, 1, 0]]])
 def test_f1_is_the_mean_of_several_classes_also_where_rows_lack_one(labels):
     predicted = np.eye(3)[[0, 1, 0, 0]] * 0.8 + 0.1

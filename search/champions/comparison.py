@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ..bounds import clopper_pearson, resampled
+from ..bounds import clopper_pearson, scores
 from ..figures import figure
 from ..metrics import Array, Metric, Rows
 from ..selection import CONFIDENCE
@@ -105,19 +104,13 @@ def bootstrap(
         groups: of each row, (rows,), where rows of a group are alike: whole ones are drawn.
     """
     measure = metric.on_parts(champion, challenger)
-
-    def loss(rows: Array) -> float:
-        (labels, answers), (_, others) = champion, challenger
-        gained, kept = (measure(labels[rows], each[rows]) for each in (others, answers))
-        return metric.error(gained) - metric.error(kept)
-
-    count, rng = len(champion[0]), np.random.default_rng(0)
-    with threadpool_limits(1):  # threads that share so little work wait for each other
-        draws = np.array([loss(rows) for rows in resampled(count, groups, rng, DRAWS)])
+    kept, gained = (measure(*each) for each in (champion, challenger))
+    errors = abs(metric.perfect - scores(metric, measure, [champion, challenger], groups, DRAWS))
+    draws = errors[:, 1] - errors[:, 0]
     draws = draws[np.isfinite(draws)]
     return Comparison(
-        rows=count,
-        loss=loss(np.arange(count)),
+        rows=len(champion[0]),
+        loss=metric.error(gained) - metric.error(kept),
         most_lost=float(np.quantile(draws, CONFIDENCE)) if len(draws) else np.inf,
         worse=float((1 + np.sum(draws <= 0)) / (1 + len(draws))),
         better=float((1 + np.sum(draws >= 0)) / (1 + len(draws))),
