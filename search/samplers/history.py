@@ -77,6 +77,12 @@ class History:
         return sum(each.number > since and not each.inherited for each in self.trained)
 
     @cached_property
+    def vain(self) -> set[str]:
+        """Keys of the configurations that were tried before any had reached."""
+        first = min((each.number for each in self.trained if each.reached), default=math.inf)
+        return {e.configuration.key for e in self.trained if e.number < first}
+
+    @cached_property
     def smallest(self) -> float:
         """Size of the incumbent; infinite where there is none."""
         return math.inf if self.incumbent is None else self.incumbent.size

@@ -257,7 +257,7 @@ class LevelSetSampler(BaseSampler):
     def _candidates(self, history: History) -> list[Configuration]:
         """Untried configurations that would be smaller than the incumbent."""
         limit = GAIN * history.smallest
-        drawn = self._pool.below(limit, wanted=WANTED, most=MOST)
+        drawn = self._pool.below(limit, wanted=WANTED, most=MOST, tried=history.vain)
         for base in history.best(BASES):
             drawn += self._neighbours(base)
         unique = {each.key: each for each in drawn}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -123,15 +123,28 @@ class Pool:
         self._known_widths: dict[str, list[str]] = {}
         self.unbuilt: dict[str, str] = {}  # why configurations cannot be built, by their values
 
-    def below(self, parameter_count: float, *, wanted: int, most: int) -> list[Configuration]:
+    def below(
+        self,
+        parameter_count: float,
+        *,
+        wanted: int,
+        most: int,
+        tried: Set[str] = frozenset(),
+    ) -> list[Configuration]:
         """Random configurations of fewer parameters: at least `wanted` of them if `most` draws do.
 
         One in `LIKE` has the default's recipe. The pool only grows, and only as far as is needed:
         it is the same after an interruption.
+
+        Args:
+            tried: keys of what nothing has come of; while there is nothing else it is drawn on,
+                however many were.
         """
         while True:
             small = [each for each in self._drawn if each.parameter_count < parameter_count]
-            if len(small) >= wanted or self._draws >= most or self._stale >= STALE:
+            enough = len(small) >= wanted or self._draws >= most
+            left = not tried or any(each.key not in tried for each in self._drawn)
+            if self._stale >= STALE or (enough and left):
                 return small
             scales = self._rng.random(CHUNK) if self._draws else np.ones(CHUNK)
             made = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import numpy as np
 import optuna
 import pytest
 from occam.search.metrics import metric
-from occam.search.samplers import sampler_factory
+from occam.search.samplers import level_set, sampler_factory
 from occam.search.samplers.batch import Batch
 from occam.search.samplers.history import History, Trained
 from occam.search.samplers.level_set import FRUITLESS, LevelSetSampler
@@ -318,19 +319,37 @@ def test_a_space_of_few_configurations_is_used_up_while_nothing_has_finished():
     assert number == 9
 
 
-@pytest.mark.slow
-def test_a_proposal_costs_little_after_five_hundred_trials():
+def tried_study(configurations: list[Configuration], record: Callable) -> optuna.Study:
+    """A study that has tried these."""
     study = optuna.create_study(sampler=make("level-set", 0), direction="minimize")
-    rng = np.random.default_rng(0)
-    pool = Pool(lambda draw: Measured(measure(draw)), 5)
-    for each in pool.below(math.inf, wanted=500, most=1000)[:500]:
+    for each in configurations:
         frozen = optuna.trial.create_trial(
             params=dict(each.values),
             distributions=dict(each.distributions),
             value=1.0,
-            user_attrs={RECORD: run(each.values, each.parameter_count, rng, math.inf)},
+            user_attrs={RECORD: record(each)},
         )
         study.add_trial(frozen)
+    return study
+
+
+def test_a_search_that_has_found_nothing_goes_on_however_many_it_has_tried(monkeypatch):
+    monkeypatch.setattr(level_set, "NEIGHBOURS", 0)
+    own = make("level-set", 0)._pool
+    tried = [*own.below(math.inf, wanted=400, most=1000), *own.path]
+    study = tried_study(tried, lambda each: record_of("PRUNED", each.parameter_count, 0.5, 10))
+    assert not study.sampler.exhausted(study, len(tried))
+    proposed = study.ask()
+    measure(proposed)
+    assert repr(sorted(proposed.params.items())) not in {each.key for each in tried}
+
+
+@pytest.mark.slow
+def test_a_proposal_costs_little_after_five_hundred_trials():
+    rng = np.random.default_rng(0)
+    pool = Pool(lambda draw: Measured(measure(draw)), 5)
+    drawn = pool.below(math.inf, wanted=500, most=1000)[:500]
+    study = tried_study(drawn, lambda each: run(each.values, each.parameter_count, rng, math.inf))
     measure(study.ask())
     started = time.process_time()
     measure(study.ask())
