@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,36 @@ def test_one_transaction_records_what_mlflows_own_calls_record(tracker, score):
         for run_id in (fast.info.run_id, slow.info.run_id)
     )
     assert str(next(histories)) == str(next(histories))
+
+
+class Remote:
+    """A client that sees no database, as that of a tracking server."""
+
+    _tracking_client = SimpleNamespace(store=None)
+
+    def __init__(self, client: mlflow.MlflowClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("through", [lambda client: client, Remote])
+def test_the_runs_of_trials_are_told_from_what_is_half_written_and_from_others(tracker, through):
+    client, parent = connect(tracker.uri), {"mlflow.parentRunId": tracker.run_id}
+    tracker.log(TRIAL)
+    ids = tracker.run_ids()
+    half = client.create_run(tracker.experiment_id, tags={**parent, child_runs.TRIAL: "1"})
+    somebodys = client.create_run(tracker.experiment_id, tags=parent)
+    deleted = client.create_run(tracker.experiment_id, tags={**parent, child_runs.TRIAL: "2"})
+    client.delete_run(deleted.info.run_id)
+    for mend in (False, True):
+        arguments = through(client), tracker.experiment_id, tracker.run_id
+        assert child_runs.read(*arguments, mend=mend) == ids
+        stages = [
+            client.get_run(each.info.run_id).info.lifecycle_stage for each in (half, somebodys)
+        ]
+        assert stages == ["deleted" if mend else "active", "active"]
 
 
 def test_a_trial_is_recorded_once(tracker):

@@ -100,12 +100,19 @@ def read(
     Args:
         mend: remove those that were cut off while being written, as no other process is writing.
     """
-    found = {}
-    for run in children(client, experiment_id, parent):
-        if run.info.status != "RUNNING":
-            found[int(run.data.tags[TRIAL])] = run.info.run_id
+    store, found = client._tracking_client.store, {}
+    if hasattr(store, "ManagedSessionMaker"):
+        known = _selected(store, parent)
+    else:
+        runs = children(client, experiment_id, parent)
+        known = [(run.info.run_id, run.data.tags.get(TRIAL), run.info.status) for run in runs]
+    for run_id, number, status in known:
+        if number is None:  # somebody else's
+            continue
+        if status != "RUNNING":
+            found[int(number)] = run_id
         elif mend:
-            client.delete_run(run.info.run_id)
+            client.delete_run(run_id)
     return found
 
 
@@ -160,6 +167,23 @@ def _epoch_metrics(finished: FinishedTrial, start: int, end: int) -> list[Metric
         for name, values in finished.history.items()
         for step, each in enumerate(values, start=1)
     ]
+
+
+def _selected(store: Any, parent: str) -> list[tuple[str, str, str]]:
+    """Run, trial and status of each child: MLflow's own search reads all metrics of all of them."""
+    from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
+    from sqlalchemy import select
+    from sqlalchemy.orm import aliased
+
+    trial, of = aliased(SqlTag), aliased(SqlTag)
+    query = (
+        select(SqlRun.run_uuid, trial.value, SqlRun.status)
+        .join(trial, (trial.run_uuid == SqlRun.run_uuid) & (trial.key == TRIAL))
+        .join(of, (of.run_uuid == SqlRun.run_uuid) & (of.key == "mlflow.parentRunId"))
+        .where(of.value == parent, SqlRun.lifecycle_stage == "active")
+    )
+    with store.ManagedSessionMaker(read_only=True) as session:
+        return [tuple(row) for row in session.execute(query)]
 
 
 def _insert(
