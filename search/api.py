@@ -103,7 +103,7 @@ def run(
     else:
         pipeline = Pipeline(
             data=_data(data, validation, test),
-            space=_buildable(space),
+            space=space,
             target=_given(target, "target=0.95, which is to be reached on `metric`"),
             preprocessing=preprocessing,
             metric=_reference(metric),
@@ -128,17 +128,6 @@ def _reference(metric: Any) -> Any:
         f"Metric {metric!r} cannot be found again by its name: define it at the top level of a "
         "module or of a notebook."
     )
-
-
-def _buildable(space: Any) -> Any:
-    import keras
-
-    if isinstance(space, keras.Model):
-        raise InputError(
-            "A space is a function build(hp) that returns a compiled model, received a model: what "
-            "is to be searched is what that function asks `hp` for."
-        )
-    return space
 
 
 def _check_left_out(**own: Any) -> None:

@@ -302,9 +302,37 @@ def test_rows_that_chose_the_model_do_not_test_it(workplace):
         search.run(build_model, data=(X, Y), validation=seen, test=seen, target=0.8)
 
 
-def test_a_model_is_no_space(workplace):
-    with pytest.raises(InputError, match=r"A space is a function build\(hp\) .* received a model"):
-        search.run(keras.Sequential([keras.Input((4,))]), data=(X, Y), target=0.9)
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (keras.Sequential([keras.Input((4,))]), r"A space is a function build\(hp\) .* Sequential"),
+        ({"units": [4, 8]}, "received dict: what is to be searched is what that asks `hp` for"),
+        (keras_tuner.HyperModel, r"The space is the class HyperModel: .* `HyperModel\(\)`"),
+        (lambda trial: trial.number, r"trial.number is not there, as models are also built where"),
+    ],
+)
+def test_what_is_no_space_is_refused(workplace, space, message):
+    with pytest.raises(InputError, match=message):
+        search.run(space, data=(X, Y), target=0.9, name="spaceless")
+
+
+@pytest.mark.parametrize(
+    ("loss", "used"),
+    [
+        ("sparse_categorical_crossentropy", True),
+        ("SparseCategoricalCrossentropy", True),
+        ("mse", False),
+    ],
+)
+def test_a_loss_that_a_space_does_not_use_is_told(workplace, capsys, loss, used):
+    search.run(build_model, data=(X, Y), target=0.5, trials=1, epochs=1, loss=loss)
+    said = f"The space compiles its models itself: the pipeline's loss {loss!r} is not used."
+    assert (said in capsys.readouterr().out) is not used
+
+
+def test_a_loss_that_keras_does_not_have_is_refused(workplace):
+    with pytest.raises(InputError, match="Keras has no loss 'x'"):
+        search.run(build_model, data=(X, Y), target=0.5, loss="x")
 
 
 def test_a_function_is_a_metric(workplace):

@@ -189,9 +189,21 @@ def loss_of(pipeline: Pipeline, trial: FinishedTrial) -> Any:
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
-    """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna."""
+    """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna.
+
+    Raises InputError where it is none of these.
+    """
     if isinstance(space, keras_tuner.HyperModel):
         return space
+    if isinstance(space, type) and issubclass(space, keras_tuner.HyperModel):
+        raise InputError(
+            f"The space is the class {space.__name__}: give one of it, as `{space.__name__}()`."
+        )
+    if isinstance(space, keras.Model) or not callable(space):
+        raise InputError(
+            "A space is a function build(hp) that returns a compiled model, or a HyperModel, "
+            f"received {type(space).__name__}: what is to be searched is what that asks `hp` for."
+        )
     hypermodel = keras_tuner.HyperModel()
     hypermodel.build = as_build(space) if takes_trial(space) else space
     return hypermodel

@@ -41,6 +41,12 @@ class SuggestingTrial:
         self.params: dict[str, Any] = {}
         self.user_attrs: dict[str, Any] = {}
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"trial.{name} is not there, as models are also built where there is no trial: a space "
+            "asks for suggestions alone"
+        )
+
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .. import fingerprint
 from ..counting import count
 from ..data.labels import check_classes, check_labels
 from ..errors import InputError, in_one_line
+from ..losses import loss_names
 from ..models.building import as_hypermodel, build
 from ..models.configuration import DefaultHyperParameters, GivenHyperParameters, register
 from ..models.evaluation import predictions
@@ -69,7 +71,8 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
         raise InputError(
             f"The space of pipeline {pipeline.name!r} cannot build its default model: {problem}."
         ) from error
-    _check_loss(model.loss)
+    for loss in (model.loss, pipeline.loss):
+        _check_loss(loss)
     shape = _output_shape(model, inputs)
     check_labels(labels, model.loss, shape, measured)
     check_classes(pipeline.classes, shape)
@@ -83,7 +86,7 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
         code=fingerprint.own_code(model),
         outputs=_columns(shape),
         fit_space=extra,
-        notes=(*hp.twice.values(), *(OWN[name] for name in own)),
+        notes=(*hp.twice.values(), *(OWN[name] for name in own), *_unused(pipeline.loss, model)),
     )
 
 
@@ -143,6 +146,17 @@ def _check_metric(model: keras.Model, prepared: Prepared, measured: Metric) -> N
         f"Metric {measured.name!r} cannot be measured: {problem}. It is given labels of shape "
         f"{truth.shape} and the model's outputs, {predicted.shape}."
     )
+
+
+def _unused(loss: str | None, model: keras.Model) -> Iterator[str]:
+    """Say of a pipeline's loss that the space has compiled the model with another."""
+    if loss is None:
+        return
+    given = keras.losses.get(loss)
+    name = getattr(given, "__name__", type(given).__name__).replace("_", "").lower()
+    own = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
+    if name not in loss_names(own):
+        yield f"The space compiles its models itself: the pipeline's loss {loss!r} is not used."
 
 
 def _check_loss(loss: Any) -> None:
