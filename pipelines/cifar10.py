@@ -1,4 +1,4 @@
-"""CIFAR-10, photos of ten things: 50 % accuracy from a fortieth of a LeNet-5's parameters.
+"""CIFAR-10, photos of ten things: 50 % accuracy from a sixtieth of a LeNet-5's parameters.
 
 32 x 32 colour pixels of 0 to 255 (Krizhevsky, 2009). `cifar10.npz`, all 60,000 images in Keras's
 four arrays, or where there is none `cifar10-subset.npz`: 10,000 train images, a fifth of which

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from .metrics import Array, Influence, Measure, Metric, Rows
 
 DRAWS = 2000  # resamplings of a bootstrap
+FEWEST = 10  # rows of numbers, or groups of them, that a bound can be given of
 FEW = 0.1  # different rows, as a share of all, that are quicker counted than drawn one by one
 
 
@@ -36,6 +37,8 @@ def bound(
 ) -> float:
     """Of any metric that counts no rows: by resampling, and for a share no better than one's.
 
+    It is infinite where the rows are too few, or too seldom wrong, to tell anything of an error.
+
     A resampling of few rows that are all right says nothing of the next one. So a share, such as
     balanced accuracy, is given no better bound than Clopper and Pearson's on as many rows as its
     standard error at the target stands for; one of which that is not known, none at all then.
@@ -47,6 +50,9 @@ def bound(
             share is given no better bound than on one row a group: how much alike the rows are
             cannot be told from the few that are wrong.
     """
+    apart = len(labels) if groups is None else len(np.unique(groups))
+    if metric.influence is not None and apart < FEWEST:
+        return -math.inf if metric.higher_is_better else math.inf
     if metric.influence is not None and groups is None:
         return _studentized(metric, metric.influence, labels, predictions, alpha)
     measure = metric.on_parts((labels, predictions))
@@ -60,7 +66,7 @@ def bound(
     score, error = metric.measure(labels, predictions), metric.standard_error(target, labels)
     rows = target * (1 - target) / error**2 if error > 0 else len(labels)
     if groups is not None:
-        rows = min(rows, len(np.unique(groups)))
+        rows = min(rows, apart)
     return min(percentile, clopper_pearson(score * rows, rows, alpha))
 
 
@@ -133,7 +139,8 @@ def _studentized(
 ) -> float:
     """Bootstrap-t (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 12).
 
-    The percentiles of a mean of skewed errors promise too much on few rows.
+    The percentiles of a mean of skewed errors promise too much on few rows. A resampling without
+    spread, as of one row alone, says that the truth may be anywhere.
 
     Args:
         influence: of each row on the score, which says how far chance moves it.
@@ -150,6 +157,8 @@ def _studentized(
     for _ in range(DRAWS):
         rows = rng.integers(0, len(labels), len(labels))
         drawn, spread = measured(labels[rows], predictions[rows])
-        ratios.append((drawn - score) / spread if spread > 0 else 0.0)
-    ratio = np.quantile(ratios, 1 - alpha if metric.higher_is_better else alpha)
-    return score - float(ratio) * error
+        away = drawn - score
+        ratios.append(away / spread if spread > 0 else math.copysign(math.inf, away) if away else 0)
+    up = metric.higher_is_better
+    ratio = np.quantile(ratios, 1 - alpha if up else alpha, method="higher" if up else "lower")
+    return score - float(ratio) * error if error > 0 else score

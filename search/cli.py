@@ -279,6 +279,8 @@ def _check_json(options: argparse.Namespace) -> None:
     if there and any(end == Path(each).resolve() for each in read if each):
         raise InputError(f"--json {options.json} is what is to be searched: give another file.")
     try:
+        if options.json.is_fifo() and os.access(options.json, os.W_OK):
+            return  # whoever reads it would take the end of this for that of the result
         options.json.open("ab").close()
         if not there:
             end.unlink()

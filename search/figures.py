@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def figure(value: float) -> str:
     """Four decimals; three digits of what is below 0.01, and thousands apart of what is large."""
+    if abs(value) >= 1e12:
+        return f"{value:.3g}"
     if abs(value) >= 1000:
         return f"{value:,.1f}"
     return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"

@@ -154,8 +154,8 @@ class _Job:
             )
             self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.test_rows)
             model = self._selected(ladder, summary)
-            self.tracker.finish(summary, *self._review(trials, summary, model))
-            self._draw(model)
+            record, files = self._review(trials, summary, model)
+            self.tracker.finish(summary, record, files | self._drawn(model))
         except Unreachable:
             self._show(self._summary(trials, ladder, results, {}, {}), trials)
             raise
@@ -302,21 +302,21 @@ class _Job:
         trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
         return trial and restore(self.plan.pipeline, trial, self.data.validation[0])
 
-    def _draw(self, model: Any) -> None:
-        """A picture of the selected model's predictions, on the search's run."""
-        from .data.pictures import ROWS, picture
+    def _drawn(self, model: Any) -> dict[str, bytes]:
+        """A picture of what the selected model predicts; a search is not lost to it."""
+        from .data.pictures import ROWS, as_png, picture
 
         if model is None:
-            return
+            return {}
         inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
         classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
         try:
             figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
-        except Exception as error:  # a search that is done is not lost to it
+            return {"picture.png": as_png(figure)}
+        except Exception as error:
             said = UNDRAWN.format(in_one_line(error))
             self.screen.say(said)
-            return
-        self.tracker.log_figure(figure, "picture.png")
+            return {}
 
     def _review(
         self, trials: list[FinishedTrial], summary: report.Summary, model: Any

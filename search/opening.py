@@ -248,7 +248,7 @@ def _narrows(settings: Settings, planned: Plan, screen: Screen) -> Callable[...,
 def locked(planned: Plan, storage: str | None) -> Iterator[None]:
     """One process a search, where its study is a file; in a database several share it."""
     name = planned.name
-    lock = FileLock(STUDIES / f"{name}.lock")
+    lock = FileLock(STUDIES / f".{name}.lock")  # which no search is called
     try:
         STUDIES.mkdir(parents=True, exist_ok=True)
         if storage is None:

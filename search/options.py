@@ -14,7 +14,8 @@ MOST_ERRORS = 1000  # standard errors: a margin beyond is a slip
 TRAINERS = ("auto", "fit", "population")
 EXECUTORS = ("local", "ray")
 FORMATS = ("csv", "json", "markdown")
-SEARCH = "or the name of a search or its run ID; default: the last search"
+STORE = "default: MLFLOW_TRACKING_URI, or sqlite:///mlruns/mlflow.db"
+SEARCH = "of a task, or the name of a search or its run ID; default: the last search"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,9 +61,18 @@ def _add_search(commands: Any) -> None:
     add("--split", metavar="COLUMN", help="of --csv: each row's: train, validation or test")
     add("--images", metavar="FOLDER", help="your own images, one folder a class")
     add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
-    add("--metric", metavar="NAME", help="accuracy, balanced_accuracy, f1, auc, r2, mae, mse, rmse")
+    add(
+        "--metric",
+        metavar="NAME",
+        help="accuracy, balanced_accuracy, f1, auc, r2, mae, mse, rmse, or package.module:function",
+    )
     add("--target", type=_number, metavar="T", help="to reach; default: the pipeline's")
-    add("--trials", type=_positive(int), metavar="N", help=f"at most (default {TRIALS})")
+    add(
+        "--trials",
+        type=_positive(int),
+        metavar="N",
+        help=f"at most; default {TRIALS}, where neither --epochs nor --timeout is given",
+    )
     add("--epochs", type=_positive(int), metavar="N", help="of all trials together, at most")
     add("--timeout", type=_positive(float), metavar="SECONDS", help="at most")
     add("--engine", default="optuna", help="optuna (default) or keras-tuner")
@@ -97,7 +107,7 @@ def _add_search(commands: Any) -> None:
         help="start with what a KerasTuner project or an Optuna study knows",
     )
     add("--fresh", action="store_true", help="start anew, keep the earlier search aside")
-    add("--tracking-uri", type=_given, metavar="URI", help="default: sqlite:///mlruns/mlflow.db")
+    add("--tracking-uri", type=_given, metavar="URI", help=STORE)
     add("--json", type=Path, metavar="FILE", help="write the result there as well")
     add("--quiet", action="store_true", help="print nothing but errors")
 
@@ -140,7 +150,7 @@ def _add_results(commands: Any) -> None:
         help="two searches beside each other",
     )
     command.add_argument("--format", choices=FORMATS, help="for other programs")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_report(commands: Any) -> None:
@@ -153,7 +163,7 @@ def _add_report(commands: Any) -> None:
         metavar="FILE",
         help="default: %(default)s",
     )
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_promote(commands: Any) -> None:
@@ -163,19 +173,19 @@ def _add_promote(commands: Any) -> None:
     command.add_argument("--alias", default="champion")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
     command.add_argument("--dry-run", action="store_true", help="only say what would change, why")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_rollback(commands: Any) -> None:
     command = commands.add_parser("rollback", help="champion back to the version before")
     command.add_argument("pipeline", type=_task, metavar="PIPELINE")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_champions(commands: Any) -> None:
     command = commands.add_parser("champions", help="who is and was champion, since when and why")
     command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help="default: all")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_dashboard(commands: Any) -> None:
@@ -189,8 +199,13 @@ def _add_predict(commands: Any) -> None:
     command = commands.add_parser("predict", help="predictions of the champion for new data")
     command.add_argument("pipeline", type=_task, metavar="PIPELINE")
     command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
-    command.add_argument("--output", type=Path, metavar="FILE", help="default: INPUT's name + CSV")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="default: INPUT's name with .predictions.csv, here",
+    )
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_export(commands: Any) -> None:
@@ -205,13 +220,13 @@ def _add_export(commands: Any) -> None:
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder")
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
     command.add_argument("--alias", default="champion")
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_ui(commands: Any) -> None:
     command = commands.add_parser("ui", help="review in MLflow")
     command.add_argument("--port", type=_positive(int), default=5000)
-    command.add_argument("--tracking-uri", type=_given, metavar="URI")
+    command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _task(text: str) -> str:

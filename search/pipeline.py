@@ -11,7 +11,9 @@ import os
 import pkgutil
 import re
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -165,10 +167,10 @@ def find(name: str) -> None:
         return _find_module(name)
     if not Path(name).is_file():
         raise InputError(f"Pipeline file {name!r} does not exist.")
-    if Path(name).stem in sys.stdlib_module_names - {"test"}:  # which nothing imports
+    if _is_known(Path(name).stem):
         raise InputError(
-            f"Pipeline file {name!r} is called as a module of Python itself, which it would "
-            "hide: rename it, as my_task.py."
+            f"Pipeline file {name!r} is called as a module of Python or of an installed package, "
+            "which it would hide: rename it, as my_task.py."
         )
     try:
         ast.parse(Path(name).read_bytes())
@@ -179,6 +181,18 @@ def find(name: str) -> None:
     return None
 
 
+def _is_known(module: str) -> bool:
+    """Whether Python or an installed package has a module of this name."""
+    if module in sys.stdlib_module_names - {"test"}:  # which nothing imports
+        return True
+    with suppress(ImportError, ValueError):  # there is none, or it cannot be told
+        spec = importlib.util.find_spec(module)
+        installed = {sysconfig.get_path(each) for each in ("purelib", "platlib")}
+        path = Path(spec.origin or "") if spec else Path()
+        return any(path.is_relative_to(each) for each in installed)
+    return False
+
+
 def own(**options: str | None) -> str:
     """The name by which `load` makes a pipeline of the user's own data, here and in workers.
 
@@ -186,7 +200,8 @@ def own(**options: str | None) -> str:
         options: of the command line: csv, images or npz, a path; label, group, time, split,
             metric.
     """
-    return OWN + json.dumps({name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    return OWN + json.dumps(given, ensure_ascii=False)  # paths as they are
 
 
 def task_name(given: str) -> str:
@@ -196,7 +211,7 @@ def task_name(given: str) -> str:
         return _short_name(given)
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".npz"):
         return _own_name(path.stem)
-    folder = "/" in given or (path.is_dir() and given not in names())
+    folder = given.endswith("/") or (path.is_dir() and given not in names())
     return _own_name(path.name) if folder else given
 
 

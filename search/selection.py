@@ -219,6 +219,8 @@ def judge(
             pessimistic = clopper_pearson(correct, len(labels), alpha)
         else:
             pessimistic = bound(metric, labels, predictions, alpha, target=target, groups=groups)
+            if not math.isfinite(pessimistic):
+                pessimistic = _as_bad_as_can_be(metric, labels, predictions)
     verdict = Verdict.HOLDS if metric.reaches(score, target) else Verdict.NOT_HELD
     if verdict is Verdict.HOLDS and metric.reaches(pessimistic, target):
         verdict = Verdict.CERTIFIED

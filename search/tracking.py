@@ -21,8 +21,6 @@ from .runs.store import FAILURES, answers, connect, mlflow, reaching
 from .studies.sharing import Alone, Sharing
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from .pipeline import Data
     from .trials import FinishedTrial
 
@@ -192,11 +190,6 @@ class Tracker:
             )
             self._client.set_tag(run_id, MODEL, uri)
         return uri
-
-    def log_figure(self, figure: Figure, name: str) -> None:
-        """Keep a picture among the artifacts of the search's run."""
-        with reaching(self.uri):
-            self._client.log_figure(self.run_id, figure, name)
 
     def log_file(self, run_id: str, path: Path) -> None:
         """Keep a file among the artifacts of a trial's run."""

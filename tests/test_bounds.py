@@ -100,6 +100,22 @@ def test_skewed_errors_are_covered():
     assert np.mean(covered) >= 0.87  # percentiles of a bootstrap cover 0.83
 
 
+@pytest.mark.parametrize("name", ["mae", "rmse", "r2"])
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_a_handful_of_rows_bounds_no_error(name, rows):
+    labels = np.linspace(0, 1, rows)
+    found = bound(metric(name), labels, labels + 0.1, 0.05, target=0.2)
+    assert metric(name).error(found) == math.inf
+    several, groups = np.repeat(labels, 30), np.repeat(np.arange(rows), 30)
+    found = bound(metric(name), several, several + 0.1, 0.05, target=0.2, groups=groups)
+    assert metric(name).error(found) == math.inf
+
+
+def test_a_single_row_that_is_wrong_says_nothing_of_how_wrong_rows_are():
+    errors = np.array([0.3] + [0.0] * 19)  # a third of all resamplings would have none
+    assert bound(metric("mae"), np.zeros(20), errors, 0.05, target=0.1) == math.inf
+
+
 def test_rows_of_a_group_count_as_one():
     groups = np.repeat(np.arange(40), 10)
     labels = np.zeros(400, dtype=int)

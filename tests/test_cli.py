@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -217,6 +218,16 @@ def test_a_result_may_go_to_a_pipe_or_be_called_as_a_pipeline(workplace, capsys)
     options = ["search", "digits", "--json", "/dev/stdout"]
     command = [sys.executable, "-c", code.format(options)]
     assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+
+
+def test_a_named_pipe_is_not_opened_before_there_is_a_result(workplace):
+    os.mkfifo("result")
+    reader, poll = os.open("result", os.O_RDONLY | os.O_NONBLOCK), select.poll()
+    given = cli.parser().parse_args(["search", "digits", "--json", "result"])
+    cli._check_json(given)
+    poll.register(reader, select.POLLHUP)
+    assert poll.poll(0) == []  # no writer has come and gone
+    os.close(reader)
 
 
 def test_what_judges_the_trials_of_a_study_stays(workplace, monkeypatch, capsys):

@@ -16,6 +16,7 @@ from occam.search.figures import figure
         (0.0004878, "0.000488"),
         (2.1e-7, "2.1e-07"),
         (21_342.17, "21,342.2"),
+        (3.4028e38, "3.4e+38"),
         (float("nan"), "nan"),
     ],
 )

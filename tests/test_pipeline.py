@@ -69,6 +69,7 @@ def test_a_file_of_the_users_own_is_loaded_with_its_neighbours(folder):
         ("photos/", "photos"),
         ("customers.TSV", "customers"),
         ("v1.2", "v1.2"),
+        ("team/a", "team/a"),
     ],
 )
 def test_a_file_that_was_searched_says_the_name_of_its_task(given, name):
@@ -121,10 +122,16 @@ def test_a_file_that_is_no_pipeline_is_refused_in_one_line(folder, text, message
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_would_hide_a_module_of_python_is_refused(tmp_path):
-    (tmp_path / "statistics.py").write_text("x = 1")
-    with pytest.raises(InputError, match="called as a module of Python itself.*: rename it"):
-        load(str(tmp_path / "statistics.py"))
+@pytest.mark.parametrize("name", ["statistics.py", "optuna.py"])
+def test_a_file_that_would_hide_a_module_of_others_is_refused(tmp_path, name):
+    (tmp_path / name).write_text("x = 1")
+    with pytest.raises(InputError, match="called as a module of Python or of an installed pack"):
+        load(str(tmp_path / name))
+
+
+def test_a_file_may_be_called_as_one_beside_it(folder):
+    path = Path(written(folder, MINE, "a.neighbour.py"))
+    assert load(str(path)).name == "a.neighbour"
 
 
 def test_a_missing_data_file_says_where_to_put_it(tmp_path, monkeypatch):

@@ -29,6 +29,8 @@ from occam.search.champions.history import champions, show
 from occam.search.errors import InputError, OccamError, Refused
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
+from occam.search.report import outcome
+from occam.search.runs.searches import ACTIVE, now
 from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.screen import Screen
 from occam.search.tracking import Tracker
@@ -186,6 +188,49 @@ def test_a_model_that_does_not_hold_is_refused(uri, pipeline, search):
         promote(uri, pipeline)
     with pytest.raises(mlflow.exceptions.MlflowException, match="not found"):
         version(uri, pipeline)
+
+
+def test_a_verdict_that_was_deleted_or_edited_makes_no_champion(uri, pipeline, search):
+    client, run_id = connect(uri), search(score=0.94, verdict="not held").run_ids()[0]
+    client.delete_tag(run_id, "verdict")
+    with pytest.raises(Refused, match="0.9400 on test data, not accuracy 0.95"):
+        promote(uri, pipeline)
+    client.set_tag(run_id, "verdict", "certified")
+    with pytest.raises(Refused, match="0.9400 on test data, not accuracy 0.95"):
+        promote(uri, pipeline)
+
+
+def test_a_run_that_was_deleted_is_refused(uri, pipeline, search):
+    connect(uri).delete_run(search().run_ids()[0])
+    with pytest.raises(InputError, match="was deleted: restore it in MLflow"):
+        promote(uri, pipeline)
+
+
+def test_what_somebody_has_made_of_the_registrys_tags_stops_nothing(uri, pipeline, search, capsys):
+    search()
+    promote(uri, pipeline)
+    client = connect(uri)
+    client.set_model_version_tag(pipeline, "1", "parameter_count", "1,000")
+    for tag in (registry.HISTORY, registry.STACK):
+        client.set_registered_model_tag(pipeline, tag, "none")
+    show(champions(uri, pipeline), Screen(width=200))
+    assert "0.9600" in capsys.readouterr().out
+    assert registry.champion(client, pipeline)["parameter_count"] is None
+    search(count=500)
+    with pytest.raises(Refused, match="the present version has no parameter_count to be compared"):
+        promote(uri, pipeline)
+    promote(uri, pipeline, force=True)
+    assert rollback(uri, pipeline).version == "1"
+
+
+def test_a_favourite_that_somebody_has_marked_does_not_stop_a_search(uri, pipeline, search):
+    client, tracker = connect(uri), search()
+    favourite = tracker.run_ids()[1]
+    client.set_tag(favourite, "selected", "true")
+    client.set_tag(tracker.run_id, ACTIVE, "yesterday")
+    assert float(now(client)) > 0
+    outcome._unmark(client, tracker.experiment_id, tracker.run_id)
+    assert "selected" not in client.get_run(favourite).data.tags
 
 
 def test_a_trial_that_never_saw_the_test_split_is_refused(uri, pipeline, search):

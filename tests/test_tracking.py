@@ -153,6 +153,20 @@ def test_one_transaction_records_what_mlflows_own_calls_record(tracker, score):
     assert str(next(histories)) == str(next(histories))
 
 
+def test_a_metric_of_ones_own_does_not_pass_for_what_the_test_split_said(tracker):
+    history = {"score": [0.9], "test_score": [0.99], "lower_bound": [0.9]}
+    tracker.log(replace(TRIAL, history=history))
+    assert {"epoch_test_score", "epoch_lower_bound"} <= child(tracker).data.metrics.keys()
+    assert not {"test_score", "lower_bound"} & child(tracker).data.metrics.keys()
+
+
+def test_every_hyperparameter_is_kept_whatever_it_is_called(tracker):
+    names = {"a/b": 1, "a_b": 2, "a?b": 3, "/c": 4, "_c": 5}
+    tracker.log(replace(TRIAL, hyperparameters=names))
+    kept = child(tracker).data.params
+    assert kept == {"a/b": "1", "a_b": "2", "a_b 2": "3", "_c": "4", "_c 2": "5"}
+
+
 class Remote:
     """A client that sees no database, as that of a tracking server."""
 

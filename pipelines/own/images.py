@@ -40,13 +40,18 @@ def read_folder(
         raise InputError(_lacking(folder, missing or ["a second class"] * len(names)))
     images = [read_image(path, shape) for name in names for path in found[name]]
     labels = np.repeat(np.arange(len(names)), [len(found[name]) for name in names])
-    return np.stack(images), labels, names
+    return np.stack(images), labels, tuple(_readable(name) for name in names)
 
 
 def class_folders(folder: Path) -> list[Path]:
     """The folders in it but hidden ones, which file managers and notebooks make."""
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
     return [path for path in inside if not path.name.startswith(".")]
+
+
+def _readable(name: str) -> str:
+    """The name of a folder, which need not be written in UTF-8."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _lacking(folder: Path, missing: Sequence[str]) -> str:

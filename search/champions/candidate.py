@@ -18,6 +18,7 @@ from . import registry
 from .comparison import Comparison
 
 COMPARED = ("metric", "target", "test_score", "parameter_count")
+HELD = (Verdict.CERTIFIED.value, Verdict.HOLDS.value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,8 @@ def unproven(candidate: Candidate) -> str:
         return (
             f"trial {candidate.trial} never saw the test split, so nothing shows it holds {goal}."
         )
-    if candidate.verdict == Verdict.NOT_HELD.value:
+    holds = direction(candidate.metric).reaches(candidate.test_score, candidate.target)
+    if candidate.verdict not in HELD or not holds:
         return (
             f"trial {candidate.trial} has {figure(candidate.test_score)} on test data, not {goal}."
         )
@@ -99,8 +101,11 @@ def not_better(
         champion: tags of its version.
         rows: how both do on the same test rows, where that is known.
     """
-    if missing := [name for name in COMPARED if name not in champion]:
-        return f"the present version has no {', '.join(missing)} to be compared with."
+    known = {name: registry.number(champion, name) for name in COMPARED[1:]}
+    missing = [name for name, value in known.items() if value is None]
+    if missing or "metric" not in champion:
+        which = ", ".join(missing or ["metric"])
+        return f"the present version has no {which} to be compared with."
     if champion["metric"] != candidate.metric:
         return f"the present version was measured by {champion['metric']}, not {candidate.metric}."
     measured = direction(candidate.metric)
@@ -150,7 +155,7 @@ def _no_better(rows: Comparison | None) -> str:
 
 def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run:
     try:
-        return client.get_run(run_id)
+        run = client.get_run(run_id)
     except mlflow.exceptions.MlflowException as error:
         if error.error_code not in registry.ABSENT:
             raise
@@ -158,6 +163,9 @@ def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run:
             f"There is no run {run_id!r} in this store: copy an ID from `occam results` "
             "or from MLflow."
         ) from error
+    if run.info.lifecycle_stage == "deleted":
+        raise InputError(f"Run {run_id} was deleted: restore it in MLflow, or take another.")
+    return run
 
 
 def _selected(found: Mapping[str, Any]) -> str:

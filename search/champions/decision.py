@@ -44,8 +44,8 @@ class Decision:
             return [sentence(reasons[0]), "There was no champion to compare it with."]
         if self.champion.run_id == self.candidate.run_id:
             return [sentence(reasons[0]), "It is the champion."]
-        count = self.champion.tags.get("parameter_count")
-        if count:
+        count = registry.number(self.champion.tags, "parameter_count")
+        if count is not None:
             name = f"the champion, version {self.champion.version}"
             reasons.append(times(int(count), self.candidate.parameter_count, name))
         reasons.append(self.rows.describe() if self.rows else UNKNOWN)

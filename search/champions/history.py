@@ -76,9 +76,9 @@ def _versions(model: Champions) -> Any:
         forced = " (forced)" if "forced" in tags else ""
         table.add_row(
             number,
-            f"{int(tags.get('parameter_count', 0)):,}",
-            _short(tags.get("test_score")),
-            _short(tags.get("lower_bound")),
+            _whole(registry.number(tags, "parameter_count")),
+            _short(registry.number(tags, "test_score")),
+            _short(registry.number(tags, "lower_bound")),
             tags.get("target", ""),
             tags.get("verdict", "") + forced,
             ", ".join(sorted(aliases)),
@@ -86,5 +86,9 @@ def _versions(model: Champions) -> Any:
     return table
 
 
-def _short(number: str | None) -> str:
-    return figure(float(number)) if number else ""
+def _whole(number: float | None) -> str:
+    return "" if number is None else f"{int(number):,}"
+
+
+def _short(number: float | None) -> str:
+    return "" if number is None else figure(number)

@@ -49,7 +49,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
     if rows.files:
         table.insert(0, "file", rows.files)
     try:
-        table.to_csv(target, index=False)
+        table.to_csv(target, index=False, errors="surrogateescape")  # as files are called
     except OSError as error:
         raise InputError(
             f"Output {target} cannot be written: {error.strerror or error}."

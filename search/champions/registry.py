@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -76,13 +77,21 @@ def champion(client: mlflow.MlflowClient, name: str) -> dict[str, Any] | None:
     version = version_at(client, name, CHAMPION)
     if version is None:
         return None
-    count, score = (version.tags.get(tag) for tag in ("parameter_count", "test_score"))
+    count = number(version.tags, "parameter_count")
     return {
         "version": str(version.version),
         "run_id": version.run_id,
-        "parameter_count": int(count) if count else None,
-        "test_score": float(score) if score else None,
+        "parameter_count": None if count is None else int(count),
+        "test_score": number(version.tags, "test_score"),
     }
+
+
+def number(tags: Mapping[str, str], name: str) -> float | None:
+    """The number in a tag; None where there is none, or what somebody has made of it."""
+    try:
+        return float(tags[name])
+    except (KeyError, ValueError):
+        return None
 
 
 def aliases(client: mlflow.MlflowClient, name: str) -> list[str]:
@@ -125,14 +134,15 @@ def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
     for tag in set(FACTS) & before.keys() - facts.keys():
         client.delete_registered_model_tag(name, tag)
     goal = f"{facts.get('metric', 'its metric')} {facts.get('target', '')}".strip()
-    score = f", test {figure(float(facts['test_score']))}" if "test_score" in facts else ""
+    count, score = (number(facts, name) for name in ("parameter_count", "test_score"))
+    size = "" if count is None else f"**{int(count):,} parameters**, "
+    tested = "" if score is None else f"test {figure(score)}, "
     held = facts.get("verdict") in ("certified", "holds")
     what = "The smallest model known to hold" if held else "What was made champion for"
     client.update_registered_model(
         name,
         f"{what} **{goal}** on `{name}` is version {version}: "
-        f"**{int(facts.get('parameter_count', 0)):,} parameters**{score}, "
-        f"{facts.get('verdict', 'unproven')}.\n\n"
+        f"{size}{tested}{facts.get('verdict', 'unproven')}.\n\n"
         f"`models:/{name}@champion` is in use, `@previous` was before, `@challenger` may follow. "
         f"`occam predict {name} INPUT` uses the champion, `occam champions {name}` shows all.",
     )
@@ -171,5 +181,8 @@ def user() -> str:
 
 
 def _list(client: mlflow.MlflowClient, name: str, tag: str) -> list[Any]:
-    found: list[Any] = json.loads(client.get_registered_model(name).tags.get(tag, "[]"))
-    return found
+    try:
+        found = json.loads(client.get_registered_model(name).tags.get(tag, "[]"))
+    except ValueError:  # whoever has edited it
+        return []
+    return found if isinstance(found, list) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,13 @@ def picture(
     return _scatter(np.asarray(labels), np.asarray(predictions), metric.name)
 
 
+def as_png(figure: Figure, **options: Any) -> bytes:
+    """A figure as the bytes of a file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", **options)
+    return file.getvalue()
+
+
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
@@ -58,8 +66,8 @@ def _confusion(truth: Array, predicted: Array, classes: list[str]) -> Figure:
     axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix, validation data")
     if size <= MOST_CLASSES:
         names = classes or [str(number) for number in range(size)]
-        axes.set_xticks(range(size), names, rotation=90)
-        axes.set_yticks(range(size), names)
+        axes.set_xticks(range(size), names, rotation=90, parse_math=False)  # "$0 to $50" is none
+        axes.set_yticks(range(size), names, parse_math=False)
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)

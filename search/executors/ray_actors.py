@@ -112,7 +112,7 @@ class Actor:
             said = _last_line(error)
             if self._training:
                 raise OccamError(f"A worker on Ray failed: {said}") from error
-            raise InputError(f"Workers on Ray cannot start: {said}") from error
+            raise OccamError(f"Workers on Ray cannot start: {said}") from error
         self._memory = answer.memory
         if answer.trials is None:
             return [None]
@@ -223,5 +223,7 @@ def _check(resources: Mapping[str, float], workers: int, gpu: float) -> None:
             )
 
 
-def _last_line(error: BaseException) -> str:
+def _last_line(error: Any) -> str:
+    if isinstance(error.cause, OccamError):
+        return str(error.cause)
     return str(error).strip().splitlines()[-1]

@@ -62,6 +62,11 @@ def export(
     client = connect(uri)
     with reaching(uri):
         version = None if run_id else _version(client, pipeline, alias)
+        if version is not None and not version.run_id:
+            raise InputError(
+                f"Version {version.version} of {pipeline!r} was not registered by Occam, of which "
+                "trial it is the model is not known: give --run-id."
+            )
         chosen = candidate(client, pipeline, version.run_id if version else run_id)
         search = client.get_run(chosen.search)
         place = _download(chosen)

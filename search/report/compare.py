@@ -57,7 +57,8 @@ def smaller(summaries: Sequence[Values]) -> str:
     if following == best["parameters"]:
         they = "Both" if len(rows) == 2 else "Several"
         return f"{they} hold {goal} with {following:,} parameters."
-    beyond = f", {following / best['parameters']:.2f} times smaller" if following else ""
+    least = max(best["parameters"], 1)
+    beyond = f", {following / least:.2f} times smaller" if following else ""
     return f"{best['name']} holds {goal} with {best['parameters']:,} parameters{beyond}."
 
 

@@ -85,9 +85,11 @@ def _unmark(client: mlflow.MlflowClient, experiment_id: str, parent: str) -> Non
     """Take the title from the run that an earlier part of this search had selected."""
     condition = f"tags.`mlflow.parentRunId` = '{parent}' AND tags.selected = 'true'"
     for run in client.search_runs([experiment_id], condition):
-        metrics, verdict = run.data.metrics, run.data.tags["verdict"]
-        count, score = metrics["parameter_count"], metrics["test_score"]
         client.delete_tag(run.info.run_id, "selected")
+        metrics, verdict = run.data.metrics, run.data.tags.get("verdict")
+        if verdict is None or "test_score" not in metrics:  # somebody has marked a favourite
+            continue
+        count, score = metrics["parameter_count"], metrics["test_score"]
         name = description.name_of_tested(verdict, count, score, selected=False)
         client.update_run(run.info.run_id, name=name)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from ..data.pictures import drawn_images, side
+from ..data.pictures import as_png, drawn_images, side
 from ..metrics import are_classes, class_indices, label_indices
 
 if TYPE_CHECKING:
@@ -56,10 +55,9 @@ def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str,
 
 
 def _images(labels: Any, predicted: Any, *, same: bool) -> dict[str, Any]:
-    picture = io.BytesIO()
-    drawn_images(labels, predicted, same=same).savefig(picture, format="png", dpi=110)
+    picture = as_png(drawn_images(labels, predicted, same=same), dpi=110)
     return {
         "kind": "images",
-        "png": base64.b64encode(picture.getvalue()).decode(),
+        "png": base64.b64encode(picture).decode(),
         "alt": "Reconstructions below their originals" if same else "Generated below real ones",
     }

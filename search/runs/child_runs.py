@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import posixpath
 import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from ..errors import redacted
@@ -19,6 +21,7 @@ MODEL = "occam.model_uri"  # the tag that holds the address of a trial's logged 
 TRIAL = "occam.trial"  # the tag that holds a child run's trial number
 PAGE = 1000  # runs read at once
 ONE_PER_TRIAL = ("parameter_count", "trainable_parameter_count", "score", "epochs", "seconds")
+NOT_OF_EPOCHS = (*ONE_PER_TRIAL, "projected_score", "test_score", "lower_bound")
 LONGEST_VALUE = 6000  # characters of a parameter; tags may have 8,000
 LARGEST = 1.7976931348623157e308  # what MLflow's tables hold instead of infinity
 
@@ -50,7 +53,7 @@ def child_run(finished: FinishedTrial, *, parent: str, tags: Mapping[str, str]) 
         start_time=start,
         end_time=end,
         tags={**tags, **_tags(finished), "mlflow.parentRunId": parent},
-        parameters={key(name): text(each) for name, each in finished.hyperparameters.items()},
+        parameters=_parameters(finished.hyperparameters),
         metrics=[*_epoch_metrics(finished, start, end), *_metrics(finished, end)],
     )
 
@@ -65,7 +68,9 @@ def run_name(finished: FinishedTrial) -> str:
 
 def key(name: str) -> str:
     """A name that MLflow takes for a metric, parameter or tag."""
-    return re.sub(r"[^\w\-. :]", "_", name)[:250]
+    known = re.sub(r"[^\w\-. :/]", "_", name)[:250]
+    is_path = posixpath.normpath(known) == known and not known.startswith(("/", ".."))
+    return known if is_path else known.replace("/", "_")
 
 
 def text(anything: object) -> str:
@@ -129,6 +134,15 @@ def children(
             return found
 
 
+def _parameters(hyperparameters: Mapping[str, Any]) -> dict[str, str]:
+    """As MLflow keeps them: names that are one there are numbered."""
+    found: dict[str, str] = {}
+    for name, value in hyperparameters.items():
+        names = (key(name), *(f"{key(name)[:240]} {number}" for number in count(2)))
+        found[next(each for each in names if each not in found)] = text(value)
+    return found
+
+
 def _tags(finished: FinishedTrial) -> dict[str, str]:
     tags = {
         TRIAL: str(finished.number),
@@ -159,7 +173,7 @@ def _epoch_metrics(finished: FinishedTrial, start: int, end: int) -> list[Metric
     """One value an epoch; the epochs' scores are kept apart from the score of the trial."""
     return [
         (
-            f"epoch_{name}" if name in ONE_PER_TRIAL else key(name),
+            f"epoch_{name}" if name in NOT_OF_EPOCHS else key(name),
             float(each),
             start + (end - start) * step // len(values),
             step,

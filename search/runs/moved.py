@@ -5,6 +5,7 @@ MLflow's tables hold the whole address of each run's and each model's files.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import sys
@@ -106,7 +107,10 @@ def _rewrite_sources(connection: sqlite3.Connection, old: Path, new: Path) -> No
     """Pipelines and data files beside the store's own folder came along with it."""
     if not old.name == new.name == FOLDER:
         return
-    connection.execute(  # a path, or one among the JSON of `own` data
-        "UPDATE params SET value = substr(replace('\"' || value, ?, ?), 2) WHERE key = 'source'",
-        (f'"{old.parent}/', f'"{new.parent}/'),
-    )
+    before, after = f"{old.parent}/", f"{new.parent}/"
+    for spelling in dict.fromkeys([f'"{before}', json.dumps(before)[:-1]]):  # of older versions
+        connection.execute(  # a path, or one among the JSON of `own` data
+            "UPDATE params SET value = substr(replace('\"' || value, ?, ?), 2) "
+            "WHERE key = 'source'",
+            (spelling, f'"{after}'),
+        )

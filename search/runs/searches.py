@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from ..errors import InputError
@@ -99,8 +100,10 @@ def summary(run: mlflow.entities.Run) -> dict[str, Any]:
 
 def now(client: mlflow.MlflowClient) -> str:
     """The time as a tag that sorts as text, behind all others even where the clock was put back."""
-    newest = newest_search(client)
-    before = float(newest.data.tags.get(ACTIVE, 0)) if newest is not None else 0.0
+    newest, before = newest_search(client), 0.0
+    if newest is not None:
+        with suppress(ValueError):  # whoever has edited it
+            before = float(newest.data.tags.get(ACTIVE, 0))
     return f"{max(time.time(), before + 1e-5):.6f}"
 
 

@@ -242,6 +242,7 @@ class LevelSetSampler(BaseSampler):
         high = min((each.size for each in done if each.reached), default=math.inf)
         high = min(high, history.smallest)  # which may be narrower than any of the path
         low = max((each.size for each in done if each.size < high), default=path[0].parameter_count)
+        low, high = max(low, 1), max(high, 1)  # a model may be of nothing
         if (mates or high < math.inf) and path[0].key not in known:
             return path[0]  # as easily as not, the smallest is enough; else it fails soon
         wanted = math.sqrt(low * high) if high < math.inf else 2 * low
@@ -251,7 +252,9 @@ class LevelSetSampler(BaseSampler):
             each for each in path if low <= each.parameter_count < high and each.key not in known
         ]
         return min(
-            untried, key=lambda each: abs(math.log(each.parameter_count / wanted)), default=None
+            untried,
+            key=lambda each: abs(math.log(max(each.parameter_count, 1) / wanted)),
+            default=None,
         )
 
     def _candidates(self, history: History) -> list[Configuration]:

@@ -67,7 +67,7 @@ def _excess(study: optuna.Study, finished: FinishedTrial) -> float:
     records = [each.user_attrs.get(RECORD) for each in study.get_trials(deepcopy=False)]
     sizes = [each["parameter_count"] for each in records if each and each["reached"]]
     smallest = min(sizes, default=finished.parameter_count)
-    return max(math.log(finished.parameter_count / smallest), LEAST)
+    return max(math.log(max(finished.parameter_count, 1) / max(smallest, 1)), LEAST)
 
 
 def _too_large(finished: FinishedTrial) -> bool:

@@ -7,6 +7,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ..errors import InputError
+from ..settings import as_folder
 from ..studies import STUDIES, STUDY
 from .review import HOST, check_free
 
@@ -56,8 +57,9 @@ def _journal(name: str | None) -> Path:
     journals = {path.parent.name: path for path in STUDIES.glob(f"*/{STUDY}")}
     if name is None and journals:
         return max(journals.values(), key=lambda path: path.stat().st_mtime)
-    if name in journals:
-        return journals[name]
+    for given in (name, as_folder(name or "")):
+        if given in journals:
+            return journals[given]
     known = ", ".join(sorted(journals)) or "none"
     which = f"No study of a search {name!r}" if name else "No study of a search"
     raise InputError(

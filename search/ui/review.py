@@ -35,7 +35,7 @@ def review(uri: str, port: int) -> None:
     check_free(port, "occam ui --port 5001")
     address = f"http://{HOST}:{port}"
     print(f"Starting MLflow at {address} ...", flush=True)
-    server = subprocess.Popen(_command(uri, port), env=_environment(uri, path))
+    server = subprocess.Popen(_command(port), env=_environment(uri, path))
     previous = signal.signal(signal.SIGTERM, _leave)
     try:
         _wait(server, address)
@@ -75,8 +75,9 @@ def check_free(port: int, other: str) -> None:
             ) from error
 
 
-def _command(uri: str, port: int) -> list[str]:
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+def _command(port: int) -> list[str]:
+    """Without the store's address, which may hold a password: commands are seen by all users."""
+    command = [sys.executable, "-m", "mlflow", "server"]
     command += ["--host", HOST, "--port", str(port), "--workers", "1", "--app-name", "occam"]
     return [*command, "--uvicorn-opts", "--log-level warning"]
 
@@ -87,6 +88,7 @@ def _environment(uri: str, path: str) -> dict[str, str]:
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",
+        "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_TRACKING_URI": uri,
         REVIEW: path,
     }

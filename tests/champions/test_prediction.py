@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -498,6 +499,13 @@ def test_a_folder_of_images_is_read_in_the_order_of_its_names(store, images, wor
     table = pd.read_csv("pictures.predictions.csv")
     assert list(table["file"]) == ["inner/a.jpg", "inner/b.png", "inner/c.png"]
     assert list(table["prediction"]) == ["cat", "hen", "cat"]
+
+
+def test_a_file_may_be_called_by_what_is_no_text(store, images, workplace):
+    Path("pictures").mkdir()
+    Image.new("RGB", (9, 7)).save(os.fsdecode(b"pictures/\xfc.png"))
+    predict(store.uri, images, Path("pictures"), None)
+    assert b"\n\xfc.png,cat" in Path("pictures.predictions.csv").read_bytes()
 
 
 BAD_INPUTS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from occam.search.data.pictures import picture
+from occam.search.data.pictures import as_png, picture
 from occam.search.metrics import metric
 
 RNG = np.random.default_rng(0)
@@ -23,6 +23,13 @@ def test_classes_get_a_confusion_matrix_with_their_names():
     axes = figure.axes[0]
     assert [each.get_text() for each in axes.get_xticklabels()] == ["a", "b", "c"]
     assert sorted(each.get_text() for each in axes.texts) == ["1", "1", "1", "1"]
+
+
+def test_names_with_dollar_signs_are_no_formulas():
+    labels = np.array([0, 1])
+    names = ("$0_$50^", "$50_$100")
+    figure = picture(labels, labels, np.eye(2), metric("accuracy"), names)
+    assert as_png(figure).startswith(b"\x89PNG")
 
 
 def test_one_probability_and_tokens_of_sequences_are_classes_too():

@@ -193,6 +193,16 @@ def test_wrong_input_is_one_line_and_writes_nothing(champion, capsys, monkeypatc
     assert not Path("nothing").exists()
 
 
+def test_a_version_of_which_the_trial_is_not_known_is_not_taken_for_another(champion, capsys):
+    client = connect(default_uri())
+    source = client.get_model_version_by_alias("halves", "champion").source
+    number = client.create_model_version("halves", source).version
+    client.set_registered_model_alias("halves", "by-hand", number)
+    message = refused(capsys, "halves", "--alias", "by-hand", "--output", "nothing")
+    assert f"Version {number} of 'halves' was not registered by Occam" in message
+    assert not Path("nothing").exists()
+
+
 def test_a_search_that_was_made_in_python_has_no_rows_to_read_again(champion, capsys):
     client = connect(default_uri())
     client.delete_run(champion["mlflow"]["run_id"])  # MLflow never changes a parameter

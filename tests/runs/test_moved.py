@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occam.search.errors import InputError
+from occam.search.pipeline import own
 from occam.search.runs.searches import last_search
 from occam.search.runs.store import connect
 from occam.search.tracking import Tracker
@@ -86,6 +88,19 @@ def test_a_search_is_found_where_its_project_was_moved_to_which_is_said_once(pro
     assert seconds(new) == 2
     assert capfd.readouterr().err == ""
     assert not old.exists()
+
+
+@pytest.mark.parametrize("ascii_alone", [False, True])  # as older versions wrote it
+def test_data_in_a_folder_of_any_name_are_found(project, ascii_alone):
+    old = project("Müller")
+    given = {"csv": f"{old}/a.csv", "label": "y"}
+    tracker = Tracker(store(old), pipeline="p", search="s", study="s")
+    source = f"own:{json.dumps(given)}" if ascii_alone else own(**given)
+    tracker.start({"metric": "accuracy", "target": 0.95, "source": source}, data=None)
+    new = old.with_name("Meier")
+    old.rename(new)
+    params = connect(store(new)).get_run(tracker.run_id).data.params
+    assert json.loads(params["source"].removeprefix("own:"))["csv"] == f"{new}/a.csv"
 
 
 def test_a_search_that_was_moved_before_its_end_goes_on_where_it_is(project):

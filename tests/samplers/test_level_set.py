@@ -207,6 +207,18 @@ def numbered(number: int) -> SimpleNamespace:
     return SimpleNamespace(number=number)
 
 
+def test_a_model_without_parameters_may_be_the_smallest():
+    pool = Pool(lambda draw: Measured(draw.suggest_int("units", 0, 3)), 0, {"units": 0})
+    sampler = LevelSetSampler(
+        pool=pool, metric=metric("accuracy"), search_target=TARGET, seed=lambda number: number
+    )
+    study = optuna.create_study(sampler=sampler, direction="minimize")
+    trial = study.ask({"units": IntDistribution(0, 3)})
+    trial.set_user_attr(RECORD, record_of("COMPLETE", 0, 0.99, 5))
+    study.tell(trial, 0)
+    assert sampler.exhausted(study, 1)
+
+
 def test_an_epoch_of_many_activations_counts_for_more():
     """Of two candidates that promise the same, the quicker one is chosen."""
     history = History(optuna.create_study(), 0, lambda score: 0.0)

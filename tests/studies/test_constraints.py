@@ -62,6 +62,9 @@ def test_what_was_too_large_is_infeasible_by_its_size_alone():
     assert as_large.constraints == {"target": 0.0, "size": LEAST}
     first = told(optuna.create_study(), TrialState.REJECTED, 9, None, score=None, epochs=0)
     assert first.constraints == {"target": 0.0, "size": LEAST}
+    told(study, TrialState.COMPLETE, 0, -0.01, reached=True)  # a model without parameters
+    beyond = told(study, TrialState.REJECTED, 5, None, score=None, epochs=0)
+    assert beyond.constraints == {"target": 0.0, "size": pytest.approx(math.log(5))}
 
 
 def test_a_failure_is_the_worst_so_far_and_no_small_one():

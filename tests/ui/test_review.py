@@ -23,7 +23,7 @@ from occam.search.runs.searches import last_search
 from occam.search.runs.store import connect
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState
-from occam.search.ui.review import review
+from occam.search.ui.review import _command, _environment, review
 
 TRIAL = FinishedTrial(
     number=0,
@@ -113,6 +113,12 @@ def test_the_view_lists_the_winners_of_one_search_smallest_first():
     )
     assert state["orderByKey"] == state["selectedColumns"][0] == "metrics.`parameter_count`"
     assert state["orderByAsc"] is True
+
+
+def test_the_address_of_the_store_is_no_part_of_the_command():
+    address = "postgresql://ada:secret@host/mlflow"
+    assert not any("secret" in each for each in _command(5000))
+    assert _environment(address, "/")["MLFLOW_BACKEND_STORE_URI"] == address
 
 
 def test_a_port_in_use_is_said_in_one_line(tracker):
