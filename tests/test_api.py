@@ -12,6 +12,7 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras import layers
 from occam import search
@@ -412,9 +413,31 @@ def test_numbers_to_predict_are_split_as_they_come():
     assert len(data.validation[1]) == 60
 
 
-def test_too_few_rows_are_refused():
-    with pytest.raises(InputError, match="The data cannot be split"):
-        split(X[:1], Y[:1])
+@pytest.mark.parametrize("labels", [Y[:1], ["a"], [0.5]])
+def test_too_few_rows_are_refused(labels):
+    with pytest.raises(InputError, match="The data cannot be split: too few rows"):
+        split(X[:1], labels)
+
+
+def test_rows_without_a_label_are_refused():
+    with pytest.raises(InputError, match="The labels have missing values: drop those rows"):
+        split(X, np.where(X[:, 0] > 0, Y, np.nan))
+    with pytest.raises(InputError, match="There are 300 rows of inputs and 299 labels"):
+        split(X, Y[1:])
+    with pytest.raises(InputError, match="The inputs are a sparse matrix: make them dense"):
+        split(scipy.sparse.csr_matrix(X), Y)
+
+
+def test_tables_and_named_classes_stay_what_they_are_with_their_shares():
+    table = pd.DataFrame(X, index=np.arange(300) + 7)
+    labels = pd.Series(np.repeat(["no", "yes"], [291, 9]), index=table.index, dtype=object)
+    data = split(table, labels)
+    for rows, names in (data.train, data.validation, data.test):
+        assert list(rows.index) == list(names.index)
+        assert (names == "yes").sum() == round(0.03 * len(names))
+    assert (
+        len(split(table, np.where(Y, "yes", None)).test[1]) == 60
+    )  # it is refused later, in a line
 
 
 def test_importing_the_package_imports_nothing_heavy():

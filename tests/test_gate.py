@@ -14,11 +14,11 @@ from occam.search.errors import OccamError
 from occam.search.gate import Gate, judged
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
-from occam.search.selection import Ladder
+from occam.search.selection import Ladder, Verdict
 from occam.search.trials import FinishedTrial, TrialState
 
 LABELS = np.arange(40) % 2
-ROWS = np.eye(2, dtype="float32")[LABELS], LABELS
+ROWS = np.eye(2, dtype="float32")[1 - LABELS], LABELS
 
 
 class Kept(dict):
@@ -37,7 +37,7 @@ def space(hp) -> keras.Model:
 def trained(number: int, folder: Path, *, right: bool) -> FinishedTrial:
     """All of its answers are right, or all are wrong."""
     model, path = space(None), folder / f"trial-{number}.keras"
-    model.set_weights([np.eye(2) * (9 if right else -9), np.zeros(2)])
+    model.set_weights([np.eye(2) * (-9 if right else 9), np.zeros(2)])
     model.save(path)
     return FinishedTrial(
         number=number,
@@ -52,10 +52,10 @@ def trained(number: int, folder: Path, *, right: bool) -> FinishedTrial:
     )
 
 
-def gate(engine: Any, folder: Path) -> Gate:
+def gate(engine: Any, folder: Path, groups: Any = None) -> Gate:
     data = Data(train=ROWS, validation=ROWS, test=ROWS)
     planned: Any = SimpleNamespace(
-        pipeline=Pipeline(data=lambda: data, space=space, target=0.9, name="toy"),
+        pipeline=Pipeline(data=lambda: data, space=space, target=0.9, name="toy", groups=groups),
         prepared=SimpleNamespace(data=data),
         metric=metric("accuracy"),
         test_rows="these",
@@ -100,3 +100,13 @@ def test_what_was_seen_counts_though_the_search_ends_at_the_next_candidate(tmp_p
     results = gate(engine, tmp_path).open(ladder(first, second))
     assert [(each.trial, each.opened) for each in results] == [(0, 1), (1, 2)]
     assert judged(ladder(first, second), results[1:]) == [second]
+
+
+def test_rows_of_a_group_count_as_one_for_the_verdict_and_are_kept_with_it(tmp_path):
+    groups, trial = np.repeat(np.arange(4), 10), trained(3, tmp_path, right=True)
+    (alone,) = gate(Kept(), tmp_path).open(ladder(trial))
+    opened = gate(Kept(), tmp_path, groups)
+    (grouped,) = opened.open(ladder(trial))
+    assert (alone.score, grouped.score) == (1.0, 1.0)
+    assert (alone.verdict, grouped.verdict) == (Verdict.CERTIFIED, Verdict.HOLDS)
+    np.testing.assert_array_equal(HeldOut.load(opened.answers(3)).groups, groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import threading
 import uuid
 from collections.abc import Callable
@@ -309,6 +310,13 @@ def test_a_model_that_is_not_better_may_not(challenger, objection):
     assert objection in not_better(replace(CHAMPION, **challenger), CHAMPION.tags())
 
 
+def test_what_never_saw_the_test_split_is_said_and_registered_without_a_score():
+    unseen = replace(CHAMPION, test_score=math.nan, lower_bound=math.nan, verdict="not opened")
+    assert unseen.describe() == "trial 0, 784 parameters, no test score"
+    assert not {"test_score", "lower_bound"} & unseen.tags().keys()
+    assert "has no test_score to be compared with" in not_better(CHAMPION, unseen.tags())
+
+
 def test_errors_are_compared_in_their_own_direction():
     champion = replace(CHAMPION, **MAE)
     assert not_better(replace(champion, test_score=3.9), champion.tags()) == ""
@@ -376,6 +384,8 @@ def test_rollback_goes_back_one_champion_at_a_time(uri, pipeline, search):
     assert aliases(uri, pipeline) == {"champion": "1"}
     with pytest.raises(InputError, match="nothing to go back to: version 1 is its first champion"):
         rollback(uri, pipeline)
+    said = promote(uri, pipeline, dry_run=True).text
+    assert f"version 3 of {pipeline!r} is used again" in said
     promotion = promote(uri, pipeline)
     assert promotion.version == "3", "a version that is registered already is used again"
     assert aliases(uri, pipeline) == {"champion": "3", "previous": "1"}
@@ -536,6 +546,9 @@ def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(uri, pipeline, search):
     search(900, wrong=3)
+    first = promote(uri, pipeline, dry_run=True).text
+    assert "alias champion: nothing -> this version" in first
+    assert "previous" not in first
     promote(uri, pipeline)
     search(800, wrong=4)
     promotion = promote(uri, pipeline, dry_run=True)
@@ -619,6 +632,7 @@ def test_the_history_of_champions_is_kept_and_shown(uri, pipeline, search, monke
     said = screen.file.getvalue()
     assert "rolled back from version 2" in said
     assert "11 % smaller than the champion, version 1 (900)." in said
+    assert "Made champion by ada on 20" in version(uri, pipeline, "2").description
     with pytest.raises(InputError, match="'nothing' has no champion"):
         champions(uri, "nothing")
 

@@ -21,7 +21,7 @@ from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
 from occam.search.runs import child_runs
 from occam.search.runs.datasets import datasets, digest
-from occam.search.runs.searches import find, last_search
+from occam.search.runs.searches import find, last_search, quoted
 from occam.search.runs.store import connect, default_uri, mlflow
 from occam.search.studies.sharing import Alone
 from occam.search.tracking import Tracker
@@ -119,7 +119,16 @@ def test_scores_of_epochs_are_kept_apart_from_the_score_of_the_trial(tracker):
     tracker.log(TRIAL)
     history = connect(tracker.uri).get_metric_history(tracker.run_id_of(0), "epoch_score")
     assert [(each.step, each.value) for each in history] == [(1, 0.9), (2, 0.97), (3, 0.98)]
+    start, end = child(tracker).info.start_time, child(tracker).info.end_time
+    assert [each.timestamp for each in history] == [start + 666, start + 1333, end]
     assert child(tracker).data.metrics["score"] == 0.975
+
+
+def test_a_trial_says_whose_units_it_began_with(tracker):
+    tracker.log(TRIAL)
+    tracker.log(replace(TRIAL, number=1, parent=0))
+    assert "parent_trial" not in child(tracker).data.tags
+    assert child(tracker, 1).data.tags["parent_trial"] == "0"
 
 
 def test_a_failed_trial_says_why(tracker):
@@ -288,6 +297,19 @@ def test_other_data_have_another_digest(one, other):
     assert digest((one, labels)) == digest((one, labels))
     assert digest((one, labels)) != digest((other, labels))
     assert len(datasets(Data((one, labels), (other, labels), (None, None)), name="x")) == 2
+
+
+def test_the_same_texts_have_the_same_digest_wherever_they_are_kept():
+    texts = np.array(["good", "bad"], dtype=object)
+    again = np.array(["".join(each) for each in texts], dtype=object)
+    assert texts[0] is not again[0]
+    assert digest((texts, np.zeros(2))) == digest((again, np.zeros(2)))
+
+
+def test_a_name_is_asked_for_by_the_quotes_that_it_has_not():
+    assert (quoted("digits"), quoted("it's")) == ("'digits'", '"it\'s"')
+    with pytest.raises(InputError, match="has both kinds of quotes: MLflow cannot search for it"):
+        quoted('it\'s "mine"')
 
 
 def test_a_finished_search_can_be_read_again(tracker):

@@ -43,6 +43,7 @@ def test_the_last_value_is_a_forecast_where_rows_are_in_the_order_of_time():
     walk = np.cumsum(RNG.normal(size=600))
     found = scores(data(INPUTS, walk), R2, chronological=True)
     assert found["last value"] > found["mean"]
+    assert found["last value"] == pytest.approx(R2.measure(walk[300:500], walk[299:499]))
     assert "last value" not in scores(data(INPUTS, walk), R2)
     assert scores(data(INPUTS, CLASSES), ACCURACY, chronological=True)["last value"] < 0.9
 
@@ -55,6 +56,16 @@ def test_every_metric_of_classes_can_be_measured(name):
     assert 0 <= known["last value"] < known["linear model"]
 
 
+def test_the_rarer_class_weighs_as_much_where_the_metric_weighs_it():
+    rare = (INPUTS[:, 0] + np.random.default_rng(1).normal(size=600) > 2.2).astype(int)
+    assert scores(data(INPUTS, rare), metric("balanced_accuracy"))["linear model"] > 0.7
+
+
+def test_rows_are_ranked_by_the_probability_of_a_linear_model():
+    found = scores(data(INPUTS, CLASSES), metric("auc"))
+    assert found["linear model"] > scores(data(INPUTS, CLASSES), ACCURACY)["linear model"]
+
+
 def test_a_class_may_appear_after_the_rows_to_train():
     later = np.where(np.arange(600) < 300, CLASSES, CLASSES + 1)
     assert scores(data(INPUTS, later), ACCURACY, chronological=True)["last value"] < 0.9
@@ -65,14 +76,29 @@ def test_a_class_may_appear_after_the_rows_to_train():
 def test_classes_need_not_be_numbered_from_nothing(name, numbers):
     which = np.arange(600) % len(numbers)
     inputs = (RNG.normal(size=(600, 3)) + 4 * np.eye(3)[which]).astype("float32")
-    found = scores(data(inputs, np.array(numbers)[which]), metric(name))
-    assert found["linear model"] > 0.9
+    labels = np.repeat(np.array(numbers)[which[:60]], 10), np.array(numbers)[which]
+    for each, model in zip(labels, ("last value", "linear model"), strict=True):
+        for kind in (int, float):
+            found = scores(data(inputs, each.astype(kind)), metric(name), chronological=True)
+            assert found[model] > 0.85
+
+
+def test_a_linear_model_takes_a_single_column_and_columns_of_any_scale():
+    alone = baselines(data(INPUTS[:, :1], NUMBERS), R2)[1]
+    assert alone.score == pytest.approx(0.8, abs=0.05)
+    assert alone.parameter_count == 2
+    scaled = (INPUTS * [1e-5, 1, 1e5] + [0, 0, 1e5]).astype("float32")
+    for labels, measured in ((NUMBERS, R2), (CLASSES, ACCURACY)):
+        found, known = (scores(data(each, labels), measured) for each in (scaled, INPUTS))
+        assert found["linear model"] == pytest.approx(known["linear model"], abs=0.01)
 
 
 def test_images_one_hot_labels_sequences_and_texts_are_no_obstacle():
     images = RNG.random((600, 6, 6, 1)).astype("float32")
     assert set(scores(data(images, CLASSES), ACCURACY)) == {"majority class", "linear model"}
-    assert set(scores(data(INPUTS, np.eye(2)[CLASSES]), ACCURACY)) == {"majority class"}
+    last = 2 - 2 * CLASSES  # is the class of most rows
+    majority = scores(data(INPUTS, last), ACCURACY)["majority class"]
+    assert scores(data(INPUTS, np.eye(3)[last]), ACCURACY) == {"majority class": majority}
     assert set(scores(data(INPUTS, INPUTS), metric("mse"))) == {"mean"}
     tokens = RNG.integers(0, 4, (600, 5))
     assert scores(data(tokens, tokens), ACCURACY)["majority class"] == pytest.approx(0.25, abs=0.06)
@@ -111,6 +137,8 @@ def test_the_target_that_is_not_given_can_be_shown_with_the_margin():
     linear = Baseline(name="linear model", score=0.85, trained=True)
     target = modest_target([linear], ACCURACY, labels, margin=2.0)
     assert 0.7 < target < search_target(ACCURACY, target, labels, 2.0) < 0.85
+    majority = Baseline(name="majority class", score=0.7, trained=False)
+    assert modest_target([majority, linear], ACCURACY, labels, margin=2.0) == target
     mae = metric("mae")
     for rows in (300, 3000):
         target = modest_target([linear], mae, np.zeros(rows), margin=2.0)

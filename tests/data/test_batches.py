@@ -91,7 +91,7 @@ def test_the_labels_of_one_output_may_have_its_name():
 
 def test_splits_of_a_pipeline_may_be_datasets():
     def data() -> Data:
-        return Data(dataset(X, Y), (X, Y), Batches(5))
+        return Data(dataset(X, Y), (X, Y.tolist()), Batches(5))
 
     def made(**fields) -> Data:
         pipeline = Pipeline(data=data, space=lambda hp: None, target=0.9, name="toy", **fields)
@@ -99,6 +99,7 @@ def test_splits_of_a_pipeline_may_be_datasets():
 
     np.testing.assert_array_equal(made(chronological=True).train[0], X)
     assert sorted(made().train[0][:, 0]) == sorted(X[:, 0])
+    assert made().validation[1].shape == (20,)
     assert len(made().test[1]) == 20
 
 

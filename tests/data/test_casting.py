@@ -73,6 +73,7 @@ def test_a_cell_of_another_type_is_refused_with_its_row(cell, kind, message):
     [
         ([[1.0, 2.0], [np.nan, 0.0], [np.inf, 0.0]], "float32", [[1, 2], [np.nan, 0]], [2]),
         ([[1.0], [1e300], [-1e300]], "float64", [[1]], [1, 2]),
+        ([[1.0], [65504.0], [65536.0]], "float16", [[1], [65504]], [2]),
         ([[1.0], [np.nan], [300.0]], "uint8", [[1]], [1, 2]),
         ([[1], [0], [255]], "uint8", [[1], [0], [255]], []),
         ([0, 1, 1], "bool", [False, True, True], []),

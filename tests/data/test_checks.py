@@ -73,7 +73,14 @@ def test_arrays_tables_and_nests_of_them_are_let_through(inputs):
 
 @pytest.mark.parametrize(
     "labels",
-    [LABELS, [0, 1, 2, 1], pd.Series([0, 1, 2, 1]), np.eye(3)[LABELS], np.array(["no", "yes"] * 2)],
+    [
+        LABELS,
+        [0, 1, 2, 1],
+        pd.Series([0, 1, 2, 1]),
+        np.eye(3)[LABELS],
+        np.eye(2)[LABELS % 2] * 0.9 + 0.05,  # smoothed
+        np.array(["no", "yes"] * 2),
+    ],
 )
 def test_labels_of_two_classes_or_more_are_let_through(labels):
     check_data(alike(INPUTS, labels), ACCURACY)
@@ -120,6 +127,8 @@ def test_text_is_refused_once_it_should_have_been_transformed():
     refused("train inputs are still text after preprocessing: city", alike(MIXED, transform=abs))
     mixed = np.array([[1, "a"]] * 4, dtype=object)
     refused("train inputs are still text after preprocessing: 1, a", alike(mixed, transform=abs))
+    numbers = alike(INPUTS.astype(object), transform=abs)
+    refused("train inputs are numbers held as objects", numbers)
     check_data(alike(np.array(["good", "bad"] * 2), transform=abs), ACCURACY)
 
 
@@ -175,6 +184,10 @@ def test_a_single_class_to_be_tested_on_is_refused_where_the_metric_is_undefined
     [
         (np.zeros((4, 3)), r"validation inputs are fractions of shape \(3,\), the train inputs"),
         (INPUTS.astype("uint8"), r"are whole numbers of shape \(2,\), the train inputs fractions"),
+        (
+            np.array([["a", "b"]] * 4),
+            r"inputs are text of shape \(2,\), the train inputs fractions",
+        ),
         ({"a": INPUTS}, "Only one of the train and the validation split has inputs"),
         (TABLE, "Only one of the train and the validation split has inputs"),
     ],
@@ -185,6 +198,7 @@ def test_splits_that_are_unlike_are_refused(other, message):
 
 def test_splits_of_other_precision_or_order_of_whole_numbers_are_alike():
     check_data(data(test=(INPUTS.astype("float32"), LABELS.astype("uint8"))), ACCURACY)
+    check_data(data(test=(INPUTS, LABELS.astype(float))), ACCURACY)
 
 
 def test_tables_with_other_columns_are_refused():
@@ -295,9 +309,10 @@ def test_labels_with_fewer_axes_than_the_outputs_are_refused():
 )
 def test_one_hot_labels_need_a_column_for_each_output(loss):
     accepted(np.eye(3), loss, (None, 3))
-    accepted(np.full((4, 3), 1 / 3), loss, (None, 3))
+    accepted(np.full((4, 3), 1 / 3).round(4), loss, (None, 3))
     misfit("one-hot in 3 columns", np.eye(4), loss, (None, 3))
-    misfit("whole numbers need 'sparse_categorical_crossentropy'", LABELS, loss, (None, 3))
+    for labels in (LABELS, LABELS[:3]):  # of as many rows as there are classes, too
+        misfit("whole numbers need 'sparse_categorical_crossentropy'", labels, loss, (None, 3))
     misfit("do not in 2 of 3 rows", np.eye(3)[[0, 0, 0]] * [[1], [2], [0]], loss, (None, 3))
 
 
@@ -355,6 +370,7 @@ def test_a_loss_of_differences_needs_one_hot_labels(loss, named):
     misfit(
         message + r"\(\): give keras.utils.to_categorical\(y\), or use 's", LABELS, loss, (None, 3)
     )
+    misfit(message, LABELS[:3], loss, (None, 3))
     misfit(message, LABELS[:, None], loss, (None, 3))
     misfit(message, np.zeros((4, 7), int), loss, (None, 7, 3))
     misfit("put Flatten", LABELS, loss, (None, 7, 7, 3))
@@ -410,7 +426,7 @@ def test_one_number_a_row_is_one_output():
     check_classes(("a", "b"), (None,))
 
 
-@pytest.mark.parametrize("labels", [[0.5, 1.5], [-1.0, 1.0]])
+@pytest.mark.parametrize("labels", [[0.5, 1.5], [-1.0, 1.0], [[0.5], [1.5]]])
 def test_numbers_are_not_measured_as_classes(labels):
     inputs, numbers = np.zeros((4, 2)), np.array(labels * 2)
     split = (inputs, numbers)

@@ -22,7 +22,9 @@ def test_classes_get_a_confusion_matrix_with_their_names():
     figure = drawn(labels, labels, np.eye(3)[[0, 1, 2, 0]], classes=("a", "b", "c"))
     axes = figure.axes[0]
     assert [each.get_text() for each in axes.get_xticklabels()] == ["a", "b", "c"]
-    assert sorted(each.get_text() for each in axes.texts) == ["1", "1", "1", "1"]
+    drawn_at = {each.get_position(): each.get_text() for each in axes.texts}  # predicted, true
+    assert drawn_at == {(0, 0): "1", (1, 1): "1", (2, 2): "1", (0, 2): "1"}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
 
 
 def test_names_with_dollar_signs_are_no_formulas():
@@ -40,6 +42,8 @@ def test_one_probability_and_tokens_of_sequences_are_classes_too():
     )
     for figure, rows in zip(figures, (4, 12), strict=True):
         assert sum(int(each.get_text()) for each in figure.axes[0].texts) == rows
+        names = [each.get_text() for each in figure.axes[0].get_xticklabels()]
+        assert names == [str(number) for number in range(len(names))] != []
 
 
 def test_reconstructions_are_below_their_inputs_and_samples_below_real_images():

@@ -49,9 +49,10 @@ def test_a_data_frame_of_numbers_and_truths_is_numbers(table, kind):
     table = table.fillna(0)
     split = ({"table": table}, pd.Series(LABELS).convert_dtypes())
     prepared = prepare(pipeline(data=lambda: Data(split, split, split)))
-    array = np.asarray(prepared.data.train[0]["table"])
-    assert array.dtype.kind == kind
-    assert array[3].tolist() == table.iloc[3].tolist()
+    for inputs, _ in (prepared.data.train, prepared.data.validation, prepared.data.test):
+        array = np.asarray(inputs["table"])
+        assert array.dtype.kind == kind
+        assert array[3].tolist() == table.iloc[3].tolist()
     assert prepared.raw.train[0]["table"].equals(table)
 
 

@@ -24,6 +24,8 @@ def parts(inputs: Any, *bounds: tuple[int, int], labels: Any = Y) -> Data:
             return {name: cut(each, low, high) for name, each in values.items()}
         if isinstance(values, tuple):
             return tuple(cut(each, low, high) for each in values)
+        if hasattr(values, "index") and hasattr(values, "iloc"):
+            return values[low:high].reset_index(drop=True)
         return values[low:high]
 
     return Data(*[(cut(inputs, *each), labels[slice(*each)]) for each in bounds])
@@ -78,6 +80,12 @@ def test_an_input_with_another_label_is_another_row():
     train = parts(X, (0, 200), (200, 250), (100, 140))
     other = Data(train.train, train.validation, (train.test[0], 1 - train.test[1]))
     assert repeated(other) == ()
+
+
+def test_copies_are_refused_though_some_rows_are_there_twice_by_nature():
+    twice = np.concatenate([X[:150], X[:50], X[150:250]])
+    with pytest.raises(InputError, match="All 50 test rows are train rows, too"):
+        repeated(parts(twice, (0, 200), (250, 300), (0, 50), labels=np.zeros(300)))
 
 
 def test_rows_that_are_alike_by_nature_are_said_and_not_refused():

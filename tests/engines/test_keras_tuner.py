@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,14 @@ def test_what_the_loop_rejects_hundreds_of_times_leaves_the_oracle_asking(tmp_pa
     assert reasons == [f"{HOPELESS} proposals in a row needed no training"]
 
 
-def test_after_some_useless_trials_a_gaussian_process_draws_at_random(tmp_path):
+@pytest.mark.parametrize("known", [False, True], ids=["not smaller", "the same as one known"])
+def test_after_some_useless_trials_a_gaussian_process_draws_at_random(tmp_path, known):
     searching = engine(tmp_path, "bayesian")
-    toy.work(searching, 14)  # beyond its random trials
+    first = toy.work(searching, 14)[0]  # beyond its random trials
     for _ in range(TAUGHT + 2):
         trial = searching.ask(1)[0]
-        searching.tell(rejected(trial, "not smaller"))
+        values = (first if known else trial).hyperparameters
+        searching.tell(replace(rejected(trial, "no training"), hyperparameters=values))
     oracle = searching._oracle._oracle
     assert [trial.status for trial in oracle.trials.values()].count("FAILED") == 2
     oracle.gpr = None  # a random draw does not need it
@@ -200,17 +203,38 @@ def test_what_another_study_has_finished_is_taken_in(tmp_path):
     wide = {"units": 50, "activation": "relu", "layers": 0}
     assert searching.fitting(wide).size.total == 350
     assert searching.fitting(wide | {"units": 61}) is None
+    assert searching.fitting(wide | {"units": 13}) is None, "it cannot be built"
     assert searching.fitting(wide | {"depth": 3}) is None
     first = toy.outcome(searching.ask(1)[0])
     searching.tell(first)
     known = FinishedTrial(**{**vars(first), "hyperparameters": wide, "parameter_count": 350})
     assert searching.adopt(known) == 1
     assert searching.adopt(known, imported=True) == 2
+    worth = value(known, metric("accuracy"), 0.9)
+    assert learned(searching)[1:] == [worth, worth]
     searching.suggest(wide | {"units": 7})
     resumed = engine(tmp_path, "bayesian")
     assert [each.number for each in resumed.finished] == [0, 1]
     trial = resumed.ask(1)[0]
     assert (trial.number, trial.hyperparameters) == (3, wide | {"units": 7})
+
+
+def learned(searching: Any) -> list[float]:
+    """What the oracle takes each of its trials for."""
+    return [trial.score for trial in searching._oracle._oracle.trials.values()]
+
+
+@pytest.mark.parametrize("sampler", ["random", "bayesian"])
+def test_what_was_rejected_as_the_same_is_worth_what_that_was(tmp_path, sampler):
+    searching = engine(tmp_path, sampler)
+    first = toy.outcome(searching.ask(1)[0])
+    searching.tell(first)
+    for again in (first.hyperparameters, {"units": 3, "activation": "relu", "layers": 1}):
+        trial = searching.ask(1)[0]
+        searching.tell(replace(rejected(trial, "the same"), hyperparameters=again))
+    worth = value(first, metric("accuracy"), 0.9)
+    assert learned(searching) == [worth, worth, WORST]
+    assert learned(engine(tmp_path, sampler)) == [worth, worth, WORST], "and after an interruption"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import toy
 from occam.search.errors import InputError
 from occam.search.stopping import Stop
-from occam.search.trials import failed, rejected
+from occam.search.trials import PARENT, failed, rejected
 
 
 def engine(folder: Path, sampler: str = "tpe") -> Any:
@@ -41,6 +42,16 @@ def test_constraints_are_set_always_and_in_one_order(tmp_path):
         searching.tell([toy.outcome(trial), rejected(trial, ""), failed(trial, "no")][index % 3])
     for trial in searching._study.trials:
         assert list(trial.constraints) == ["target", "size"]
+
+
+def test_a_trial_of_another_study_keeps_the_parent_that_it_had(tmp_path):
+    searching = engine(tmp_path)
+    known = toy.outcome(searching.ask(1)[0])
+    searching.tell(known)
+    searching.adopt(replace(known, parent=0))
+    searching.adopt(known)
+    assert [each.user_attrs.get(PARENT) for each in searching._study.trials] == [None, 0, None]
+    assert [each.parent for each in searching.finished] == [None, 0, None]
 
 
 def test_a_failed_trial_is_told_as_the_worst_so_far(tmp_path):

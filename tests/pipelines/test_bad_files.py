@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from occam.search.cli import main
+from occam.search.data import tables as reading
 from occam.search.data.baselines import baselines, modest_target
 from occam.search.data.preparation import prepare
 from occam.search.errors import InputError
@@ -105,6 +106,13 @@ def test_a_table_that_cannot_be_searched_is_refused_in_one_line(tmp_path, name):
     path = tmp_path / "table.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     refused(message, csv=str(path), label="y")
+
+
+def test_a_table_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    path.write_text(lines())
+    monkeypatch.setattr(reading, "MOST_BYTES", 300)
+    refused("table.csv has more than 300 bytes: give a part of it", csv=str(path), label="y")
 
 
 def test_a_table_of_which_no_value_is_there_twice_is_refused(tmp_path):

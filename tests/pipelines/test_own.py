@@ -325,6 +325,12 @@ def test_a_first_line_that_says_the_delimiter_is_none_of_the_table(tmp_path, end
     assert read_table(path).to_dict("list") == {"a": ["1,5"], "b": ["x"]}
 
 
+def test_two_columns_are_told_apart_by_what_parts_every_line(tmp_path):
+    path = tmp_path / "sheet.csv"
+    path.write_text("a;b\n1,5;x\n2,5;y\n")
+    assert read_table(path).to_dict("list") == {"a": ["1,5", "2,5"], "b": ["x", "y"]}
+
+
 def test_a_table_says_what_was_found_in_it(tmp_path):
     CUSTOMERS.to_csv(tmp_path / "my customers.csv", index=False)
     pipeline = load(own(csv=str(tmp_path / "my customers.csv"), label="bought"))

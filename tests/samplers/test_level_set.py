@@ -202,6 +202,27 @@ def test_the_narrowest_shape_follows_a_default_that_reached():
     assert second["values"] == {**DEFAULT, "units": 2}
 
 
+@pytest.mark.parametrize(
+    ("known", "low", "high"),
+    [
+        ({16: False}, 1.7, 2.4),  # twice as wide
+        ({16: True, 2: False}, 0.3, 0.45),  # between both, by their ratio
+        ({16: True, 11: False, 2: False}, None, None),  # near enough: something else is tried
+    ],
+)
+def test_a_default_that_failed_is_widened_and_the_interval_halved_while_it_is_wide(
+    known, low, high
+):
+    study = optuna.create_study(sampler=make("level-set", 0))
+    for units, reached in known.items():
+        told(study, {**DEFAULT, "units": units}, "COMPLETE" if reached else "PRUNED")
+    trial = study.ask()
+    size, default = measure(trial), 21 * 16 + 17 * 5
+    along = (trial.params["kind"], trial.params["rate"]) == ("plain", DEFAULT["rate"])
+    assert along == (low is not None)
+    assert low is None or low < size / default < high
+
+
 def numbered(number: int) -> SimpleNamespace:
     """As much of a trial as is asked for here."""
     return SimpleNamespace(number=number)

@@ -139,12 +139,13 @@ class TestTraining:
         expected = run.model().evaluate(*SPLIT, verbose=0)
         assert run.history["loss"] == [pytest.approx(expected, rel=1e-5)]
 
-    def test_the_weights_are_those_of_keras(self):
+    @pytest.mark.parametrize("averages", [{}, {"use_ema": True, "ema_momentum": 0.5}])
+    def test_the_weights_are_those_of_keras(self, averages):
         """With one batch an epoch, whose order of rows makes no difference."""
 
         def plain(hp):
             model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "softmax")])
-            model.compile(optimizer="adam", loss=LOSS)
+            model.compile(keras.optimizers.Adam(0.1, **averages), loss=LOSS)
             return model
 
         run = train(plain, epochs=5, batch_size=40, seed=3)
@@ -248,6 +249,11 @@ class TestStopping:
         assert (run.epochs, run.stop) == (2, Stop.OUT_OF_TIME)
         assert seen == [(1, run.history["score"][0]), (2, run.history["score"][1])]
 
+    def test_what_has_reached_in_the_last_epoch_that_there_was_time_for_has_reached(self):
+        stops = Stops(metric=metric("accuracy"), search_target=0.05, epochs=50)
+        run = train(epochs=50, stops=stops, on_epoch=lambda epochs, score: epochs == 2)
+        assert (run.stop, run.epochs) == (Stop.REACHED, 2)
+
 
 class TestSeeds:
     @pytest.mark.slow
@@ -325,16 +331,34 @@ class TestAUsersOwnFit:
         [
             (lambda history: history, 4),
             (lambda history: history.history, 4),
-            (lambda history: [history, history], 4),
+            (lambda history: [{"loss": [1.0]}, history], 4),
+            (lambda history: {"rate": [0.1], "loss": [1.0, 2.0, 3.0], "once": [0.2]}, 3),
             (lambda history: {"val_accuracy": 0.5}, 9),
             (lambda history: 0.5, 9),
             (lambda history: None, 9),
         ],
-        ids=["History", "dict of lists", "list", "dict of numbers", "number", "None"],
+        ids=["History", "dict", "list", "of any length", "dict of numbers", "number", "None"],
     )
     def test_one_that_ignores_callbacks_is_scored_at_its_end(self, returned, epochs):
         run = train(Deaf(returned), epochs=9)
         assert (run.epochs, len(run.history["score"]), run.stop) == (epochs, 1, None)
+
+    @pytest.mark.parametrize(("share", "stop"), [(1.0, Stop.REACHED), (0.0, None)])
+    def test_a_model_that_it_puts_back_is_taken_at_what_it_is_worth(self, share, stop):
+        class PutsBack(Tuned):
+            def fit(self, hp, model, *args, **kwargs):
+                history = super().fit(hp, model, *args, **kwargs)
+                model.set_weights([share * each for each in model.get_weights()])
+                return history
+
+        stops = Stops(metric=metric("accuracy"), search_target=0.9, epochs=99)
+        values = {"units": 32, "learning_rate": 0.1, "batch_size": 4}
+        run = train(PutsBack(), values, epochs=99, stops=stops)
+        assert run.epochs > 2
+        assert run.stop is stop
+        if stop is None:
+            assert run.history["score"][-2:] == [0.25, 0.25]
+            assert run.history["score"][-3] > 0.25
 
     def test_an_error_in_it_is_its_own(self):
         class Wrong(Tuned):

@@ -155,6 +155,12 @@ def test_a_model_that_does_not_agree_with_its_parent_begins_from_scratch(trained
     child = run_trial(searching, trial(1, 12, parent=parent(finished)), data)
     assert child.epochs >= 2
     assert "from scratch: its outputs differ by" in child.reason
+    model = build(searching.pipeline, GivenHyperParameters(child.hyperparameters))
+    drawn = model.get_weights()
+    giving = inheritance.Inheritance(searching.pipeline, data.train[0])
+    assert giving.give(parent(finished), model)[0] is None
+    for one, other in zip(model.get_weights(), drawn, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
