@@ -37,8 +37,9 @@ import mlflow  # noqa: E402
 import optuna  # noqa: E402
 from occam.search import loop  # noqa: E402
 from occam.search.engines.optuna import Engine  # noqa: E402
+from occam.search.loading import load  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
-from occam.search.pipeline import Data, Pipeline, load  # noqa: E402
+from occam.search.pipeline import Data, Pipeline  # noqa: E402
 from occam.search.trials import RECORD, FinishedTrial, Trial, TrialState, finish  # noqa: E402
 
 ROWS = (  # sampler, storage, workers, trials, minutes of a median trial

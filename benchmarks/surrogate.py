@@ -26,9 +26,9 @@ use_backend("tensorflow")
 import_keras()
 
 from occam.search.engines.optuna import Engine  # noqa: E402
+from occam.search.loading import load  # noqa: E402
 from occam.search.metrics import metric  # noqa: E402
 from occam.search.models.building import build  # noqa: E402
-from occam.search.pipeline import load  # noqa: E402
 from occam.search.samplers.batch import Batch  # noqa: E402
 from occam.search.samplers.pool import Draw  # noqa: E402
 from occam.search.studies.hyperparameters import SuggestedHyperParameters  # noqa: E402

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from occam.search.pipeline import goal, names
+from occam.search.loading import goal, names
 
 MARGINS = {"ants_bees": 1.0, "churn": 0.5}  # of few rows two standard errors are too many
 SECONDS = 240  # of each pipeline: a search that ends by itself takes less

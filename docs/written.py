@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from occam.search.loading import goal, names
 from occam.search.options import parser
-from occam.search.pipeline import goal, names
 
 
 def fill(app: Any, name: str, source: list[str]) -> None:

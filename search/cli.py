@@ -85,7 +85,7 @@ def _search(options: argparse.Namespace) -> int:
         import_keras()
 
         from . import report
-        from .job import search
+        from .job import conduct
         from .settings import Settings
 
         screen = _screen(options.quiet)
@@ -95,7 +95,7 @@ def _search(options: argparse.Namespace) -> int:
     if options.trials is None and options.epochs is None and options.timeout is None:
         given["trials"] = TRIALS
     settings = Settings(**given | {"backend": backend})
-    summary = search(settings, screen)
+    summary = conduct(settings, screen).summary
     if options.json is not None:
         _write_json(options.json, summary)
     return HOLDS if report.holds(summary) else NOT_HELD
@@ -113,7 +113,7 @@ def _write_json(path: Path, summary: report.Summary) -> None:
 
 def _source(options: argparse.Namespace) -> str:
     """What `load` finds the pipeline by: PIPELINE, or the user's own data in its place."""
-    from .pipeline import find, own
+    from .loading import find, own
 
     files = {name: getattr(options, name) for name in OWN_DATA if getattr(options, name)}
     given = [*([options.pipeline] if options.pipeline else []), *(f"--{name}" for name in files)]
@@ -135,7 +135,7 @@ def _source(options: argparse.Namespace) -> str:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from .pipeline import template
+    from .loading import template
 
     path: Path = options.file
     refused = InputError(f"{path} cannot be written: give the name of a new file, as my_task.py.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import selection
-from .champions.held_out import FILE, HeldOut
+from .held_out import FILE, HeldOut
 from .models.building import restore
 from .models.evaluation import predictions
 from .selection import Ladder, TestResult

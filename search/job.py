@@ -48,11 +48,6 @@ class Conducted(NamedTuple):
     plan: Plan
 
 
-def search(settings: Settings, screen: Screen) -> report.Summary:
-    """Run a search to its end, or go on with it, and return the contract's JSON."""
-    return conduct(settings, screen).summary
-
-
 def conduct(settings: Settings, screen: Screen) -> Conducted:
     """Run a search to its end, or go on with it.
 
@@ -150,7 +145,7 @@ class _Job:
             self._track(trials)
             self._keep_answers(judged(ladder, results))
             summary = self._summary(
-                trials, ladder, results, self._models(ladder), self._runs(ladder)
+                trials, ladder, results, self._models(ladder), self.tracker.run_ids()
             )
             self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.test_rows)
             model = self._selected(ladder, summary)
@@ -359,9 +354,6 @@ class _Job:
             "run_id": self.tracker.run_id,
         }
         return summary
-
-    def _runs(self, ladder: Ladder) -> dict[int, str]:
-        return {rung.number: self.tracker.run_id_of(rung.number) or "" for rung in ladder.rungs}
 
     def _described(self) -> dict[str, Any]:
         splits = {name: getattr(self.data, name) for name in ("train", "validation", "test")}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from . import engines
-from .pipeline import describe, goal, names
+from .loading import describe, goal, names
 from .screen import WIDEST
 
 if TYPE_CHECKING:

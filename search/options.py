@@ -231,7 +231,7 @@ def _add_ui(commands: Any) -> None:
 
 def _task(text: str) -> str:
     """The name of a task or of a search; of a file that was searched, what it is called by."""
-    from .pipeline import task_name
+    from .loading import task_name
 
     return task_name(text)
 

@@ -16,9 +16,10 @@ import numpy as np
 from . import devices, engines
 from .devices import Places
 from .errors import InputError
+from .loading import load, task_name
 from .metrics import Metric, metric
 from .options import EXECUTORS, MOST_ERRORS, TRAINERS
-from .pipeline import Pipeline, load, task_name
+from .pipeline import Pipeline
 
 LONGEST_NAME = 200  # bytes: a file system takes 255, and a study set aside adds the time
 TEXTS = {"metric", "engine", "sampler", "storage", "name", "warm_start", "tracking_uri"}

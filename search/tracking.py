@@ -137,15 +137,9 @@ class Tracker:
         """Forget what waits: it can be logged again."""
         self._pending = []
 
-    def run_id_of(self, number: int) -> str | None:
-        """The child run of a trial."""
-        with reaching(self.uri):
-            self._write()
-        return self._runs.get(number)
-
     def model_uri(self, number: int) -> str | None:
         """Address of a trial's logged model, whose files are there."""
-        run_id = self.run_id_of(number)
+        run_id = self.run_ids().get(number)
         if run_id is None:
             return None
         with reaching(self.uri):
@@ -173,7 +167,7 @@ class Tracker:
         """
         from .runs.packaging import log_model  # imports Keras, which nothing else here needs
 
-        run_id = self.run_id_of(finished.number)
+        run_id = self.run_ids().get(finished.number)
         if run_id is None or finished.model_path is None:
             raise InputError(f"Trial {finished.number} has no trained model that could be logged.")
         with reaching(self.uri):
@@ -216,7 +210,7 @@ class Tracker:
         with reaching(self.uri):
             self._write()
             outcome.keep(self._client, self.run_id, files or {})
-            outcome.record(self._client, self.experiment_id, self.run_id, summary, record or {})
+            outcome.write(self._client, self.experiment_id, self.run_id, summary, record or {})
             time_of_answer = now(self._client)
             for tag in (ACTIVE, CONCLUDED):
                 self._client.set_tag(self.run_id, tag, time_of_answer)

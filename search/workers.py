@@ -117,7 +117,7 @@ class Recipe:
         import_keras()
         limit_memory()
         from .data.preparation import prepare, with_row_shape, without_test
-        from .pipeline import load
+        from .loading import load
         from .training.rehearsal import task_fingerprint
         from .training.trial import Task
 

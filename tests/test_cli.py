@@ -18,9 +18,9 @@ import mlflow
 import numpy as np
 import pytest
 from occam.search import cli
-from occam.search.champions.held_out import HeldOut
 from occam.search.cli import main
 from occam.search.errors import redacted
+from occam.search.held_out import HeldOut
 from occam.search.runs.store import connect, default_uri
 from occam.search.studies.storage import reading_only
 from tasks import blobs
@@ -632,7 +632,7 @@ def test_what_should_not_happen_is_one_line_too_unless_asked(workplace, monkeypa
     def broken(*_: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("occam.search.pipeline.find", broken)
+    monkeypatch.setattr("occam.search.loading.find", broken)
     assert occam("search", "digits") == 1
     assert "unexpected RuntimeError: two lines." in capsys.readouterr().err
     monkeypatch.setenv("OCCAM_TRACEBACK", "1")

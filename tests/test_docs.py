@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from occam.search.cli import COMMANDS, main
+from occam.search.loading import names
 from occam.search.options import parser
-from occam.search.pipeline import names
 from PIL import Image
 from sklearn.datasets import load_digits
 

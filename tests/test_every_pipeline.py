@@ -17,10 +17,11 @@ from occam.search.counting import count
 from occam.search.data.checks import check_data
 from occam.search.data.labels import check_labels
 from occam.search.errors import InputError
+from occam.search.loading import describe, load, names
 from occam.search.metrics import metric
 from occam.search.models.building import build
 from occam.search.models.configuration import GivenHyperParameters
-from occam.search.pipeline import Data, Pipeline, Split, describe, load, names
+from occam.search.pipeline import Data, Pipeline, Split
 from occam.search.trials import TrialState, finish
 
 ENGINES = ("optuna", "keras_tuner")

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from occam.search.champions.held_out import HeldOut
 from occam.search.errors import OccamError
 from occam.search.gate import Gate, judged
+from occam.search.held_out import HeldOut
 from occam.search.metrics import metric
 from occam.search.pipeline import Data, Pipeline
 from occam.search.selection import Ladder, Verdict

@@ -9,17 +9,8 @@ import numpy as np
 import pytest
 from keras import ops
 from occam.search.errors import InputError
-from occam.search.pipeline import (
-    Data,
-    Pipeline,
-    data_file,
-    describe,
-    goal,
-    load,
-    names,
-    split,
-    task_name,
-)
+from occam.search.loading import describe, goal, load, names, task_name
+from occam.search.pipeline import Data, Pipeline, data_file, split
 
 MINE = """
 from occam.search.pipeline import Data, Pipeline

@@ -25,9 +25,9 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from occam.search.champions import registry
 from occam.search.champions.candidate import Candidate, not_better, spare
 from occam.search.champions.comparison import mcnemar
-from occam.search.champions.held_out import FILE, HeldOut
 from occam.search.champions.history import champions, show
 from occam.search.errors import InputError, OccamError, Refused
+from occam.search.held_out import FILE, HeldOut
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
 from occam.search.report import outcome
@@ -113,7 +113,7 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
             "trial": 0,
             "parameter_count": count,
             "validation": 0.97,
-            "run_id": tracker.run_id_of(0),
+            "run_id": tracker.run_ids().get(0),
             "test": {**test, "opened": 1, "verdict": verdict},
         }
         tracker.finish(
@@ -235,7 +235,7 @@ def test_a_favourite_that_somebody_has_marked_does_not_stop_a_search(uri, pipeli
 
 
 def test_a_trial_that_never_saw_the_test_split_is_refused(uri, pipeline, search):
-    run_id = search().run_id_of(1)
+    run_id = search().run_ids().get(1)
     with pytest.raises(Refused, match="trial 1 never saw the test split"):
         promote(uri, pipeline, run_id=run_id)
 
@@ -541,7 +541,7 @@ def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search
     with pytest.raises(InputError, match=r"has no search.json: its search has not finished"):
         promote(uri, None, run_id=unfinished)
     with pytest.raises(InputError, match="Trial 1 has no logged model: only trials on the ladder"):
-        promote(uri, None, run_id=tracker.run_id_of(1), force=True)
+        promote(uri, None, run_id=tracker.run_ids().get(1), force=True)
 
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(uri, pipeline, search):

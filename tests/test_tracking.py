@@ -64,7 +64,7 @@ def tracker(uri: str, request: pytest.FixtureRequest) -> Tracker:
 
 
 def child(tracker: Tracker, number: int = 0) -> mlflow.entities.Run:
-    return connect(tracker.uri).get_run(tracker.run_id_of(number))
+    return connect(tracker.uri).get_run(tracker.run_ids().get(number))
 
 
 def parent(tracker: Tracker) -> mlflow.entities.Run:
@@ -81,7 +81,7 @@ def summary_of(tracker: Tracker, selected: int | None, verdict: str = "certified
         "hyperparameters": {"units": 16},
         "validation": 0.975,
         "test": {**test, "verdict": verdict},
-        "run_id": None if selected is None else tracker.run_id_of(selected),
+        "run_id": None if selected is None else tracker.run_ids().get(selected),
         "model_uri": None,
     }
     rung = {"trial": 0, "parameter_count": 784, "validation": 0.975, "run_id": None}
@@ -117,7 +117,7 @@ def test_a_trial_becomes_a_child_run_with_its_numbers(tracker):
 
 def test_scores_of_epochs_are_kept_apart_from_the_score_of_the_trial(tracker):
     tracker.log(TRIAL)
-    history = connect(tracker.uri).get_metric_history(tracker.run_id_of(0), "epoch_score")
+    history = connect(tracker.uri).get_metric_history(tracker.run_ids().get(0), "epoch_score")
     assert [(each.step, each.value) for each in history] == [(1, 0.9), (2, 0.97), (3, 0.98)]
     start, end = child(tracker).info.start_time, child(tracker).info.end_time
     assert [each.timestamp for each in history] == [start + 666, start + 1333, end]
@@ -214,7 +214,7 @@ def test_a_trial_is_recorded_once(tracker):
         tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
     )
     again.log(TRIAL)
-    assert again.run_id_of(0) == tracker.run_id_of(0)
+    assert again.run_ids().get(0) == tracker.run_ids().get(0)
 
 
 def test_trials_that_end_faster_than_they_are_written_are_all_recorded(tracker):
@@ -433,7 +433,7 @@ def test_a_run_that_was_cut_off_while_being_written_is_written_again(tracker):
     )
     assert again.logged() == set()
     again.log(TRIAL)
-    assert again.run_id_of(0) != torn
+    assert again.run_ids().get(0) != torn
 
 
 @pytest.fixture

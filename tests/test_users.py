@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from occam.search.counting import count_build
 from occam.search.data.preparation import prepare, without_test
+from occam.search.loading import load
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric
 from occam.search.models.building import build, discover, restore
 from occam.search.models.configuration import GivenHyperParameters, read
 from occam.search.models.evaluation import score
-from occam.search.pipeline import Data, Pipeline, load
+from occam.search.pipeline import Data, Pipeline
 from occam.search.plan import Plan, plan
 from occam.search.settings import Settings, asked_for
 from occam.search.training.trial import Task

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from occam.search.counting import unallocated
 from occam.search.data.preparation import prepare
-from occam.search.pipeline import load
+from occam.search.loading import load
 from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1
 from sklearn.model_selection import train_test_split
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..bounds import clopper_pearson, scores
 from ..figures import figure
+from ..held_out import HeldOut
 from ..metrics import Array, Metric, Rows
 from ..selection import CONFIDENCE
-from .held_out import HeldOut
 
 ALPHA = 1 - CONFIDENCE
 DRAWS = 1000  # of a bootstrap

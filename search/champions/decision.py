@@ -9,13 +9,13 @@ from typing import Any
 
 from ..errors import InputError
 from ..figures import sentence, times
+from ..held_out import FILE, HeldOut
 from ..metrics import metric
 from ..runs.searches import quoted
 from ..runs.store import FAILURES, mlflow
 from . import registry
 from .candidate import Candidate, not_better, unproven
 from .comparison import Comparison, compare
-from .held_out import FILE, HeldOut
 
 UNKNOWN = "their answers on the same test rows are not known of both, so only scores were compared"
 

@@ -35,9 +35,7 @@ def picture(
         classes: their names; none: their numbers.
     """
     if are_classes(metric, labels, predictions):
-        return _confusion(
-            label_indices(labels, predictions), class_indices(predictions), list(classes)
-        )
+        return _confusion(label_indices(labels, predictions), class_indices(predictions), classes)
     if side(predictions):
         return drawn_images(labels, predictions, same=np.size(inputs) == np.size(labels))
     return _scatter(np.asarray(labels), np.asarray(predictions), metric.name)
@@ -56,16 +54,27 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _confusion(truth: Array, predicted: Array, classes: list[str]) -> Figure:
+def confusion(truth: Array, predicted: Array, classes: Sequence[str]) -> tuple[Array, list[str]]:
+    """How often each class is taken for each, (classes, classes), and the names of the classes.
+
+    Args:
+        truth, predicted: numbers of classes, one of each row or step.
+        classes: their names; none: their numbers.
+    """
     size = max(int(truth.max()), int(predicted.max()), len(classes) - 1) + 1
     counts = confusion_matrix(truth.reshape(-1), predicted.reshape(-1), labels=range(size))
+    return counts, [*map(str, classes)] or [str(number) for number in range(size)]
+
+
+def _confusion(truth: Array, predicted: Array, classes: Sequence[str]) -> Figure:
+    counts, names = confusion(truth, predicted, classes)
+    size = len(counts)
     figure = _figure(*[3.5 + 0.35 * min(size, MOST_CLASSES)] * 2)
     axes = figure.subplots()
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true", title="Confusion matrix, validation data")
     if size <= MOST_CLASSES:
-        names = classes or [str(number) for number in range(size)]
         axes.set_xticks(range(size), names, rotation=90, parse_math=False)  # "$0 to $50" is none
         axes.set_yticks(range(size), names, parse_math=False)
         for row, column in np.argwhere(counts):

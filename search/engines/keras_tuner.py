@@ -227,8 +227,7 @@ class Engine:
 
     def _settle(self, finished: FinishedTrial, space: keras_tuner.HyperParameters) -> None:
         worth, rejected = self._worth(finished), finished.state is TrialState.REJECTED
-        if not rejected:
-            self._values[same(finished)] = worth
+        self._values[same(finished)] = worth
         self._finished[finished.number] = finished
         self._oracle.end(finished.number, space, worth, rejected=rejected)
 

@@ -218,7 +218,7 @@ class Engine:
     def _batch(self, n: int, *, again: bool) -> tuple[int, int]:
         """Number of the first trial of this batch, and how many it has."""
         first, size = self.recall("batch", (0, 0)) if again else (self._count(), n)
-        if again and first + size <= self._count():
+        if first + size <= self._count():
             return self._count(), 0
         if n > 1:
             self.remember("batch", (first, size))

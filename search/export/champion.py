@@ -18,10 +18,10 @@ from ..champions import registry
 from ..champions.candidate import candidate
 from ..data.preparation import Prepared, prepare
 from ..errors import InputError, OccamError, first_line, reason
+from ..loading import load, names
 from ..metrics import metric
 from ..models.evaluation import at_once
 from ..nests import arrays, first_rows, in_chunks
-from ..pipeline import load, names
 from ..runs.packaging import FILES, unpacked
 from ..runs.serving import activated
 from ..runs.store import FAILURES, connect, loading, mlflow, quietly, reaching
@@ -77,7 +77,7 @@ def export(
         (parts / exported.SUMMARY).write_text(exported.as_json(found), encoding="utf-8")
         _move(parts, folder)
     try:
-        exported.record(client, found, version)
+        exported.keep(client, found, version)
     except FAILURES as error:  # who may read a model need not be one who may write
         return replace(found, unrecorded=reason(error))
     return found

@@ -110,7 +110,7 @@ def show(found: Exported, screen: Screen) -> None:
         screen.say(line)
 
 
-def record(client: mlflow.MlflowClient, found: Exported, version: Any | None) -> None:
+def keep(client: mlflow.MlflowClient, found: Exported, version: Any | None) -> None:
     """Add the comparison to the table on the model's run, and to its version's tags."""
     columns = ("format", "size", "difference", "score", "seconds")
     table = {name: [getattr(each, name) for each in found.formats] for name in columns}

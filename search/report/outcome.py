@@ -28,7 +28,7 @@ def keep(client: mlflow.MlflowClient, run_id: str, files: Mapping[str, bytes]) -
             client.log_artifact(run_id, str(path))
 
 
-def record(
+def write(
     client: mlflow.MlflowClient,
     experiment_id: str,
     run_id: str,

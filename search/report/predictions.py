@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
-from ..data.pictures import as_png, drawn_images, side
+from ..data.pictures import as_png, confusion, drawn_images, side
 from ..metrics import are_classes, class_indices, label_indices
 
 if TYPE_CHECKING:
-    from ..champions.held_out import HeldOut
+    from ..held_out import HeldOut
     from ..metrics import Metric
 
 POINTS = 1500  # of a scatter plot
@@ -45,12 +44,9 @@ def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str,
         labels, predicted = label_indices(labels, predicted), class_indices(predicted)
     if predicted.dtype.kind == "f":  # probabilities of class 1
         labels, predicted = labels.reshape(-1), predicted.reshape(-1) > 0.5
-    labels, predicted = labels.astype(int), predicted.astype(int)
-    size = max(int(labels.max()), int(predicted.max()), len(classes) - 1) + 1
-    if size > CLASSES:
+    counts, names = confusion(labels.astype(int), predicted.astype(int), classes)
+    if len(counts) > CLASSES:
         return None
-    counts = confusion_matrix(labels.reshape(-1), predicted.reshape(-1), labels=range(size))
-    names = [*map(str, classes)] or [str(number) for number in range(size)]
     return {"kind": "classes", "names": names, "counts": counts.tolist()}
 
 

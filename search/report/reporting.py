@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..champions.held_out import HeldOut
+from ..held_out import HeldOut
 from ..nests import first_rows
 from ..runs import provenance
 from .artifacts import artifacts

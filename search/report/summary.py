@@ -37,7 +37,7 @@ def summarise(
                 "trial": rung.number,
                 "parameter_count": rung.parameter_count,
                 "validation": rung.score,
-                "run_id": run_ids.get(rung.number),
+                "run_id": run_ids.get(rung.number, ""),
                 **({"test": tests[rung.number]} if rung.number in tests else {}),
             }
             for rung in ladder.rungs
@@ -102,6 +102,6 @@ def _selected(
         "hyperparameters": dict(trial.hyperparameters),
         "validation": trial.score,
         "test": _test(result),
-        "run_id": run_ids.get(trial.number),
+        "run_id": run_ids.get(trial.number, ""),
         "model_uri": model_uris.get(trial.number),
     }

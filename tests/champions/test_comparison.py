@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from occam.search.champions import comparison
 from occam.search.champions.comparison import compare, mcnemar
-from occam.search.champions.held_out import HeldOut
+from occam.search.held_out import HeldOut
 from occam.search.metrics import metric
 from scipy.stats import binomtest
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 from occam.search.champions.prediction import predict
 from occam.search.errors import InputError
+from occam.search.loading import load
 from occam.search.models.evaluation import predictions
-from occam.search.pipeline import load
 from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
 from occam.search.trials import FinishedTrial, TrialState

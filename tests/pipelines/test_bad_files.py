@@ -18,8 +18,9 @@ from occam.search.data import tables as reading
 from occam.search.data.baselines import baselines, modest_target
 from occam.search.data.preparation import prepare
 from occam.search.errors import InputError
+from occam.search.loading import load, own
 from occam.search.metrics import metric
-from occam.search.pipeline import Pipeline, load, own
+from occam.search.pipeline import Pipeline
 from PIL import Image
 
 GOOD = [

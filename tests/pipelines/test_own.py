@@ -20,9 +20,9 @@ from occam.search.data.labels import check_labels
 from occam.search.data.preparation import prepare
 from occam.search.data.tables import read_table
 from occam.search.errors import InputError
+from occam.search.loading import load, own
 from occam.search.metrics import meaning, metric
 from occam.search.models.evaluation import score
-from occam.search.pipeline import load, own
 from PIL import Image
 
 RNG = np.random.default_rng(0)

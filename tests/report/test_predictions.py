@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import numpy as np
-from occam.search.champions.held_out import HeldOut
+from occam.search.held_out import HeldOut
 from occam.search.metrics import metric
 from occam.search.report.layers import layers
 from occam.search.report.predictions import predictions

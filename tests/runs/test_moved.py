@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from occam.search.errors import InputError
-from occam.search.pipeline import own
+from occam.search.loading import own
 from occam.search.runs.searches import last_search
 from occam.search.runs.store import connect
 from occam.search.tracking import Tracker

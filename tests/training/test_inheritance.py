@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from occam.search.data.preparation import prepare, without_test
+from occam.search.loading import load
 from occam.search.metrics import metric
 from occam.search.models.building import build, restore
 from occam.search.models.configuration import GivenHyperParameters
 from occam.search.models.evaluation import predictions, score
-from occam.search.pipeline import load
 from occam.search.training import inheritance
 from occam.search.training.population.executor import Population
 from occam.search.training.trial import Task, run_trial

@@ -14,10 +14,11 @@ import pytest
 from occam.search.data.preparation import prepare, without_test
 from occam.search.errors import OccamError
 from occam.search.executors.choice import executor
+from occam.search.loading import load
 from occam.search.loop import Budget
 from occam.search.losses import link
 from occam.search.metrics import metric
-from occam.search.pipeline import Pipeline, load
+from occam.search.pipeline import Pipeline
 from occam.search.progress import SearchProgress
 from occam.search.screen import Screen
 from occam.search.shortfall import shortfall

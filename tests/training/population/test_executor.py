@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 from occam.search.data.preparation import prepare, without_test
+from occam.search.loading import load
 from occam.search.metrics import metric
 from occam.search.models.building import restore
 from occam.search.models.evaluation import score
-from occam.search.pipeline import Pipeline, load, split
+from occam.search.pipeline import Pipeline, split
 from occam.search.training.population import executor, programs
 from occam.search.training.population.errors import Unsupported
 from occam.search.training.population.executor import Population
