@@ -192,7 +192,8 @@ def test_a_model_that_does_not_hold_is_refused(uri, pipeline, search):
 
 
 def test_a_verdict_that_was_deleted_or_edited_makes_no_champion(uri, pipeline, search):
-    client, run_id = connect(uri), search(score=0.94, verdict="not held").run_ids()[0]
+    run_id = search(score=0.94, verdict="not held").run_ids()[0]
+    client = connect(uri)
     client.delete_tag(run_id, "verdict")
     with pytest.raises(Refused, match="0.9400 on test data, not accuracy 0.95"):
         promote(uri, pipeline)
@@ -201,8 +202,18 @@ def test_a_verdict_that_was_deleted_or_edited_makes_no_champion(uri, pipeline, s
         promote(uri, pipeline)
 
 
+def test_an_experiment_may_be_given_another_name(uri, pipeline, search):
+    tracker = search()
+    client = connect(uri)
+    client.log_param(tracker.run_id, "pipeline", pipeline)
+    client.rename_experiment(tracker.experiment_id, f"{pipeline}/old")
+    assert promote(uri, pipeline).text.startswith(f"{pipeline} version 1 is the champion")
+    assert promote(uri, f"{pipeline}/old").text.startswith(f"{pipeline} version 1 is the champion")
+
+
 def test_a_run_that_was_deleted_is_refused(uri, pipeline, search):
-    connect(uri).delete_run(search().run_ids()[0])
+    run_id = search().run_ids()[0]
+    connect(uri).delete_run(run_id)
     with pytest.raises(InputError, match="was deleted: restore it in MLflow"):
         promote(uri, pipeline)
 
@@ -225,7 +236,8 @@ def test_what_somebody_has_made_of_the_registrys_tags_stops_nothing(uri, pipelin
 
 
 def test_a_favourite_that_somebody_has_marked_does_not_stop_a_search(uri, pipeline, search):
-    client, tracker = connect(uri), search()
+    tracker = search()
+    client = connect(uri)
     favourite = tracker.run_ids()[1]
     client.set_tag(favourite, "selected", "true")
     client.set_tag(tracker.run_id, ACTIVE, "yesterday")

@@ -67,14 +67,15 @@ def candidate(client: mlflow.MlflowClient, pipeline: str | None, run_id: str | N
     if run_id is None:
         return _of_trial(client, _selected(last_search(client, pipeline)))
     run = _run(client, run_id)
-    name = client.get_experiment(run.info.experiment_id).name
-    if pipeline is not None and pipeline != name:
-        raise InputError(f"Run {run_id} belongs to {name!r}, not to {pipeline!r}.")
     if SEARCH in run.data.tags:
-        return _of_trial(client, _selected(summary(run)))
-    if TRIAL not in run.data.tags:
+        found = _of_trial(client, _selected(summary(run)))
+    elif TRIAL in run.data.tags:
+        found = _of_trial(client, run_id)
+    else:
         raise InputError(f"Run {run_id} is neither a search nor a trial of Occam's.")
-    return _of_trial(client, run_id)
+    if pipeline is not None and pipeline != found.pipeline:
+        raise InputError(f"Run {run_id} belongs to {found.pipeline!r}, not to {pipeline!r}.")
+    return found
 
 
 def unproven(candidate: Candidate) -> str:
@@ -181,8 +182,9 @@ def _of_trial(client: mlflow.MlflowClient, run_id: str) -> Candidate:
     run = _run(client, run_id)
     tags, metrics = run.data.tags, run.data.metrics
     search = client.get_run(tags["mlflow.parentRunId"])
+    experiment = client.get_experiment(run.info.experiment_id).name  # may be called otherwise now
     return Candidate(
-        pipeline=client.get_experiment(run.info.experiment_id).name,
+        pipeline=search.data.params.get("pipeline", experiment),
         run_id=run_id,
         search=search.info.run_id,
         trial=tags[TRIAL],

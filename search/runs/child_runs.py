@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from ..errors import redacted
@@ -138,8 +138,9 @@ def _parameters(hyperparameters: Mapping[str, Any]) -> dict[str, str]:
     """As MLflow keeps them: names that are one there are numbered."""
     found: dict[str, str] = {}
     for name, value in hyperparameters.items():
-        names = (key(name), *(f"{key(name)[:240]} {number}" for number in count(2)))
-        found[next(each for each in names if each not in found)] = text(value)
+        known = key(name)
+        others = (f"{known[:240]} {number}" for number in count(2))
+        found[next(each for each in chain([known], others) if each not in found)] = text(value)
     return found
 
 

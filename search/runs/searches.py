@@ -42,14 +42,10 @@ def newest_search(
 
 
 def newest_answer(
-    client: mlflow.MlflowClient, pipeline: str | None = None, *, name: str | None = None
+    client: mlflow.MlflowClient, pipeline: str | None = None, *, condition: str = ""
 ) -> mlflow.entities.Run | None:
-    """Parent run of the search that last came to its answer, though it may have gone on since.
-
-    Args:
-        name: of the search.
-    """
-    which = f"tags.`{SEARCH}` = {quoted(name)}" if name else f"tags.`{SEARCH}` LIKE '%'"
+    """Parent run of the search that last came to its answer, though it may have gone on since."""
+    which = condition or f"tags.`{SEARCH}` LIKE '%'"
     marked = f"{which} AND tags.`{CONCLUDED}` LIKE '%'"
     ended = f"{which} AND attributes.status = 'FINISHED'"  # all that older versions tell
     found = (
@@ -71,14 +67,24 @@ def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
     Raises InputError where there is none.
     """
     run = newest_answer(client, name)
-    for given in () if name is None else (name, as_folder(name)):
-        run = run or (newest_answer(client, name=given) if given else None)
+    for condition in _named(name) if name and run is None else ():
+        run = run or newest_answer(client, condition=condition)
     if run is None and name is not None:
         run = _by_id(client, name)
     if run is None:
         which = f"No search of {name!r}" if name else "No search"
         raise InputError(f"{which} has finished yet: run `occam search {name or 'PIPELINE'}`.")
     return run
+
+
+def _named(name: str) -> list[str]:
+    """Conditions for searches of this name, or of a pipeline whose experiment is called otherwise.
+
+    People may give an experiment another name in MLflow.
+    """
+    names = (each for each in (name, as_folder(name)) if each)
+    pipeline = f"tags.`{SEARCH}` LIKE '%' AND params.pipeline = {quoted(name)}"
+    return [*(f"tags.`{SEARCH}` = {quoted(each)}" for each in names), pipeline]
 
 
 def last_search(client: mlflow.MlflowClient, name: str | None) -> dict[str, Any]:
