@@ -71,8 +71,8 @@ class HeldOut:
 
     def rows(self, metric: Metric) -> Rows | None:
         """All rows, for `metric` to measure; None where not all are known."""
-        if not self.complete:
-            return self.compacted
+        if not self.complete:  # an older version may have compacted less
+            return metric.compact(*self.compacted) if self.compacted else None
         if not metric.of_classes:
             return metric.compact(self.labels, self.predictions)
         shape = (len(self.labels), -1, 1)  # else the steps of a sequence pass for classes of a row

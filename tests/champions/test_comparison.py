@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,20 @@ def test_rows_that_cannot_be_scored_show_nothing():
     assert not found.is_worse()
     assert not found.is_better()
     assert not found.not_inferior(1.0)
+
+
+def test_what_an_older_version_has_compacted_less_is_compared_all_the_same():
+    labels, outputs = RNG.integers(0, 2, ROWS), RNG.random(ROWS)
+    older = HeldOut(
+        split="rows",
+        complete=False,
+        labels=labels,
+        predictions=outputs,
+        compacted=(labels, outputs),
+    )
+    truth, ranks = metric("auc").compact(labels, outputs)
+    newer = replace(older, compacted=(truth, ranks))
+    assert compare(older, newer, metric("auc")).loss == 0
 
 
 @pytest.mark.parametrize("name", ["mse", "rmse", "mae"])
