@@ -317,6 +317,17 @@ def test_what_is_no_space_is_refused(workplace, space, message):
         search.run(space, data=(X, Y), target=0.9, name="spaceless")
 
 
+def test_a_picture_that_cannot_be_drawn_costs_a_search_nothing_else(workplace, monkeypatch, capsys):
+    def broken(*_: object) -> None:
+        raise ValueError("no")
+
+    monkeypatch.setattr("occam.search.data.pictures.picture", broken)
+    found = search.run(build_model, data=(X, Y), target=0.5, trials=1, epochs=2)
+    assert found.holds
+    said = "The picture of the predictions could not be drawn (ValueError: no): all else is"
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("loss", "used"),
     [
