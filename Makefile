@@ -38,7 +38,7 @@ $(ready): pyproject.toml constraints.txt
 		|| { echo "occam: Python 3.11 or newer is needed; name it with PYTHON=..." >&2; exit 2; }
 	@echo "Installing into .venv (once, some minutes) ..."
 	@if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing --python $(PYTHON) .venv \
+		uv venv --quiet --seed --allow-existing --python $(PYTHON) .venv \
 		&& uv pip install --quiet --python $(bin)/python -c constraints.txt -e '.[$(extras)]'; \
 	else \
 		$(PYTHON) -m venv .venv \

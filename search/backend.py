@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from .devices import cores, threads
 from .errors import InputError
+from .extras import installation
 from .options import BACKENDS
 
 
@@ -93,9 +94,7 @@ def _check(name: str, gpus: str) -> None:
     if importlib.util.find_spec(name) is None:
         other = installed()
         instead = f", or set KERAS_BACKEND={other}" if importlib.util.find_spec(other) else ""
-        raise InputError(
-            f"Backend {name!r} is not installed: pip install 'occam[{name}]'{instead}."
-        )
+        raise InputError(f"Backend {name!r} is not installed: {installation(name)}{instead}")
     if "keras" in sys.modules and (current := sys.modules["keras"].config.backend()) != name:
         raise InputError(
             f"Backend {name!r} cannot be used: Keras already runs on {current!r} in this process. "

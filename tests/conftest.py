@@ -50,7 +50,7 @@ def database() -> Iterator[str]:
     """URL of a real PostgreSQL that the session started; skips where there can be none."""
     if reason := databases.missing():
         pytest.skip(reason)
-    pytest.importorskip("psycopg", reason="pip install 'occam[postgresql]'")
+    pytest.importorskip("psycopg", reason="make install EXTRAS=...,postgresql")
     with tempfile.TemporaryDirectory(prefix="occam-pg-") as name:
         Path(name).chmod(0o755)
         with databases.postgresql(Path(name, "server")) as url:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..devices import USABLE, memory, threads
 from ..errors import InputError, OccamError
+from ..extras import installation
 from ..files import written_whole
 from ..trials import FinishedTrial, Trial
 from ..workers import Recipe, Worker, WorkerDied, ended, resident
@@ -185,7 +186,7 @@ def _imported() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InputError("--executor ray needs Ray: pip install 'occam[ray]'.") from error
+        raise InputError(f"--executor ray needs Ray: {installation('ray')}") from error
     return ray
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backend import standard_error_held_back
 from ..errors import InputError, first_line
+from ..extras import installation
 from ..metrics import Array
 from ..models.evaluation import CHUNK
 from ..nests import first_rows
@@ -68,7 +69,7 @@ def obstacle(name: str, source: Source) -> str:
     wanted = FORMATS[name]
     for module, extra in wanted.needs.items():
         if importlib.util.find_spec(module) is None:
-            return f"{name} needs {module}: pip install 'occam[{extra}]'."
+            return f"{name} needs {module}: {installation(extra)}"
     if reason := wanted.refused(source):
         return f"{name} cannot be made of this model: {reason}."
     return ""

@@ -11,6 +11,7 @@ from optuna import samplers
 from optuna.exceptions import ExperimentalWarning
 
 from ..errors import InputError, in_one_line
+from ..extras import installation
 from ..references import resolved
 
 Factory = Callable[[int], samplers.BaseSampler]  # from a seed
@@ -59,7 +60,7 @@ def sampler_factory(name: str) -> Factory:
         raise InputError(f"Unknown sampler {name!r}. Available samplers: {known}, or MODULE:CLASS.")
     needed = NEEDS.get(name)
     if needed and importlib.util.find_spec(needed) is None:
-        raise InputError(f"Sampler {name!r} needs {needed}: pip install 'occam[{needed}]'.")
+        raise InputError(f"Sampler {name!r} needs {needed}: {installation(needed)}")
     return _quietly(SAMPLERS[name])
 
 

@@ -15,6 +15,7 @@ import sqlalchemy
 from optuna.storages.journal import JournalFileBackend
 
 from ..errors import InputError, in_one_line, redacted
+from ..extras import installation
 from .database_storage import StudyDatabase
 from .journal_storage import StudyJournal
 from .leases import Leases
@@ -143,8 +144,8 @@ def _of_address(url: str, make: Callable[[], Made]) -> Made:
         return make()
     except ImportError as error:
         raise InputError(
-            f"--storage {redacted(url)} needs a driver that is not installed: "
-            "pip install -e '.[postgresql]' for postgresql+psycopg://, or that of your database."
+            f"--storage {redacted(url)} needs a driver that is not installed: that of your "
+            f"database, or for postgresql+psycopg:// {installation('postgresql')}"
         ) from error
     except Exception as error:  # whatever a database, a driver or an address comes up with
         problem = redacted(in_one_line(error))[:300]

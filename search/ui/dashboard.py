@@ -7,6 +7,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ..errors import InputError
+from ..extras import installation
 from ..settings import as_folder
 from ..studies import STUDIES, STUDY
 from .review import HOST, check_free
@@ -24,9 +25,8 @@ def dashboard(name: str | None, *, storage: str | None, port: int) -> None:
     try:
         import optuna_dashboard
     except ImportError as error:
-        raise InputError(
-            "Optuna's dashboard is not installed: pip install 'occam[dashboard]'."
-        ) from error
+        how = installation("dashboard")
+        raise InputError(f"Optuna's dashboard is not installed: {how}") from error
     from ..studies.storage import reading_only, storage_of
 
     app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage_of(str(storage)))
