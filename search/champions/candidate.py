@@ -17,7 +17,7 @@ from ..selection import Verdict
 from . import registry
 from .comparison import Comparison
 
-COMPARED = ("metric", "target", "test_score", "parameter_count")
+COMPARED = ("target", "test_score", "parameter_count")
 HELD = (Verdict.CERTIFIED.value, Verdict.HOLDS.value)
 
 
@@ -102,17 +102,16 @@ def not_better(
         champion: tags of its version.
         rows: how both do on the same test rows, where that is known.
     """
-    known = {name: registry.number(champion, name) for name in COMPARED[1:]}
-    missing = [name for name, value in known.items() if value is None]
-    if missing or "metric" not in champion:
-        which = ", ".join(missing or ["metric"])
-        return f"the present version has no {which} to be compared with."
+    numbers = {name: registry.number(champion, name) for name in COMPARED}
+    known = {"metric": champion.get("metric"), **numbers}
+    if missing := [name for name, value in known.items() if value is None]:
+        return f"the present version has no {', '.join(missing)} to be compared with."
     if champion["metric"] != candidate.metric:
         return f"the present version was measured by {champion['metric']}, not {candidate.metric}."
     measured = direction(candidate.metric)
     new = candidate.test_score
     old, target = float(champion["test_score"]), float(champion["target"])
-    count, old_count = candidate.parameter_count, int(champion["parameter_count"])
+    count, old_count = candidate.parameter_count, int(float(champion["parameter_count"]))
     if not measured.reaches(new, target):
         return (
             f"its test {candidate.metric} {figure(new)} does not reach the champion's {target:g}."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..backend import standard_error_held_back
 from ..data import inputs
@@ -47,7 +48,7 @@ def predict(uri: str, pipeline: str, source: Path, output: Path | None) -> Path:
         table = _with_room(table)
         table.loc[unpredicted] = None
     if rows.files:
-        table.insert(0, "file", rows.files)
+        table.insert(0, "file", pd.Series(rows.files, table.index, dtype=object))  # any bytes
     try:
         table.to_csv(target, index=False, errors="surrogateescape")  # as files are called
     except OSError as error:

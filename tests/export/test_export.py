@@ -196,6 +196,7 @@ def test_wrong_input_is_one_line_and_writes_nothing(champion, capsys, monkeypatc
 def test_a_version_of_which_the_trial_is_not_known_is_not_taken_for_another(champion, capsys):
     client = connect(default_uri())
     source = client.get_model_version_by_alias("halves", "champion").source
+    source = client.get_logged_model(source.rpartition("/")[2]).artifact_location
     number = client.create_model_version("halves", source).version
     client.set_registered_model_alias("halves", "by-hand", number)
     message = refused(capsys, "halves", "--alias", "by-hand", "--output", "nothing")
