@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -109,10 +110,16 @@ def requirements(packed: bytes) -> list[str]:
     texts = {text for code, text, _ in pickletools.genops(packed) if code.name in TEXTS}
     named = {text.partition(".")[0] for text in texts if text in sys.modules}
     named -= {module.__name__.partition(".")[0] for module in _own_modules()}
-    installed = importlib.metadata.packages_distributions()
-    also = sorted({each for name in named for each in installed.get(name, ())})
+    also = _providers(frozenset(named))
     packages = dict.fromkeys((*REQUIRED, distribution(keras.backend.backend()), *also))
     return [f"{name}=={version(name).partition('+')[0]}" for name in packages]
+
+
+@cache  # all models of a search name the same
+def _providers(modules: frozenset[str]) -> list[str]:
+    """The packages that modules come with, of those that are installed."""
+    installed = importlib.metadata.packages_distributions()
+    return sorted({each for name in modules for each in installed.get(name, ())})
 
 
 def _some(raw: Any) -> Any:
