@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ENDLESS = 1e30  # a bound beyond bounds nothing: what is infinite has to be a number in JSON
+
 
 def figure(value: float) -> str:
     """Four decimals; three digits of what is below 0.01, and thousands apart of what is large."""
@@ -10,6 +12,11 @@ def figure(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.1f}"
     return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"
+
+
+def limit(bound: float) -> str:
+    """A confidence bound; "none" of one that is as bad as a number can be."""
+    return "none" if abs(bound) >= ENDLESS else figure(bound)
 
 
 def sentence(words: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from occam.search.figures import figure
+from occam.search.figures import figure, limit
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,7 @@ from occam.search.figures import figure
 )
 def test_small_and_large_scores_can_be_read(value, text):
     assert figure(value) == text
+
+
+def test_a_bound_that_is_as_bad_as_can_be_is_none():
+    assert (limit(0.95), limit(3.4e38), limit(-5.7e77)) == ("0.9500", "none", "none")

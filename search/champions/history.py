@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..figures import figure
+from ..figures import figure, limit
 from ..runs.searches import quoted
 from ..runs.store import connect, mlflow, reaching
 from . import registry
@@ -78,7 +79,7 @@ def _versions(model: Champions) -> Any:
             number,
             _whole(registry.number(tags, "parameter_count")),
             _short(registry.number(tags, "test_score")),
-            _short(registry.number(tags, "lower_bound")),
+            _short(registry.number(tags, "lower_bound"), limit),
             tags.get("target", ""),
             tags.get("verdict", "") + forced,
             ", ".join(sorted(aliases)),
@@ -90,5 +91,5 @@ def _whole(number: float | None) -> str:
     return "" if number is None else f"{int(number):,}"
 
 
-def _short(number: float | None) -> str:
-    return "" if number is None else figure(number)
+def _short(number: float | None, written: Callable[[float], str] = figure) -> str:
+    return "" if number is None else written(number)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import redacted
-from ..figures import figure, sentence
+from ..figures import figure, limit, sentence
 from . import words
 from .plot import plot
 from .summary import Summary, holds, tested
@@ -90,7 +90,7 @@ def conclusion(
     what = (
         f"Trial {selected['trial']} with {selected['parameter_count']:,} parameters: "
         f"validation {figure(selected['validation'])}, test {figure(test['score'])} "
-        f"(95 % bound {figure(test['lower_bound'])}, {test['opened']} opened)"
+        f"(95 % bound {limit(test['lower_bound'])}, {test['opened']} opened)"
     )
     if not holds(summary):
         return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..figures import figure, times
+from ..figures import ENDLESS, figure, times
 from ..metrics import direction
 
 Values = Mapping[str, Any]
@@ -20,13 +20,16 @@ def claim(summary: Values, record: Values) -> str:
             f"rows, was {figure(summary['search_target'])}."
         )
     test = selected["test"]
-    bound = "at least" if higher(summary) else "at most"
+    bound = f"{'at least' if higher(summary) else 'at most'} {figure(test['lower_bound'])}"
+    shown = f"{bound} with 95 % confidence"
+    if abs(test["lower_bound"]) >= ENDLESS:
+        shown = "they are too few, or too seldom wrong, to bound it"
     right = f", {test['correct']:,} right" if test.get("correct") is not None else ""
     before = seen_before(record)
     return (
         f"Trial {selected['trial']}: validation {figure(selected['validation'])}, "
         f"**test {figure(test['score'])}** on {test['rows']:,}{'' if before else ' untouched'} "
-        f"rows{right}; {bound} {figure(test['lower_bound'])} with 95 % confidence. Verdict: "
+        f"rows{right}; {shown}. Verdict: "
         f"**{test['verdict']}** ({test['opened']} opened).{f' {before}' if before else ''}"
     )
 

@@ -87,6 +87,12 @@ def test_the_description_says_the_answer_first():
     assert "`occam promote prices`" in text
 
 
+def test_a_bound_that_bounds_nothing_is_described_in_words():
+    test = {**SUMMARY["selected"]["test"], "lower_bound": 3.4e38}
+    text = description.markdown({**SUMMARY, "selected": {**SUMMARY["selected"], "test": test}})
+    assert "untouched rows; they are too few, or too seldom wrong, to bound it." in text
+
+
 def test_the_ladder_of_a_description_links_to_its_runs_and_stays_short():
     text = description.markdown(SUMMARY)
     assert "| [2](#/experiments/7/runs/run2?workflowType=machine_learning)&emsp;| 502&emsp;" in text
