@@ -241,10 +241,14 @@ class _Job:
             )
         self._settle()
 
+    @property
+    def _watched(self) -> bool:
+        """Whether somebody looks on who wants to see what goes on."""
+        return self.screen.is_terminal and not self.settings.quiet
+
     def _waiting(self, what: str) -> AbstractContextManager[Any]:
-        """Show on a terminal what takes long on many rows."""
-        hidden = self.settings.quiet or not self.screen.is_terminal
-        return nullcontext() if hidden else self.screen.status(what)
+        """Show what takes long on many rows."""
+        return self.screen.status(what) if self._watched else nullcontext()
 
     def _settle(self) -> None:
         """Have nothing left to record, before this process waits for the others."""
@@ -268,7 +272,7 @@ class _Job:
         uris: dict[int, str] = {}
         recorded = self.tracker.run_ids()  # else another process is at it
         rungs = [rung for rung in ladder.rungs if rung.number in recorded]
-        screen, hidden = self.screen, self.settings.quiet or not self.screen.is_terminal
+        screen, hidden = self.screen, not self._watched
         for rung in track(rungs, "logging models", console=screen, transient=True, disable=hidden):
             if not (rung.model_path or "").endswith(".keras"):
                 self.screen.say(UNSERVED.format(rung.number))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import standard_errors
+from . import measures, standard_errors
 from .errors import InputError
 from .references import resolved
 
@@ -152,26 +152,6 @@ def _beside(labels: Array, predictions: Array) -> Array:
     return labels[..., None] if one else labels
 
 
-def class_indices(values: Array) -> Array:
-    """Class of each row from probabilities, one-hot rows, a single probability, or indices already.
-
-    Shapes: (..., classes) or (..., 1) or (...); sequences give one class a step, flattened.
-    """
-    values = np.asarray(values)
-    if values.ndim > 1 and values.shape[-1] > 1:
-        return np.asarray(values.argmax(axis=-1)).reshape(-1)
-    flat = values.reshape(-1)
-    return np.asarray(flat > 0.5 if flat.dtype.kind == "f" else flat, dtype=int)
-
-
-def label_indices(labels: Array, predictions: Array) -> Array:
-    """Class of each label, in the shape that `predictions` has once they are classes too."""
-    labels = np.asarray(labels)
-    if labels.shape == np.shape(predictions) and labels.ndim > 1 and labels.shape[-1] > 1:
-        return np.asarray(labels.argmax(axis=-1)).reshape(-1)
-    return np.asarray(labels.reshape(-1), dtype=int)
-
-
 def are_classes(metric: Metric, labels: Array, predictions: Array) -> bool:
     """Whether predictions tell classes: the metric asks so, or a label is one of many columns.
 
@@ -203,144 +183,6 @@ def meaning(
     return f"f1 is of class {name}{', the rarer one' if indices.mean() < 0.5 else ''}."
 
 
-def _classes(labels: Array, predictions: Array) -> Rows:
-    """Classes as indices, (rows, steps, 1): one step but of sequences."""
-    shape = (len(labels), -1, 1)
-    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
-    return truth.reshape(shape), predicted.reshape(shape)
-
-
-def _accuracy(labels: Array, predictions: Array, weights: Array | None = None) -> float:
-    right = label_indices(labels, predictions) == class_indices(predictions)
-    return float(np.average(right, weights=weights))
-
-
-def _balanced_accuracy(labels: Array, predictions: Array, weights: Array | None = None) -> float:
-    """Mean over the classes of the share of their rows that is right."""
-    right, rows, _ = _counts(labels, predictions, weights)
-    return float(np.mean(right[rows > 0] / rows[rows > 0]))
-
-
-def _f1(labels: Array, predictions: Array) -> float:
-    """Of class 1 where there are two, else the mean over the classes."""
-    return _f1_of_parts((labels, predictions))(labels, predictions)
-
-
-def _f1_of_parts(*rows: Rows) -> Measure:
-    several = any(_has_several_classes(*each) for each in rows)
-
-    def measure(labels: Array, predictions: Array, weights: Array | None = None) -> float:
-        right, rows, found = _counts(labels, predictions, weights)
-        known = rows + found > 0
-        each = np.divide(2 * right, rows + found, out=np.zeros(len(rows)), where=known)
-        return float(each[known].mean() if several else each[1:2].sum())
-
-    return measure
-
-
-def _counts(labels: Array, predictions: Array, weights: Array | None) -> tuple[Array, Array, Array]:
-    """Of each class how many rows are right, are of it, and are taken for it: (classes,) each."""
-    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
-    weights = np.ones(len(truth)) if weights is None else weights
-    classes = int(max(truth.max(), predicted.max())) + 1
-    return (
-        np.bincount(truth, weights * (truth == predicted), classes),
-        np.bincount(truth, weights, classes),
-        np.bincount(predicted, weights, classes),
-    )
-
-
-def _has_several_classes(labels: Array, predictions: Array) -> bool:
-    """Whether they are more than two, which outputs say whatever happens to be predicted."""
-    columns = np.shape(predictions)[-1] if np.ndim(predictions) > 1 else 1
-    truth, predicted = label_indices(labels, predictions), class_indices(predictions)
-    return bool(columns > 2 or max(truth.max(), predicted.max()) > 1)
-
-
-def _auc(labels: Array, predictions: Array, weights: Array | None = None) -> float:
-    """Share of the pairs of a row of class 1 and one of class 0 that are ranked so; ties half.
-
-    Not a number where all rows are of one class, as in a few draws of a bootstrap.
-
-    Args:
-        weights: of rows that `_ranks` has made.
-    """
-    if weights is None:
-        labels, predictions = _ranks(labels, predictions)
-        weights = np.ones(labels.size)
-    truth, ranks = labels.reshape(-1), predictions.reshape(-1)
-    ones, all_rows = np.bincount(ranks, weights * truth), np.bincount(ranks, weights)
-    zeros = all_rows - ones
-    pairs = ones.sum() * zeros.sum()
-    return float(ones @ (zeros.cumsum() - zeros / 2) / pairs) if pairs else math.nan
-
-
-def _ranks(labels: Array, predictions: Array) -> Rows:
-    """Of each output its place among all that differ, in the shape of the labels' rows."""
-    truth, outputs = (np.asarray(each).reshape(len(labels), -1) for each in (labels, predictions))
-    ranks = np.unique(outputs, return_inverse=True)[1]
-    return (truth > 0.5).astype(int), ranks.reshape(outputs.shape)
-
-
-def _residuals(labels: Array, predictions: Array) -> Array:
-    labels, predictions = np.asarray(labels, dtype=float), np.asarray(predictions, dtype=float)
-    difference = labels.reshape(len(labels), -1) - predictions.reshape(len(predictions), -1)
-    return np.asarray(difference)
-
-
-def _squares(labels: Array, predictions: Array) -> Rows:
-    """Of each row the root of its mean square, against nothing."""
-    errors = np.sqrt(_row_squares(labels, predictions))
-    return np.zeros_like(errors), errors
-
-
-def _amounts(labels: Array, predictions: Array) -> Rows:
-    """Of each row its mean absolute error, against nothing."""
-    errors = _row_amounts(labels, predictions)
-    return np.zeros_like(errors), errors
-
-
-def _row_squares(labels: Array, predictions: Array) -> Array:
-    return np.asarray(np.mean(_residuals(labels, predictions) ** 2, axis=1))
-
-
-def _row_amounts(labels: Array, predictions: Array) -> Array:
-    return np.asarray(np.mean(np.abs(_residuals(labels, predictions)), axis=1))
-
-
-def _mse(labels: Array, predictions: Array) -> float:
-    return float(np.mean(_residuals(labels, predictions) ** 2))
-
-
-def _mae(labels: Array, predictions: Array) -> float:
-    return float(np.mean(np.abs(_residuals(labels, predictions))))
-
-
-def _r2(labels: Array, predictions: Array) -> float:
-    labels = np.asarray(labels, dtype=float).reshape(len(labels), -1)
-    spread = float(np.mean((labels - labels.mean(axis=0)) ** 2))
-    return 1.0 - _mse(labels, predictions) / spread if spread > 0 else -math.inf
-
-
-def _rmse(labels: Array, predictions: Array) -> float:
-    return math.sqrt(_mse(labels, predictions))
-
-
-def _rmse_influence(labels: Array, predictions: Array) -> Array:
-    """Delta method: a square root moves by half of what is under it moves, in parts of itself."""
-    squares = _row_squares(labels, predictions)
-    return squares / (2 * math.sqrt(squares.mean()) or 1.0)
-
-
-def _r2_influence(labels: Array, predictions: Array) -> Array:
-    """Delta method on 1 - (mean of squared errors) / (mean of squared distances to the mean)."""
-    squares = _row_squares(labels, predictions)
-    labels = np.asarray(labels, dtype=float).reshape(len(labels), -1)
-    distances = np.mean((labels - labels.mean(axis=0)) ** 2, axis=1)
-    spread = distances.mean() or 1.0
-    return np.asarray(distances * squares.mean() / spread**2 - squares / spread)
-
-
 METRICS = {
     each.name: each
     for each in (
@@ -348,8 +190,8 @@ METRICS = {
             name="accuracy",
             perfect=1.0,
             worst=0.0,
-            measure=_accuracy,
-            compact=_classes,
+            measure=measures.accuracy,
+            compact=measures.classes,
             standard_error=standard_errors.of_accuracy,
             counts_rows=True,
             needs_classes=True,
@@ -358,8 +200,8 @@ METRICS = {
             name="balanced_accuracy",
             perfect=1.0,
             worst=0.0,
-            measure=_balanced_accuracy,
-            compact=_classes,
+            measure=measures.balanced_accuracy,
+            compact=measures.classes,
             standard_error=standard_errors.of_balanced_accuracy,
             needs_classes=True,
         ),
@@ -367,9 +209,9 @@ METRICS = {
             name="f1",
             perfect=1.0,
             worst=0.0,
-            measure=_f1,
-            of_parts=_f1_of_parts,
-            compact=_classes,
+            measure=measures.f1,
+            of_parts=measures.f1_of_parts,
+            compact=measures.classes,
             standard_error=standard_errors.of_f1,
             needs_classes=True,
         ),
@@ -377,8 +219,8 @@ METRICS = {
             name="auc",
             perfect=1.0,
             worst=0.0,
-            measure=_auc,
-            compact=_ranks,
+            measure=measures.auc,
+            compact=measures.ranks,
             standard_error=standard_errors.of_auc,
             needs_classes=True,
         ),
@@ -386,8 +228,8 @@ METRICS = {
             name="r2",
             perfect=1.0,
             worst=-math.inf,
-            measure=_r2,
-            influence=_r2_influence,
+            measure=measures.r2,
+            influence=measures.r2_influence,
             power=2,
             standard_error=standard_errors.of_r2,
         ),
@@ -395,18 +237,18 @@ METRICS = {
             name="mae",
             perfect=0.0,
             worst=math.inf,
-            measure=_mae,
-            compact=_amounts,
-            influence=_row_amounts,
+            measure=measures.mae,
+            compact=measures.amounts,
+            influence=measures.row_amounts,
             standard_error=standard_errors.of_mae,
         ),
         Metric(
             name="mse",
             perfect=0.0,
             worst=math.inf,
-            measure=_mse,
-            compact=_squares,
-            influence=_row_squares,
+            measure=measures.mse,
+            compact=measures.squares,
+            influence=measures.row_squares,
             power=2,
             standard_error=standard_errors.of_mse,
         ),
@@ -414,9 +256,9 @@ METRICS = {
             name="rmse",
             perfect=0.0,
             worst=math.inf,
-            measure=_rmse,
-            compact=_squares,
-            influence=_rmse_influence,
+            measure=measures.rmse,
+            compact=measures.squares,
+            influence=measures.rmse_influence,
             standard_error=standard_errors.of_rmse,
         ),
     )

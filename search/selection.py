@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .bounds import bound, clopper_pearson
-from .metrics import Array, Metric, label_indices
+from .measures import label_indices
+from .metrics import Array, Metric
 from .trials import FinishedTrial
 
 CANDIDATES = 3  # at most so many models are shown the test split each time a search ends

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from ..metrics import are_classes, class_indices, label_indices
+from ..measures import class_indices, label_indices
+from ..metrics import are_classes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.pictures import as_png, confusion, drawn_images, side
-from ..metrics import are_classes, class_indices, label_indices
+from ..measures import class_indices, label_indices
+from ..metrics import are_classes
 
 if TYPE_CHECKING:
     from ..held_out import HeldOut
