@@ -85,6 +85,7 @@ def _command(port: int) -> list[str]:
 def _environment(uri: str, path: str) -> dict[str, str]:
     """One reader needs no job runner; deprecations inside MLflow are not for our users."""
     return {
+        "MLFLOW_REGISTRY_STORE_URI": uri,  # unless the user has named another
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONWARNINGS": "ignore",
