@@ -24,6 +24,7 @@ from .sharing import Alone, Sharing
 
 Made = TypeVar("Made")
 ATTEMPTS = 5  # to make a database's tables
+LIBPQ = ("psycopg", "psycopg2")  # drivers that take what PostgreSQL's own library takes
 
 
 def storage_of(storage: Path | str) -> optuna.storages.BaseStorage:
@@ -103,7 +104,7 @@ def check_reachable(url: str) -> None:
             if not os.access(file.parent, os.W_OK):
                 raise FileNotFoundError(f"{file.parent} is no folder that can be written to")
             return
-        engine = sqlalchemy.create_engine(address)
+        engine = sqlalchemy.create_engine(address, connect_args=_patience(address))
         engine.connect().close()
         engine.dispose()
 
@@ -111,13 +112,30 @@ def check_reachable(url: str) -> None:
 
 
 def _database(url: str) -> StudyDatabase:
-    arguments: dict[str, Any] = {"pool_pre_ping": True}
-    if url.startswith("sqlite"):
-        arguments["connect_args"] = {"timeout": 60}
-    made = _of_address(url, lambda: _patiently(lambda: StudyDatabase(url, engine_kwargs=arguments)))
+    def connect() -> StudyDatabase:
+        arguments = {"pool_pre_ping": True, "connect_args": _patience(sqlalchemy.make_url(url))}
+        return StudyDatabase(url, engine_kwargs=arguments)
+
+    made = _of_address(url, lambda: _patiently(connect))
     if made.engine.dialect.name == "postgresql":
         _limit_transactions(made.engine)
     return made
+
+
+def _patience(address: sqlalchemy.URL) -> dict[str, Any]:
+    """How long a driver waits, but for what the address itself says of it.
+
+    TCP waits two hours for the answer of a server that has vanished without a word. Here a call
+    fails after a third of a lease, so that there is time to try it again.
+    """
+    if address.get_backend_name() == "sqlite":
+        return {"timeout": 60}
+    if address.get_driver_name() not in LIBPQ:
+        return {}
+    seconds = max(2, round(silence() / 3))  # libpq takes 1 for 2
+    waits = {"connect_timeout": seconds, "tcp_user_timeout": 1000 * seconds}
+    waits |= {"keepalives_idle": seconds // 2, "keepalives_interval": seconds // 2}
+    return {name: wait for name, wait in waits.items() if name not in address.query}
 
 
 def _limit_transactions(database: sqlalchemy.Engine) -> None:
