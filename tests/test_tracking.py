@@ -17,9 +17,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy
 from occam.search.errors import InputError, OccamError
 from occam.search.pipeline import Data
-from occam.search.runs import child_runs
+from occam.search.runs import child_runs, store
 from occam.search.runs.datasets import datasets, digest
 from occam.search.runs.searches import find, last_search, quoted
 from occam.search.runs.store import connect, default_uri, mlflow
@@ -487,6 +488,19 @@ def test_mlflow_is_quiet_though_it_was_imported_before(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (tmp_path / "mlflow.db").stat().st_size
     assert not [line for line in done.stderr.splitlines() if "mlflow" in line]
+
+
+def test_only_a_store_that_is_being_made_waits_for_no_disk(tmp_path):
+    def synchronous(name):
+        engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / name}")
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        engine.dispose()
+        return found
+
+    with store._unsynced(tmp_path / "part"):
+        assert [synchronous("part"), synchronous("other")] == [0, 2]
+    assert synchronous("part") == 2
 
 
 def test_reading_before_any_search_says_what_to_run(uri, tmp_path):
