@@ -23,6 +23,7 @@ from occam.search.selection import CONFIDENCE, search_target
 PICTURES = Path(__file__).with_name("pictures")
 TARGET, LEVEL, REACHED, GIVEN_UP = "tab:orange", "tab:red", "tab:green", "0.65"
 MARGINS = (0.5, 1.0, 2.0)
+ROOM = 0.08  # for a label, as a share of the axis
 mpl.rcParams |= {"svg.hashsalt": "occam", "font.size": 10, "axes.spines.right": False}
 mpl.rcParams |= {"axes.spines.top": False, "svg.fonttype": "none", "font.family": "sans-serif"}
 
@@ -113,9 +114,12 @@ def draw_fall(axes: Axes, found: dict[str, Any]) -> None:
     epochs = [*(each["epochs_trained"] for each in steps), found["epochs_trained"]]
     sizes = [each["parameter_count"] for each in steps]
     axes.step(epochs, [*sizes, sizes[-1]], where="post", color=REACHED, linewidth=2)
+    labelled = np.inf
     for each in steps:
-        place = (each["epochs_trained"], each["parameter_count"])
-        axes.annotate(f"{place[1]:,}", place, (4, 5), textcoords="offset points")
+        place = each["epochs_trained"], (size := each["parameter_count"])
+        if size == sizes[-1] or labelled - size > ROOM * sizes[0]:
+            axes.annotate(f"{size:,}", place, (4, 5), textcoords="offset points")
+            labelled = size
     axes.set(xlabel="epochs trained, all trials together", ylabel="smallest that reached")
     axes.set(ylim=(0, 1.15 * sizes[0]), xlim=(0, 1.05 * epochs[-1]))
 
