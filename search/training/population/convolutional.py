@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import keras
 import numpy as np
 
-from ...metrics import Array
 from . import activations, pooling, windows
 from .errors import Unsupported
 from .kinds import (
@@ -18,7 +17,6 @@ from .kinds import (
     Described,
     Kind,
     Masks,
-    Static,
     Weight,
     biased,
     dropped,
@@ -83,12 +81,6 @@ def _apply_depthwise(call: Call, inputs: list[Any]) -> Any:
     options = (call.static[name] for name in ("strides", "padding", "dilation"))
     y = windows.convolve_depthwise(inputs[0], call.weights["kernel"], *options)
     return call.activate(biased(call, y))
-
-
-def _each_repeated(
-    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    return np.repeat(inputs[0], static["multiplier"])
 
 
 def _separable(config: Config) -> Described:
@@ -198,7 +190,10 @@ for _rank in ("1D", "2D"):
             _transposed, _apply_transposed, {"filters"}
         ),
         getattr(keras.layers, f"DepthwiseConv{_rank}"): _convolving(
-            _depthwise, _apply_depthwise, {"depth_multiplier"}, _each_repeated
+            _depthwise,
+            _apply_depthwise,
+            {"depth_multiplier"},
+            lambda static, inputs, widths, shape: np.repeat(inputs[0], static["multiplier"]),
         ),
         getattr(keras.layers, f"SeparableConv{_rank}"): _convolving(
             _separable, _apply_separable, {"filters", "depth_multiplier"}

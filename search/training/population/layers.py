@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -48,12 +49,6 @@ def _apply_dense(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, product(call.weights["kernel"], inputs[0])))
 
 
-def _at_all_places(
-    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    return np.tile(widths["units"], static.get("places", 1))
-
-
 def _apply_dropout(call: Call, inputs: list[Any]) -> Any:
     return dropped(call, inputs[0], inputs[0].shape)
 
@@ -66,18 +61,18 @@ def _apply_noise(call: Call, inputs: list[Any]) -> Any:
     return x + (noise if call.mask is None else noise * lift(call.mask, x.ndim))
 
 
-def _activation(config: Config) -> Described:
-    return Described(static={"activation": activations.describe(config["activation"])})
+def _activating(name: str | None = None) -> Kind:
+    """A layer that is an activation: of this name, or of that in its configuration."""
 
+    def describe(config: Config) -> Described:
+        return Described(static={"activation": name or activations.describe(config["activation"])})
 
-def _fixed_activation(name: str) -> Callable[[Config], Described]:
-    return lambda config: Described(static={"activation": name})
-
-
-def _flat_mask(
-    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    return np.tile(inputs[0], int(np.prod(shape, dtype=int)))
+    return Kind(
+        reads=frozenset({"activation"}),
+        describe=describe,
+        apply=lambda call, inputs: call.activate(inputs[0]),
+        masked=moves_zero,
+    )
 
 
 def _apply_flatten(call: Call, inputs: list[Any]) -> Any:
@@ -99,12 +94,16 @@ def _apply_reshape(call: Call, inputs: list[Any]) -> Any:
 def _reshaped_mask(
     static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
 ) -> Array:
-    features = int(np.prod(shape, dtype=int)) * len(inputs[0])
+    features = math.prod(shape) * len(inputs[0])
     if "places" in static:
         return inputs[0][: features // static["places"]]
-    known = int(np.prod([each for each in static["shape"] if each > 0], dtype=int))
-    last = static["shape"][-1]
-    return np.ones(last if last > 0 else features // known, bool)
+    return np.ones(resolved(static["shape"], features)[-1], bool)
+
+
+def resolved(shape: Sequence[int], size: int) -> list[int]:
+    """A shape of so many numbers, with what its -1 stands for."""
+    known = math.prod(each for each in shape if each > 0)
+    return [each if each > 0 else size // known for each in shape]
 
 
 def _embedding(config: Config) -> Described:
@@ -122,12 +121,6 @@ def _concatenation(config: Config) -> Described:
     if config["axis"] != -1:
         raise Unsupported(f"a concatenation over axis {config['axis']}")
     return Described()
-
-
-def _concatenated(
-    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
-) -> Array:
-    return np.concatenate(inputs)
 
 
 def _merged(combine: Callable[[Any, Any], Any], average: bool = False) -> Kind:
@@ -176,7 +169,9 @@ LAYERS: dict[type, Kind] = {
         reads=frozenset({"units", "activation", "use_bias"}),
         describe=_dense,
         apply=_apply_dense,
-        mask=_at_all_places,
+        mask=lambda static, inputs, widths, shape: np.tile(
+            widths["units"], static.get("places", 1)
+        ),
         masked=moves_zero,
     ),
     keras.layers.Dropout: Kind(
@@ -188,31 +183,19 @@ LAYERS: dict[type, Kind] = {
         apply=_apply_noise,
         masked=lambda static: True,
     ),
-    keras.layers.Activation: Kind(
-        reads=frozenset({"activation"}),
-        describe=_activation,
-        apply=lambda call, inputs: call.activate(inputs[0]),
-        masked=moves_zero,
-    ),
-    keras.layers.ReLU: Kind(
-        describe=lambda config: _activation({"activation": "relu"}),
-        apply=lambda call, inputs: call.activate(inputs[0]),
-    ),
-    keras.layers.ELU: Kind(
-        describe=lambda config: _activation({"activation": "elu"}),
-        apply=lambda call, inputs: call.activate(inputs[0]),
-    ),
-    keras.layers.Softmax: Kind(
-        describe=_fixed_activation(activations.SOFTMAX),
-        apply=lambda call, inputs: call.activate(inputs[0]),
-        masked=moves_zero,
-    ),
+    keras.layers.Activation: _activating(),
+    keras.layers.ReLU: _activating("relu"),
+    keras.layers.ELU: _activating("elu"),
+    keras.layers.Softmax: _activating(activations.SOFTMAX),
     keras.layers.LeakyReLU: Kind(
         reads=frozenset({"negative_slope"}),
         describe=lambda config: Described(numbers={"slope": config["negative_slope"]}),
         apply=lambda call, inputs: jnp.where(inputs[0] >= 0, 1, call.numbers["slope"]) * inputs[0],
     ),
-    keras.layers.Flatten: Kind(apply=_apply_flatten, mask=_flat_mask),
+    keras.layers.Flatten: Kind(
+        apply=_apply_flatten,
+        mask=lambda static, inputs, widths, shape: np.tile(inputs[0], math.prod(shape)),
+    ),
     keras.layers.Reshape: Kind(
         reads=frozenset({"target_shape"}),
         describe=_reshape,
@@ -237,7 +220,7 @@ LAYERS: dict[type, Kind] = {
         reads=frozenset({"axis"}),
         describe=_concatenation,
         apply=lambda call, inputs: jnp.concatenate(inputs),
-        mask=_concatenated,
+        mask=lambda static, inputs, widths, shape: np.concatenate(inputs),
         merges=True,
     ),
     keras.layers.Add: _merged(jnp.add),

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from ...metrics import Array
 from . import activations
 from .errors import Unsupported
 from .initial import forget_bias
@@ -196,15 +195,6 @@ def _apply_both(call: Call, inputs: list[Any]) -> Any:
     return MERGES[call.static["merge"]](*outputs)
 
 
-def _both_masks(
-    static: Mapping[str, Any],
-    inputs: list[Array],
-    widths: Mapping[str, Array],
-    shape: tuple[int, ...],
-) -> Array:
-    return np.tile(widths["units"], 2 if static["merge"] == "concat" else 1)
-
-
 RECURRENT: dict[type, Kind] = {
     getattr(keras.layers, cell): Kind(
         reads=READS, describe=_describe(cell), apply=_apply, mask=own_width
@@ -215,6 +205,8 @@ RECURRENT[keras.layers.Bidirectional] = Kind(
     reads=frozenset({"layer", "backward_layer", "merge_mode"}),
     describe=_describe_both,
     apply=_apply_both,
-    mask=_both_masks,
+    mask=lambda static, inputs, widths, shape: np.tile(
+        widths["units"], 2 if static["merge"] == "concat" else 1
+    ),
 )
 KINDS: dict[type, Kind] = {**LAYERS, **RECURRENT}

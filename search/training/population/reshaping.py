@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .kinds import Described, like_input
-from .layers import FIRST
+from .layers import FIRST, resolved
 from .nodes import Node, kind_of
 
 CUT = ("Reshape", "Cropping1D", "Flatten")
@@ -34,7 +34,7 @@ def read_moves(nodes: list[Node], described: list[Described], shapes: Shapes) ->
         shape = dict(nodes[index].static).get("shape", ())
         if dense is not None and len(shape) > 1 and not shapes[index]:
             units = described[dense].widths["units"]
-            *space, channels = _resolved(shape, units)
+            *space, channels = resolved(shape, units)
             nodes[index] = _at(nodes[index], math.prod(space), shape=(*space, -1))
             nodes[dense] = _at(nodes[dense], math.prod(space))
             described[dense] = replace(described[dense], widths={"units": channels})
@@ -57,12 +57,6 @@ def _dense_before(nodes: Sequence[Node], index: int, readers: Counter[int]) -> i
         if kind.mask is not like_input or kind.merges or kind.exact_input({}):
             return None
     return None
-
-
-def _resolved(shape: Sequence[int], size: int) -> list[int]:
-    """A shape with what its -1 stands for."""
-    known = math.prod(each for each in shape if each > 0)
-    return [each if each > 0 else size // known for each in shape]
 
 
 def _at(node: Node, places: int, **static: object) -> Node:
