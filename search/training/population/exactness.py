@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...metrics import Array
-from .nodes import Node, follow, kind_of
+from .nodes import Node, follow, inputs_of, kind_of
 
 Widths = Sequence[Mapping[str, int]]  # of each node, by name
 
@@ -31,10 +31,11 @@ def fixed(
         if kind_of(node).exact_input(dict(node.static)):
             wanted |= _sources(node)
     exact: set[int] = set()
+    given = [np.ones(width, bool) for width in features]
     while wanted:
         exact |= _of_own_widths(nodes, widths, wanted)
-        padding = follow(nodes, shapes, _padded(widths, exact), _unpadded(features))
-        wanted = _uneven(nodes, padding, features, exact)
+        padding = follow(nodes, shapes, _padded(widths, exact), given)
+        wanted = _uneven(nodes, padding, given) - exact
     return tuple(
         replace(node, exact=tuple(sorted(widths[index].items())) if index in exact else ())
         for index, node in enumerate(nodes)
@@ -68,25 +69,15 @@ def _padded(widths: Widths, exact: set[int]) -> list[dict[str, Array]]:
     ]
 
 
-def _unpadded(features: Sequence[int]) -> list[Array]:
-    return [np.ones(width, bool) for width in features]
-
-
-def _uneven(
-    nodes: Sequence[Node], padding: Sequence[Array], features: Sequence[int], exact: set[int]
-) -> set[int]:
+def _uneven(nodes: Sequence[Node], padding: Sequence[Array], given: Sequence[Array]) -> set[int]:
     """Sources of the merging layers whose branches are padded differently."""
-    masks = dict(enumerate(padding)) | {
-        -1 - index: mask for index, mask in enumerate(_unpadded(features))
-    }
     uneven: set[int] = set()
     for node in nodes:
-        first = masks[node.inputs[0]]
-        if kind_of(node).feature_by_feature and not all(
-            np.array_equal(first, masks[each]) for each in node.inputs
-        ):
+        first, *others = inputs_of(node, padding, given)
+        alike = all(np.array_equal(first, each) for each in others)
+        if kind_of(node).feature_by_feature and not alike:
             uneven |= _sources(node)
-    return uneven - exact
+    return uneven
 
 
 def _sources(node: Node) -> set[int]:

@@ -13,7 +13,7 @@ from ...metrics import Array
 from .initial import initial
 from .kinds import Weight
 from .lowering import Member, Template
-from .nodes import follow, kind_of
+from .nodes import follow, inputs_of, kind_of
 
 Widths = tuple[tuple[tuple[str, int], ...], ...]  # of each node, by name
 
@@ -95,9 +95,7 @@ class Layout:
         masks = follow(member.template.nodes, member.shapes, kept, given)
         places: list[Place] = []
         for index, node in enumerate(member.template.nodes):
-            source = node.inputs[0]
-            features = np.ones(member.features[-1 - source], bool) if source < 0 else masks[source]
-            axes = {**kept[index], "in": features}
+            axes = {**kept[index], "in": inputs_of(node, masks, given)[0]}
             for weight in node.weights:
                 runs = [_run(axis, axes) for axis in weight.axes]
                 shape = tuple(len(run) for run in runs)

@@ -15,7 +15,7 @@ from . import activations
 from .errors import Unsupported
 from .layout import Layout
 from .lowering import Member
-from .nodes import follow, kind_of
+from .nodes import follow, inputs_of, kind_of
 
 UNITS = "units"  # the only width whose entries are not in an order
 NO_UNIT = -1
@@ -105,8 +105,7 @@ def _groups(member: Member) -> list[Group]:
     known = [_numbered(each) for each in follow(nodes, member.shapes, own, given)]
     for node in nodes:
         if kind_of(node).feature_by_feature:
-            sources = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
-            for one, other in pairwise(sources):
+            for one, other in pairwise(inputs_of(node, known, given)):
                 _tie(tied, one, other)
     units = [
         (node, unit)

@@ -43,9 +43,19 @@ def follow(
     """
     known: list[Array] = []
     for node, shape, units in zip(nodes, shapes, own, strict=True):
-        inputs = [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
+        inputs = inputs_of(node, known, given)
         known.append(kind_of(node).mask(dict(node.static), inputs, units, shape))
     return known
+
+
+def inputs_of(node: Node, known: Sequence[Array], given: Sequence[Array]) -> list[Array]:
+    """What is known of the features of each input of a node.
+
+    Args:
+        known: of each node's output.
+        given: of each model input.
+    """
+    return [known[each] if each >= 0 else given[-1 - each] for each in node.inputs]
 
 
 BY_NAME: dict[str, Kind] = {
