@@ -76,7 +76,7 @@ class _Trained:
     def __init__(self, model: keras.Model, rows: Any) -> None:
         self._model, self._rows = model, rows
         self._member = lower(model, ANY_BATCH)
-        self._weights = _weights(self._member)
+        self._weights = self._member.get_weights()
         self._outputs = predictions(model, rows)
         self._usefulness: dict[Group, float] = {}
 
@@ -85,11 +85,11 @@ class _Trained:
         narrowing = Narrowing.between(self._member, narrow)
         useful = [self._useful(narrowing, group) for group in narrowing.groups]
         layout = narrowing.without(narrowing.least(useful))
-        expected, drawn = self._without(layout), _weights(narrow)
-        _assign(narrow, layout.own(self._weights))
+        expected, drawn = self._without(layout), narrow.get_weights()
+        narrow.set_weights(layout.own(self._weights))
         difference = float(np.max(np.abs(predictions(model, self._rows) - expected)))
         if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
-            _assign(narrow, drawn)
+            narrow.set_weights(drawn)
             raise _Differs(f"its outputs differ by {difference:.1e} from its parent's")
         return layout.own(self._weights)
 
@@ -102,7 +102,7 @@ class _Trained:
 
     def _without(self, layout: Layout) -> Array:
         """What the model predicts with zeros for the weights that are left out."""
-        _assign(self._member, _silenced(layout, self._weights))
+        self._member.set_weights(_silenced(layout, self._weights))
         return predictions(self._model, self._rows)
 
 
@@ -121,13 +121,3 @@ def _silenced(layout: Layout, weights: Sequence[Array]) -> list[Array]:
     """The wider model's weights, with zeros for what is left out."""
     places = zip(layout.places, weights, strict=True)
     return [place.embed(place.extract(values)) for place, values in places]
-
-
-def _weights(member: Member) -> list[Array]:
-    return [values for layer in member.layers for values in layer.get_weights()]
-
-
-def _assign(member: Member, weights: Sequence[Array]) -> None:
-    values = iter(weights)
-    for layer in member.layers:
-        layer.set_weights([next(values) for _ in layer.weights])

@@ -296,9 +296,7 @@ class Population:
             raise RuntimeError("This run has not ended.")
         with on_processor():
             model = self._built(lane.owner.trial)
-            values = iter(lane.weights)
-            for layer in lower(model, lane.member.template.batch_size).layers:
-                layer.set_weights([next(values) for _ in layer.weights])
+            lower(model, lane.member.template.batch_size).set_weights(lane.weights)
             model.optimizer.build(model.trainable_variables)  # else Keras cannot load what it saves
             predicted = predictions(model, first_rows(self._data.validation[0], CHECKED))
         expected = lane.predicted[:CHECKED]

@@ -7,7 +7,7 @@ usual optimizers, its learning rate and other numbers, dropout rates and penalti
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # of a model that is a graph; private
 
+from ...metrics import Array
 from ...own_objects import unreadable
 from . import initial, losses, optimizers
 from .errors import Unsupported
@@ -58,6 +59,16 @@ class Member:
     def penalized(self) -> bool:
         """Whether any of its weights has a penalty."""
         return any(any(pair) for each in self.described for pair in each.penalties.values())
+
+    def get_weights(self) -> list[Array]:
+        """Those of its Keras layers, layer by layer."""
+        return [values for layer in self.layers for values in layer.get_weights()]
+
+    def set_weights(self, weights: Iterable[Array]) -> None:
+        """Give its Keras layers these, in the same order."""
+        values = iter(weights)
+        for layer in self.layers:
+            layer.set_weights([next(values) for _ in layer.weights])
 
 
 def lower(model: Any, batch_size: int) -> Member:
