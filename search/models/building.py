@@ -22,7 +22,7 @@ from .schedules import schedule_of
 from .suggesting import as_build, takes_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..pipeline import Pipeline, Space
     from ..trials import FinishedTrial
@@ -51,6 +51,12 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
     if type(model) is keras.Sequential and not model.built and pipeline.row_shape is not None:
         model.build((None, *pipeline.row_shape))  # it begins without keras.Input
     return model
+
+
+def build_undrawn(pipeline: Pipeline, hyperparameters: Mapping[str, Any]) -> keras.Model:
+    """The model of a configuration whose weights are given to it later."""
+    with undrawn():
+        return build(pipeline, GivenHyperParameters(hyperparameters))
 
 
 _built: set[int] = set()  # spaces that have been, by their identity
@@ -184,8 +190,7 @@ def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Mode
 
 def loss_of(pipeline: Pipeline, trial: FinishedTrial) -> Any:
     """What a trial's model is compiled with, as Keras holds it."""
-    with undrawn():
-        return build(pipeline, GivenHyperParameters(trial.hyperparameters)).loss
+    return build_undrawn(pipeline, trial.hyperparameters).loss
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..counting import undrawn
-from ..models.building import build
-from ..models.configuration import GivenHyperParameters
+from ..models.building import build_undrawn
 from ..models.evaluation import predictions
 from ..nests import first_rows
 from .population.errors import Unsupported
@@ -107,8 +105,7 @@ class _Trained:
 
 
 def _read(pipeline: Pipeline, parent: Parent) -> keras.Model:
-    with undrawn():
-        model = build(pipeline, GivenHyperParameters(parent.hyperparameters))
+    model = build_undrawn(pipeline, parent.hyperparameters)
     try:
         with warnings.catch_warnings(action="ignore"):  # that the optimizer's state is not loaded
             model.load_weights(parent.model_path)

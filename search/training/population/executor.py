@@ -13,12 +13,10 @@ from itertools import chain
 import keras
 import numpy as np
 
-from ...counting import undrawn
 from ...devices import cores
 from ...errors import in_one_line
 from ...metrics import Array, metric
-from ...models.building import build
-from ...models.configuration import GivenHyperParameters
+from ...models.building import build_undrawn
 from ...models.evaluation import on_processor, predictions, score
 from ...nests import arrays, first_rows
 from ...pipeline import Data
@@ -211,7 +209,8 @@ class Population:
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
         """The weights that a trial begins with, where they are its parent's; and what they are."""
         with on_processor():
-            return self._inheritance.give(parent, self._built(trial))
+            model = build_undrawn(self._task.pipeline, trial.hyperparameters)
+            return self._inheritance.give(parent, model)
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
         """One epoch of all that is under way; the runs that have ended."""
@@ -283,10 +282,6 @@ class Population:
         data = Dataset((arrays(x), arrays(np.asarray(y))), arrays(x_validation))
         return Programs(data, self._compilers)
 
-    def _built(self, trial: Trial) -> keras.Model:
-        with undrawn():
-            return build(self._task.pipeline, GivenHyperParameters(trial.hyperparameters))
-
     def _extract(self, lane: Lane) -> keras.Model:
         """The member as an ordinary small model, with the weights it was trained to.
 
@@ -295,7 +290,7 @@ class Population:
         if lane.weights is None or lane.predicted is None:
             raise RuntimeError("This run has not ended.")
         with on_processor():
-            model = self._built(lane.owner.trial)
+            model = build_undrawn(self._task.pipeline, lane.owner.trial.hyperparameters)
             lower(model, lane.member.template.batch_size).set_weights(lane.weights)
             model.optimizer.build(model.trainable_variables)  # else Keras cannot load what it saves
             predicted = predictions(model, first_rows(self._data.validation[0], CHECKED))
