@@ -32,9 +32,9 @@ class Lane:
     scores: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     stop: Stop | None = None
-    weights: list[Array] | None = None  # the member's own, once the run has ended
-    predicted: Array | None = None
-    order: Any = None  # rows of each step of the next epoch
+    weights: list[Array] = field(init=False)  # the member's own, once the run has ended
+    predicted: Array = field(init=False)  # with these
+    order: Array = field(init=False)  # rows of each step of the next epoch
 
     def __post_init__(self) -> None:
         self._orders = np.random.default_rng(self.seed)

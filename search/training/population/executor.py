@@ -193,18 +193,17 @@ class Population:
             if differing:
                 raise differing[0]
             for lane in cohort.drop(lambda lane: self._is_beaten(lane.owner)):
-                self._reject(lane.owner, len(lane.scores))
+                self._reject(lane.owner)
             yield
 
     def _lane(self, each: _Trial) -> Lane:
-        if each.member is None:
-            raise RuntimeError("This trial has no place in a population.")
+        (member,) = _members([each])
         trial, begin, behind = each.trial, None, 0
         if trial.parent is not None:
             begin, each.note = self._inherited(trial, trial.parent)
             behind = trial.parent.epochs if begin is not None else 0
         stops = stops_of(self._task, trial)
-        return Lane(each, each.member, trial.seed, trial.epochs, stops, begin, behind)
+        return Lane(each, member, trial.seed, trial.epochs, stops, begin, behind)
 
     def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
         """The weights that a trial begins with, where they are its parent's; and what they are."""
@@ -260,7 +259,7 @@ class Population:
     def _is_needless(self, each: _Trial) -> bool:
         """Whether a trial that has not begun does not have to be trained; it is told so."""
         if self._is_beaten(each):
-            self._reject(each, each.epochs)
+            self._reject(each)
         elif self._time_is_up:
             self._finish(each, rejected(each.trial, Stop.OUT_OF_TIME.value))
         return each.future.done()
@@ -270,10 +269,10 @@ class Population:
         best = self._best
         return best is not None and each.trial.parameter_count >= best.parameter_count
 
-    def _reject(self, each: _Trial, epochs: int = 0) -> None:
+    def _reject(self, each: _Trial) -> None:
         if self._best is not None:
             reason = not_smaller(self._best)
-            beaten = finish(each.trial, TrialState.PRUNED, reason=reason, epochs=epochs)
+            beaten = finish(each.trial, TrialState.PRUNED, reason=reason, epochs=each.epochs)
             self._finish(each, beaten)
 
     @cached_property
@@ -287,8 +286,6 @@ class Population:
 
         Raises Different where that model does not predict what the population did.
         """
-        if lane.weights is None or lane.predicted is None:
-            raise RuntimeError("This run has not ended.")
         with on_processor():
             model = build_undrawn(self._task.pipeline, lane.owner.trial.hyperparameters)
             lower(model, lane.member.template.batch_size).set_weights(lane.weights)
