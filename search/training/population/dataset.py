@@ -29,12 +29,14 @@ class Dataset:
     def __init__(self, train: tuple[Any, Any], validation: Any) -> None:
         self._train, self._validation = train[0], validation
         self._labels = _numbers(train[1])
-        self._moments: dict[tuple[Signature, Stem], Any] = {}
-        self._chunked: dict[tuple[Signature, int], list[Any]] = {}
         self._rows = cache(lambda signature: signature.rows(self._train))
         self._validated = cache(lambda signature: signature.rows(self._validation))
         self._inputs = cache(lambda signature: [everywhere(x) for x in self._rows(signature)])
         self._labelled = cache(lambda rank: everywhere(_of_rank(self._labels, rank)))
+        self._chunked = cache(self._in_chunks)
+        self._moments = cache(
+            lambda signature, stem: everywhere(stem.moments(self._rows(signature)[0]))
+        )
         self.rows = len(self._labels)
         self.validation_rows = len(keras.tree.flatten(validation)[0])
 
@@ -53,21 +55,18 @@ class Dataset:
     def arrays(self, at_once: int, stem: Stem | None, template: Template) -> dict[str, Any]:
         """What a program is given; validation rows in chunks of equal size, the last one padded."""
         signature = template.signature
-        if stem is not None and (signature, stem) not in self._moments:
-            moments = stem.moments(self._rows(signature)[0])
-            self._moments[signature, stem] = everywhere(moments)
         chunks = 2 ** math.ceil(math.log2(self.validation_rows / at_once))  # so there are few sizes
-        at_once = math.ceil(self.validation_rows / chunks)
-        if (signature, at_once) not in self._chunked:
-            self._chunked[signature, at_once] = [
-                everywhere(_chunks(each, chunks, at_once)) for each in self._validated(signature)
-            ]
         return {
             "inputs": self._inputs(signature),
             "labels": self._labelled(1 + len(signature.output)),
-            "validation": self._chunked[signature, at_once],
-            "moments": (0.0,) if stem is None else self._moments[signature, stem],
+            "validation": self._chunked(signature, chunks),
+            "moments": (0.0,) if stem is None else self._moments(signature, stem),
         }
+
+    def _in_chunks(self, signature: Signature, chunks: int) -> list[Any]:
+        """The validation rows of a model's inputs, (chunks, rows, ...)."""
+        at_once = math.ceil(self.validation_rows / chunks)
+        return [everywhere(_chunks(each, chunks, at_once)) for each in self._validated(signature)]
 
 
 def _check_words(splits: tuple[Array, ...], vocabulary: int) -> None:
