@@ -32,9 +32,8 @@ def checked_kind(layer: Any) -> Kind:
     parts = [layer]
     if isinstance(layer, keras.layers.Bidirectional):
         parts += [layer.forward_layer, layer.backward_layer]
-    kinds = [KINDS.get(type(part)) for part in parts]
-    for part, kind in zip(parts, kinds, strict=True):
-        if kind is None:
+    for part in parts:
+        if (kind := KINDS.get(type(part))) is None:
             raise Unsupported(_unknown(part))
         check_methods(part)
         _check_options(part, kind)

@@ -152,8 +152,7 @@ def _describe_both(config: Config) -> Described:
     forward, backward = described.values()
     if forward.static["backwards"]:
         raise Unsupported("Bidirectional whose first layer goes backwards")
-    same = {key: value for key, value in forward.static.items() if key != "backwards"}
-    if {**backward.static, "backwards": None} != {**same, "backwards": None}:
+    if backward.static != {**forward.static, "backwards": True}:
         raise Unsupported("Bidirectional of two different layers")
     if forward.widths != backward.widths:
         raise Unsupported("Bidirectional of two different widths")
@@ -166,7 +165,7 @@ def _describe_both(config: Config) -> Described:
         }
 
     return Described(
-        static={**same, "merge": config["merge_mode"]},
+        static={**forward.static, "merge": config["merge_mode"]},
         widths=forward.widths,
         weights=tuple(
             Weight(name=prefix + each.name, axes=each.axes)
