@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from ..stopping import Stops
     from ..trials import Parent
 
-    History = dict[str, list[float]]
-
+History = dict[str, list[float]]
 OnEpoch = Callable[[int, float], bool]  # (epochs trained, score): whether to end the trial now
 RELEASE_EVERY = 10  # trials: a full collection takes as long as a third of a small trial
 
@@ -39,7 +38,7 @@ RELEASE_EVERY = 10  # trials: a full collection takes as long as a third of a sm
 class Run:
     """How a training went, with one value an epoch in `history`, and what makes its model."""
 
-    history: dict[str, list[float]]
+    history: History
     epochs: int
     stop: Stop | None
     model: Callable[[], keras.Model]
@@ -82,23 +81,22 @@ def fit(
 
         weights, note = Inheritance(pipeline, train[0]).give(parent, model)
         behind = parent.epochs if weights is not None else 0
-    plan = _Plan(
-        train=train,
-        batch_size=batch_size,
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        seed=seed,
-        watch=watch,
-    )
+    arguments: dict[str, Any] = {  # of `model.fit`, which counts epochs from the very first
+        "epochs": initial_epoch + epochs,
+        **({"initial_epoch": initial_epoch} if initial_epoch else {}),
+        "batch_size": batch_size,
+        "callbacks": [watch],
+        "verbose": 0,
+    }
     hypermodel = as_hypermodel(pipeline.space)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA takes longer to compile a small model than to train it
     with going_on(model.optimizer, behind * math.ceil(rows(train[0]) / batch_size)):
         if trains_itself(hypermodel):
-            arguments = {**plan.arguments(), "validation_data": validation}
+            arguments["validation_data"] = validation
             returned = train_as_user_says(hypermodel, hp, model, train, arguments)
         else:
-            returned = _train(model, plan)
+            returned = _train(model, train, arguments, epochs=epochs, seed=seed, watch=watch)
     _unshare(model)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
@@ -154,28 +152,6 @@ def seed_everything(seed: int) -> None:
         import torch
 
         torch.manual_seed(seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What a model is trained on, and for how long."""
-
-    train: Split
-    batch_size: int
-    epochs: int
-    initial_epoch: int
-    seed: int
-    watch: _Watch
-
-    def arguments(self) -> dict[str, Any]:
-        """As `model.fit` takes them; it counts epochs from the very first."""
-        arguments: dict[str, Any] = {
-            "epochs": self.initial_epoch + self.epochs,
-            "batch_size": self.batch_size,
-            "callbacks": [self.watch],
-            "verbose": 0,
-        }
-        return arguments | ({"initial_epoch": self.initial_epoch} if self.initial_epoch else {})
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras is untyped
@@ -242,21 +218,29 @@ def _unshare(model: keras.Model) -> None:
         variable.assign(keras.ops.copy(variable))
 
 
-def _train(model: keras.Model, plan: _Plan) -> Any:
+def _train(
+    model: keras.Model,
+    train: Split,
+    arguments: Mapping[str, Any],
+    *,
+    epochs: int,
+    seed: int,
+    watch: _Watch,
+) -> Any:
     if keras.backend.backend() == "tensorflow":
         from . import tensorflow_loop
 
-        if tensorflow_loop.suits(model, plan.train):
-            plan.watch.set_model(model)
+        if tensorflow_loop.suits(model, train):
+            watch.set_model(model)
             return tensorflow_loop.train(
                 model,
-                plan.train,
-                batch_size=plan.batch_size,
-                epochs=plan.epochs,
-                seed=plan.seed,
-                on_epoch_end=plan.watch.on_epoch_end,
+                train,
+                batch_size=arguments["batch_size"],
+                epochs=epochs,
+                seed=seed,
+                on_epoch_end=watch.on_epoch_end,
             )
-    return model.fit(*plan.train, **plan.arguments())
+    return model.fit(*train, **arguments)
 
 
 def _begin_with(weights: str, model: keras.Model, inputs: Any) -> None:
