@@ -109,23 +109,21 @@ def _ended(trial: Trial, run: Run, stops: Stops) -> FinishedTrial:
     if run.stop is Stop.NOT_FINITE:
         return failed(trial, f"{run.stop.value}, in epoch {run.epochs}", epochs=run.epochs)
     scores, stop = run.history["score"], run.stop
+    final = final_score(scores)
     if stop is None and trial.cut_short and not _reached(run, stops, trial):
         stop = Stop.OUT_OF_EPOCHS
     early = stop not in (None, Stop.REACHED)
+    how = stop.value if stop else "trained to its last epoch"
     return finish(
         trial,
         TrialState.PRUNED if early else TrialState.COMPLETE,
-        score=final_score(scores),
+        score=final,
         # A curve that had come to rest would have brought no more, however many epochs were left.
-        projected_score=final_score(scores) if stop is Stop.PLATEAU else stops.best_future(scores),
+        projected_score=final if stop is Stop.PLATEAU else stops.best_future(scores),
         history=run.history,
         epochs=run.epochs,
-        reason=", ".join(filter(None, (_how(stop), run.note))),
+        reason=", ".join(filter(None, (how, run.note))),
     )
-
-
-def _how(stop: Stop | None) -> str:
-    return stop.value if stop else "trained to its last epoch"
 
 
 def _save_model(model: keras.Model, path: Path) -> str:
