@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from ..stopping import was_cut_short
 from ..trials import PARENT, RECORD, TrialState
 from .narrower import Attempt, Width, narrower
-from .pool import Values
+from .pool import Values, key_of
 from .ranges import Distribution
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Descents:
 
     def _size(self, values: Values) -> Sized | None:
         """Counted once, though each is a child again until it is the smallest left."""
-        key = repr(sorted(values.items()))
+        key = key_of(values)
         if key not in self._sizes:
             self._sizes[key] = self._count(values)
         return self._sizes[key]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..stopping import was_cut_short
 from ..trials import BATCH, PARENT, RECORD, TrialState
-from .pool import Configuration, Measured, Values
+from .pool import Configuration, Measured, key_of
 from .surrogate import Observation, Surrogate
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class History:
         told = [(each, each.user_attrs[RECORD]) for each in trials if RECORD in each.user_attrs]
         beaten = _beaten(told)
         cut = {each.number for each, record in told if was_cut_short(record.get("reason", ""))}
-        self.known = {_key(trial.params) for trial in trials if trial.number not in cut}
+        self.known = {key_of(trial.params) for trial in trials if trial.number not in cut}
         self.trained = [
             _trained(trial, record, outcome_of)
             for trial, record in told
@@ -157,7 +157,3 @@ def _trained(
         epochs=record["epochs"],
         inherited=PARENT in trial.user_attrs,
     )
-
-
-def _key(values: Values) -> str:
-    return Configuration(values, {}, Measured(0)).key

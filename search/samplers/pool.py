@@ -51,7 +51,7 @@ class Configuration:
     @property
     def key(self) -> str:
         """Equal for equal configurations."""
-        return repr(sorted(self.values.items()))
+        return key_of(self.values)
 
     @property
     def structure(self) -> str:
@@ -59,6 +59,11 @@ class Configuration:
         kinds = self.distributions.items()
         chosen = {name for name, kind in kinds if isinstance(kind, CategoricalDistribution)}
         return repr(sorted((n, v if n in chosen else None) for n, v in self.values.items()))
+
+
+def key_of(values: Values) -> str:
+    """Equal for equal values, in whatever order."""
+    return repr(sorted(values.items()))
 
 
 class Draw:
@@ -252,7 +257,7 @@ class Pool:
 
     def _counted(self, values: Values) -> str:
         """The values that the size and the template are known, or not excluded, to depend on."""
-        return repr(sorted(each for each in values.items() if self._quiet[each[0]] < QUIET))
+        return key_of({name: each for name, each in values.items() if self._quiet[name] < QUIET})
 
     def _made(self, draw: Draw) -> Configuration | None:
         try:
