@@ -63,7 +63,6 @@ class LevelSetSampler(BaseSampler):
         self._chosen: tuple[int, Configuration | None] | None = None
         self._around: dict[int, list[Configuration]] = {}
         self._variants: dict[tuple[int, float], list[Configuration]] = {}
-        self._under_way: dict[int, Configuration | None] = {}
         self._beginnings: dict[str, Configuration] = {}
         self._turns = 0  # of drawing them
 
@@ -127,14 +126,8 @@ class LevelSetSampler(BaseSampler):
         for each in study.get_trials(deepcopy=False)[:number]:
             waiting = each.number >= batch.first or RECORD not in each.user_attrs
             if waiting and each.number not in batch.mates:
-                batch.mates[each.number] = self._taken(each)
+                batch.mates[each.number] = self._pool.configuration(each.params)
         return [each for _, each in sorted(batch.mates.items()) if each is not None]
-
-    def _taken(self, trial: FrozenTrial) -> Configuration | None:
-        """What a trial under way tries, built once however many are chosen meanwhile."""
-        if trial.number not in self._under_way:
-            self._under_way[trial.number] = self._pool.configuration(trial.params)
-        return self._under_way[trial.number]
 
     def _choose(
         self, batch: Batch, mates: list[Configuration], number: int

@@ -125,7 +125,7 @@ class Pool:
         self._stale = 0  # chunks in a row that have brought nothing new
         self._quiet: dict[str, float] = defaultdict(float)
         self._built: dict[str, Configuration] = {}
-        self._known_widths: dict[str, list[str]] = {}
+        self._known: dict[str, Configuration | None] = {}
         self.unbuilt: dict[str, str] = {}  # why configurations cannot be built, by their values
 
     def below(
@@ -192,8 +192,11 @@ class Pool:
         return made is not None and made.template == base.template
 
     def configuration(self, values: Values) -> Configuration | None:
-        """The configuration of these values; None where it cannot be built."""
-        return self._made(Draw(np.random.default_rng(self._seed), values))
+        """The configuration of these values, built once; None where it cannot be built."""
+        key = key_of(values)
+        if key not in self._known:
+            self._known[key] = self._made(Draw(np.random.default_rng(self._seed), values))
+        return self._known[key]
 
     @cached_property
     def default(self) -> Configuration | None:
@@ -270,18 +273,12 @@ class Pool:
 
     def _widths(self, base: Configuration) -> list[str]:
         """The numbers that move the size without changing which hyperparameters there are."""
-        if base.key not in self._known_widths:
-            numbers = [
-                (name, distribution)
-                for name, distribution in base.distributions.items()
-                if not isinstance(distribution, CategoricalDistribution)
-            ]
-            self._known_widths[base.key] = [
-                name
-                for name, distribution in numbers
-                if self._narrows(base, {**base.values, name: from_unit(distribution, 0.0)})
-            ]
-        return self._known_widths[base.key]
+        return [
+            name
+            for name, distribution in base.distributions.items()
+            if not isinstance(distribution, CategoricalDistribution)
+            and self._narrows(base, {**base.values, name: from_unit(distribution, 0.0)})
+        ]
 
     def _narrows(self, base: Configuration, values: Values) -> bool:
         low = self.configuration(values)
