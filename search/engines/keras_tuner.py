@@ -12,7 +12,7 @@ import keras_tuner
 
 from ..journal import Event, Journal
 from ..models.building import Builder, Tried, discover
-from ..models.configuration import GivenHyperParameters, fits, read
+from ..models.configuration import GivenHyperParameters, read
 from ..oracles.seeded import SeededOracle
 from ..seeds import derived
 from ..shortfall import WORST, value
@@ -108,9 +108,7 @@ class Engine:
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
         """The model of a configuration of another study; None where it is none of this space."""
-        hp = GivenHyperParameters(hyperparameters)
-        tried = self._builder.tried(hp)
-        return tried if tried.error is None and fits(hp, hyperparameters) else None
+        return self._builder.fitting(GivenHyperParameters(hyperparameters), hyperparameters)
 
     def adopt(self, finished: FinishedTrial, *, imported: bool = False) -> int:
         """Take in a trial that another study has finished, under the next number of this one.

@@ -16,7 +16,7 @@ from ..counting import Count, count_build, undrawn
 from ..errors import InputError, OccamError, in_one_line
 from ..fingerprint import of_model
 from ..nests import first_rows
-from .configuration import GivenHyperParameters, register
+from .configuration import GivenHyperParameters, fits, register
 from .constructor import remembered_arguments
 from .schedules import schedule_of
 from .suggesting import as_build, takes_trial
@@ -134,6 +134,13 @@ class Builder:
             return Tried(error=in_one_line(problem))
         scheduled = schedule_of(model.optimizer) is not None
         return Tried(size, scheduled=scheduled, architecture=of_model(model))
+
+    def fitting(
+        self, hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]
+    ) -> Tried | None:
+        """The same, where the build reads just these hyperparameters and can be made; else None."""
+        tried = self.tried(hp)
+        return tried if tried.error is None and fits(hp, hyperparameters) else None
 
 
 class Tried(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..counting import activations
 from ..models.building import Builder, Tried
-from ..models.configuration import GivenHyperParameters, fits, read
+from ..models.configuration import GivenHyperParameters, read
 from ..studies.hyperparameters import (
     SuggestedHyperParameters,
     default_suggestions,
@@ -46,25 +46,23 @@ class Configurations:
         self._builder.build(hp)
         return hp
 
-    def _suggested(self, trial: Any, *, grid: bool = False) -> SuggestedHyperParameters:
-        return SuggestedHyperParameters(trial, grid=grid, usual=self._usual)
+    def _suggested(self, trial: Any) -> SuggestedHyperParameters:
+        return SuggestedHyperParameters(trial, grid=self._grid, usual=self._usual)
 
     def tried(self, trial: optuna.Trial) -> tuple[dict[str, Any], Tried]:
         """Hyperparameters of what a trial suggests, and what is known of its model."""
-        hp = self._suggested(trial, grid=self._grid)
+        hp = self._suggested(trial)
         tried = self._builder.tried(hp)
         return read(hp), tried
 
     def suggest(self, trial: optuna.Trial) -> None:
         """Have a trial suggest all that its build reads."""
-        self._builder.build(self._suggested(trial, grid=self._grid))
+        self._builder.build(self._suggested(trial))
 
     def fitting(self, hyperparameters: Mapping[str, Any]) -> Tried | None:
         """The model of a configuration of another study; None where it is none of this space."""
         draw: Any = Draw(np.random.default_rng(0), self.suggestions(hyperparameters))
-        hp = self._suggested(draw, grid=self._grid)
-        tried = self._builder.tried(hp)
-        return tried if tried.error is None and fits(hp, hyperparameters) else None
+        return self._builder.fitting(self._suggested(draw), hyperparameters)
 
     def sized(self, values: Values) -> Sized | None:
         """A configuration of these suggestions, counted; None where it cannot be built."""
