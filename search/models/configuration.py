@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
@@ -94,10 +94,8 @@ def plain(value: Any) -> Any:
 
 def allows(hyperparameter: Any, value: Any) -> bool:
     """Whether a hyperparameter can take this value: its default always, else one of its range."""
-    if isinstance(hyperparameter, kinds.Fixed):
-        return bool(value == hyperparameter.value)
-    if isinstance(hyperparameter, kinds.Boolean | kinds.Choice):
-        return value in _choices(hyperparameter)
+    if isinstance(hyperparameter, kinds.Fixed | kinds.Boolean | kinds.Choice):
+        return value in hyperparameter.values
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return False
     if value == hyperparameter.default:
@@ -108,21 +106,15 @@ def allows(hyperparameter: Any, value: Any) -> bool:
     return within and _on_step(hyperparameter, float(value))
 
 
-def _choices(hyperparameter: Any) -> Iterator[Any]:
-    if isinstance(hyperparameter, kinds.Boolean):
-        return iter((False, True))
-    return iter(hyperparameter.values)
-
-
 def _on_step(hyperparameter: Any, value: float) -> bool:
     if hyperparameter.step is None:
         return True
+    low, high = hyperparameter.min_value, hyperparameter.max_value
     if hyperparameter.sampling == "linear":
-        steps = (value - hyperparameter.min_value) / hyperparameter.step
+        steps = (value - low) / hyperparameter.step
+    elif isinstance(hyperparameter, kinds.Int):
+        return True  # whole numbers are rounded off the steps
     else:
-        low, high = hyperparameter.min_value, hyperparameter.max_value
         mirrored = hyperparameter.sampling == "reverse_log"
         steps = math.log((high + low - value if mirrored else value) / low, hyperparameter.step)
-    if isinstance(hyperparameter, kinds.Int) and hyperparameter.sampling != "linear":
-        return True  # whole numbers are rounded off the steps
     return math.isclose(steps, round(steps), abs_tol=1e-6)
