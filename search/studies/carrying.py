@@ -77,7 +77,8 @@ def carry_over(
     numbers: dict[int, int] = {}
     for each in worth_it:
         if _still_fits(each, engine.fitting(each.hyperparameters)):
-            moved = replace(_moved(each, fresh, folder), parent=_parent(each, numbers))
+            parent = None if each.parent is None else numbers.get(each.parent)
+            moved = replace(_moved(each, fresh, folder), parent=parent)
             numbers[each.number] = engine.adopt(moved)
     engine.remember("test", _renumbered(kept.get("test", []), numbers))
     engine.remember("seconds", kept.get("seconds", 0.0))
@@ -113,11 +114,6 @@ def _moved(finished: FinishedTrial, fresh: Path, folder: Path) -> FinishedTrial:
     models.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(finished.model_path, models / name)
     return replace(finished, model_path=str(folder / "models" / name))
-
-
-def _parent(finished: FinishedTrial, numbers: Mapping[int, int]) -> int | None:
-    """The trial that one descends from, where that still fits too."""
-    return None if finished.parent is None else numbers.get(finished.parent)
 
 
 def _renumbered(
