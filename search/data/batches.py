@@ -36,8 +36,7 @@ def in_arrays(data: Data, *, ordered: bool) -> Data:
             return gathered(split, ordered=ordered)
         if not (isinstance(split, tuple | list) and len(split) == 2):
             return split
-        labels = one_output(split[1])
-        return split[0], np.asarray(labels) if isinstance(labels, list | tuple) else labels
+        return split[0], one_output(split[1])
 
     train, validation, test = map(read, (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)
@@ -46,18 +45,18 @@ def in_arrays(data: Data, *, ordered: bool) -> Data:
 def one_output(labels: Any) -> Any:
     """Labels of a single output, out of a dictionary or a list that holds nothing else.
 
-    Raises InputError where there are several.
+    Those that are listed come in an array. Raises InputError where there are several outputs.
     """
     several = isinstance(labels, list | tuple) and not are_numbers(labels)
-    if not (several or isinstance(labels, Mapping)):
-        return labels
-    parts = list(labels.values()) if isinstance(labels, Mapping) else labels
-    if len(parts) == 1:
-        return parts[0]
-    raise InputError(
-        "There are labels of several outputs, and a metric is measured on one: search a model "
-        "for each, or lay numbers side by side in one array."
-    )
+    if several or isinstance(labels, Mapping):
+        parts = list(labels.values()) if isinstance(labels, Mapping) else labels
+        if len(parts) != 1:
+            raise InputError(
+                "There are labels of several outputs, and a metric is measured on one: search a "
+                "model for each, or lay numbers side by side in one array."
+            )
+        (labels,) = parts
+    return np.asarray(labels) if isinstance(labels, list | tuple) else labels
 
 
 def are_numbers(labels: Any) -> bool:

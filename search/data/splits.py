@@ -21,7 +21,6 @@ def checked(inputs: Any, labels: Any) -> Split:
     if hasattr(inputs, "toarray"):
         raise InputError("The inputs are a sparse matrix: make them dense, with .toarray().")
     labels = one_output(labels)
-    labels = np.asarray(labels) if isinstance(labels, list | tuple) else labels
     check_listed(inputs, labels)
     if (count := len(_leaf(inputs))) != len(labels):
         raise InputError(f"There are {count:,} rows of inputs and {len(labels):,} labels.")
