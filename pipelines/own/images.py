@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from occam.search.data.folders import SUFFIXES, check_depth, image_files
-from occam.search.errors import InputError, first_line
+from occam.search.data.folders import SUFFIXES, image_files, opened, pixels
+from occam.search.errors import InputError
 from PIL import Image
 
 MOST_PIXELS = 50_000_000  # of one image: a small file can unpack to far more
@@ -70,12 +69,8 @@ def _lacking(folder: Path, missing: Sequence[str]) -> str:
 
 
 def read_image(path: Path, shape: Shape) -> np.ndarray:
-    """One image, made as large as Keras's `load_img` does."""
-    height, width, channels = shape
     with _opened(path) as image:
-        plain = image.convert("L" if channels == 1 else "RGB")
-        small = plain.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(small, dtype="uint8").reshape(shape)
+        return pixels(image, shape)
 
 
 def shape_for(paths: Sequence[Path], *, side: int) -> Shape:
@@ -95,20 +90,14 @@ def shape_for(paths: Sequence[Path], *, side: int) -> Shape:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """An image of which only the head has been read. Raises InputError where it cannot be used."""
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of huge images
-            if image.width * image.height > MOST_PIXELS:
-                raise InputError(
-                    f"{path} has {image.width:,} x {image.height:,} pixels: "
-                    f"{MOST_PIXELS:,} are the most."
-                )
-            check_depth(path, image)
-            yield image
-    except InputError:
-        raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as an image: {first_line(error)}.") from error
+    """An image that is not too large, of which only the head has been read."""
+    with opened(path) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise InputError(
+                f"{path} has {image.width:,} x {image.height:,} pixels: "
+                f"{MOST_PIXELS:,} are the most."
+            )
+        yield image
 
 
 def as_pixels(images: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -17,14 +16,13 @@ import pandas as pd
 from ..errors import InputError, first_line
 from . import casting
 from .archives import read_arrays
-from .folders import SUFFIXES, check_depth, image_files
+from .folders import MODES, SUFFIXES, image_files, opened, pixels
 from .tables import read_lines, read_table
 
 if TYPE_CHECKING:
     from ..metrics import Array
 
 NUMBERS = "biuf"  # kinds of NumPy's types
-MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}  # of images, by their channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,28 +165,16 @@ def _same_rows(given: Sequence[int], wanted: Sequence[int]) -> bool:
 
 def _images(folder: Path, schema: Any) -> RawRows:
     """All images of a folder and its folders, sorted by name, scaled to the size of one input."""
-    from keras.utils import img_to_array, load_img
-    from PIL import Image
-
     shape = schema.inputs[0].shape[1:] if schema.is_tensor_spec() else ()
-    mode = MODES.get([*shape, 1][2]) if len(shape) in (2, 3) else None
-    if mode is None or -1 in shape:
+    size = (*shape, 1)[:3]
+    if len(shape) not in (2, 3) or -1 in shape or size[2] not in MODES:
         raise InputError("This champion takes no images: give it a CSV or an .npz file.")
     files = image_files(folder)
     if not files:
         raise InputError(f"Folder {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))}).")
-    size = tuple(shape[:2])
-    pixels = []
+    images = []
     for path in files:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # of transparency
-                with Image.open(path) as opened:
-                    check_depth(path, opened)
-                image = load_img(path, color_mode=mode, target_size=size, interpolation="bilinear")
-        except InputError:
-            raise
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path} cannot be read as an image: {first_line(error)}.") from error
-        pixels.append(img_to_array(image))
-    array = np.stack(pixels).reshape(-1, *shape).astype(schema.inputs[0].type)
+        with opened(path) as image:
+            images.append(pixels(image, size))
+    array = np.stack(images).reshape(-1, *shape).astype(schema.inputs[0].type)
     return RawRows(inputs=array, files=[str(path.relative_to(folder)) for path in files])
