@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .hyperparameters import Bounds, Build, check_images, compile, depth, width
+from .hyperparameters import Bounds, Build, Hidden, check_images, compile, depth, width
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
+
+RECTIFIED = Hidden(activation="relu", normalized=True, penalty=None)
 
 
 def separable(
@@ -64,8 +66,5 @@ def separable(
 
 
 def _layer(kind: type[keras.Layer], filters: int, kernel_size: int) -> list[keras.Layer]:
-    return [
-        kind(filters, kernel_size, padding="same", use_bias=False),
-        keras.layers.BatchNormalization(momentum=0.9),
-        keras.layers.Activation("relu"),
-    ]
+    convolution = kind(filters, kernel_size, padding="same", use_bias=False)
+    return [convolution, *RECTIFIED.nonlinearity()]
