@@ -102,18 +102,14 @@ def best(found: Sequence[Baseline], metric: Metric) -> Baseline | None:
 
 def _constant(labels: Array, validation: Array, metric: Metric) -> Baseline:
     """The most frequent class, or the mean."""
-    if not metric.needs_classes:
+    name = "majority class" if metric.needs_classes else "mean"
+    if not metric.needs_classes or (labels.ndim == 2 and set(np.unique(labels)) <= {0, 1}):
         predictions = np.broadcast_to(labels.mean(axis=0), validation.shape)
-        name = "mean"
-    elif labels.ndim == 2 and set(np.unique(labels)) <= {0, 1}:  # one-hot
-        predictions = np.broadcast_to(labels.mean(axis=0), validation.shape)
-        name = "majority class"
     else:
         columns = labels.reshape(len(labels), -1).astype(int).T
-        most = np.array([np.bincount(column).argmax() for column in columns])
-        predictions = np.broadcast_to(most, (len(validation), len(most)))
-        validation, name = validation.reshape(-1), "majority class"
-        predictions = predictions.reshape(-1)
+        most = [np.bincount(column).argmax() for column in columns]
+        predictions = np.tile(most, len(validation))
+        validation = validation.reshape(-1)
     return Baseline(name=name, score=metric.measure(validation, predictions), trained=False)
 
 
