@@ -36,12 +36,8 @@ def check_cluster(workers: int, *, gpu: float = 0.0) -> None:
     A cluster of this machine alone is made for them, where Ray is installed.
     """
     ray = _imported()
-    if not _given():
-        return
-    _connect(ray, workers)
-    try:
-        _check(ray.cluster_resources(), workers, gpu)
-    finally:
+    if _given():
+        _connect(ray, workers, gpu)
         ray.shutdown()
 
 
@@ -57,12 +53,7 @@ class Actors:
 
     def __init__(self, recipe: Recipe, workers: int, *, gpu: float = 0.0) -> None:
         self._ray = _imported()
-        _connect(self._ray, workers)
-        try:
-            _check(self._ray.cluster_resources(), workers, gpu)
-        except InputError:
-            self.shutdown()
-            raise
+        _connect(self._ray, workers, gpu)
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -190,8 +181,11 @@ def _imported() -> Any:
     return ray
 
 
-def _connect(ray: Any, workers: int) -> None:
-    """Be in touch with the cluster of RAY_ADDRESS, or with one of this machine alone."""
+def _connect(ray: Any, workers: int, gpu: float) -> None:
+    """Be in touch with the cluster of RAY_ADDRESS, or with one of this machine alone.
+
+    Raises InputError where there is none, or where it lacks what the actors need.
+    """
     common = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if _given():
@@ -205,6 +199,11 @@ def _connect(ray: Any, workers: int) -> None:
             f"Ray cannot be reached at {where}: {str(error).splitlines()[0].rstrip('.')}. "
             "Check RAY_ADDRESS, or unset it for a cluster of this machine."
         ) from error
+    try:
+        _check(ray.cluster_resources(), workers, gpu)
+    except InputError:
+        ray.shutdown()
+        raise
 
 
 def _check_answers(address: str) -> None:
