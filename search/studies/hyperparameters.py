@@ -53,33 +53,21 @@ class SuggestedHyperParameters(keras_tuner.HyperParameters):  # type: ignore[mis
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         if hyperparameter.name not in self.values and self.is_active(hyperparameter):
-            self.values[hyperparameter.name] = suggest(
-                self._trial, hyperparameter, self._grid, self._usual
-            )
+            self.values[hyperparameter.name] = self._suggested(hyperparameter)
         return super()._register(hyperparameter, overwrite)
 
-
-def suggest(
-    trial: optuna.Trial,
-    hp: Any,
-    grid: bool = False,
-    usual: Mapping[str, Distribution] = NOTHING,
-) -> Any:
-    """The value that an Optuna trial gives one KerasTuner hyperparameter.
-
-    Args:
-        usual: what the default configuration asks for, by its names there.
-    """
-    distribution = _distribution(hp, grid)
-    if distribution is None:
-        return hp.value if isinstance(hp, kinds.Fixed) else _choices(hp, grid)[0]  # type: ignore[index]
-    try:
-        value = _suggest(trial, _name(hp, distribution, usual), distribution)
-    except ValueError:  # Optuna: another branch has asked for other choices, or another scale
-        value = _suggest(trial, _apart(hp, distribution), distribution)
-    if isinstance(distribution, CategoricalDistribution):
-        return value
-    return _on_step(hp, _mirrored(hp, value))
+    def _suggested(self, hp: Any) -> Any:
+        """The value that the trial gives one hyperparameter."""
+        distribution = _distribution(hp, self._grid)
+        if distribution is None:
+            return _choices(hp, self._grid)[0]  # type: ignore[index]  # all that there is
+        try:
+            value = _suggest(self._trial, _name(hp, distribution, self._usual), distribution)
+        except ValueError:  # Optuna: another branch has asked for other choices, or another scale
+            value = _suggest(self._trial, _apart(hp, distribution), distribution)
+        if isinstance(distribution, CategoricalDistribution):
+            return value
+        return _on_step(hp, _mirrored(hp, value))
 
 
 def distributions(hp: keras_tuner.HyperParameters, grid: bool = False) -> dict[str, Distribution]:
@@ -93,7 +81,7 @@ def default_suggestions(
     grid: bool = False,
     usual: Mapping[str, Distribution] = NOTHING,
 ) -> dict[str, Any]:
-    """What an Optuna trial would have to suggest for a configuration, as `suggest` asks for it."""
+    """What an Optuna trial would have to suggest for a configuration, by the names asked for."""
     found = {}
     for each in _active(hp):
         distribution = _distribution(each, grid)
@@ -134,8 +122,6 @@ def _apart(hp: Any, distribution: Distribution) -> str:
 
 def _distribution(hp: Any, grid: bool) -> Distribution | None:
     """What a trial is asked for; None where there is nothing to choose."""
-    if isinstance(hp, kinds.Fixed):
-        return None
     choices = _choices(hp, grid)
     if choices is not None:
         return CategoricalDistribution(choices) if len(choices) > 1 else None
@@ -160,7 +146,7 @@ def _choices(hp: Any, grid: bool) -> list[Any] | None:
     """The values of a hyperparameter that has few; None for a range."""
     if isinstance(hp, kinds.Boolean):
         return [False, True]
-    if isinstance(hp, kinds.Choice):
+    if isinstance(hp, kinds.Choice | kinds.Fixed):
         return list(hp.values)
     if hp.step is not None and (hp.sampling != "linear" or _has_few_steps(hp)):
         return [_typed(hp, hp._get_value_by_index(i)) for i in range(_steps(hp) + 1)]
