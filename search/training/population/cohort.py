@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import setitem
 from typing import Any
 
 import jax
@@ -132,9 +133,5 @@ class Cohort:
         if starting:
             self._states = jax.tree.map(np.array, self._states)
         for index, state in starting:
-            jax.tree.map(lambda lanes, own, i=index: _put(lanes, i, own), self._states, state)
+            jax.tree.map(lambda lanes, own, i=index: setitem(lanes, i, own), self._states, state)
         return self._states
-
-
-def _put(lanes: Array, index: int, own: Any) -> None:
-    lanes[index] = own

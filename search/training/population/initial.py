@@ -49,14 +49,7 @@ def forget_bias(initializer: Any) -> Mapping[str, Any]:
 
 
 def _variance_scaling(scale: float, mode: str, distribution: str) -> Draw:
-    def draw(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
-        return _scaled(rng, shape, scale, mode, distribution)
-
-    return draw
-
-
-def _configured_scaling(rng: np.random.Generator, shape: Shape, config: Mapping[str, Any]) -> Array:
-    return _scaled(rng, shape, config["scale"], config["mode"], config["distribution"])
+    return lambda rng, shape, config: _scaled(rng, shape, scale, mode, distribution)
 
 
 def _scaled(
@@ -115,7 +108,9 @@ DRAWS: dict[str, Draw] = {
     "TruncatedNormal": lambda rng, shape, config: _truncated(
         rng, shape, config["mean"], config["stddev"]
     ),
-    "VarianceScaling": _configured_scaling,
+    "VarianceScaling": lambda rng, shape, config: _scaled(
+        rng, shape, config["scale"], config["mode"], config["distribution"]
+    ),
     "GlorotUniform": _variance_scaling(1.0, "fan_avg", "uniform"),
     "GlorotNormal": _variance_scaling(1.0, "fan_avg", "truncated_normal"),
     "HeUniform": _variance_scaling(2.0, "fan_in", "uniform"),
