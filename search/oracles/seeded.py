@@ -37,6 +37,7 @@ class SeededOracle:
     ) -> None:
         self._seed = seed
         self._oracle = oracle = oracles.make(name, seed=derived(seed), epochs=epochs)
+        self._gaussian = isinstance(oracle, BayesianOptimizationOracle)
         oracle.save = lambda: None  # the engine's journal is what is kept
         oracle._save_trial = lambda trial: None
         oracle.update_space(space)
@@ -49,12 +50,9 @@ class SeededOracle:
         """Values for a trial of this number; None where the oracle has none to offer now."""
         self._reseed(number)
         oracle = self._oracle
-        if isinstance(oracle, BayesianOptimizationOracle) and (
-            self._suggested or self._useless_in_a_row >= TAUGHT
-        ):
-            trial = self._made(number, lambda _: oracle._random_populate_space())
-        else:
-            trial = self._made(number, oracle.populate_space)
+        drawn = self._gaussian and (self._suggested or self._useless_in_a_row >= TAUGHT)
+        populate = (lambda _: oracle._random_populate_space()) if drawn else oracle.populate_space
+        trial = self._made(number, populate)
         if trial.status != "RUNNING":
             return None
         values = {name: plain(value) for name, value in trial.hyperparameters.values.items()}
@@ -67,7 +65,7 @@ class SeededOracle:
         The oracle's own state follows as it populates again; that of a Gaussian process is in its
         trials alone, so it is spared the work.
         """
-        if isinstance(self._oracle, BayesianOptimizationOracle):
+        if self._gaussian:
             if self._suggested:
                 self._suggested.pop(0)
             self._make_with(number, values)
@@ -93,9 +91,8 @@ class SeededOracle:
         trial = self._trials[number]
         useless = rejected or value <= WORST
         self._useless_in_a_row = self._useless_in_a_row + 1 if useless else 0
-        gaussian = isinstance(self._oracle, BayesianOptimizationOracle)
         trial.status = "COMPLETED"
-        if gaussian and self._useless_in_a_row > TAUGHT:
+        if self._gaussian and self._useless_in_a_row > TAUGHT:
             trial.status = "FAILED"  # nothing new, and each trial slows the next proposal down
         with _quiet():
             self._join(space)
@@ -123,7 +120,7 @@ class SeededOracle:
     def _reseed(self, number: int) -> None:
         seed = derived(self._seed, number)
         self._oracle._seed_state = seed
-        if isinstance(self._oracle, BayesianOptimizationOracle):
+        if self._gaussian:
             self._oracle._random_state = np.random.RandomState(seed)
             self._oracle.gpr = self._oracle._make_gpr()
 
