@@ -14,7 +14,7 @@ from occam.search.data.preparation import prepare, without_test
 from occam.search.loading import load
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric
-from occam.search.models.building import build, discover, restore
+from occam.search.models.building import Builder, build, restore
 from occam.search.models.configuration import GivenHyperParameters, read
 from occam.search.models.evaluation import score
 from occam.search.pipeline import Data, Pipeline
@@ -118,4 +118,4 @@ def test_kerastuners_own_applications_are_spaces(space):
     hp = GivenHyperParameters({})
     assert count_build(lambda: build(pipeline, hp), np.zeros((1, 72, 72, 3))).total > 1000
     assert {"learning_rate"} < read(hp).keys()
-    assert discover(pipeline).space
+    assert Builder(pipeline, None).discover().space

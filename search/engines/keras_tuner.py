@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner
 
 from ..journal import Event, Journal
-from ..models.building import Builder, Tried, discover
+from ..models.building import Builder, Tried
 from ..models.configuration import GivenHyperParameters, read
 from ..oracles.seeded import SeededOracle
 from ..seeds import derived
@@ -73,7 +73,7 @@ class Engine:
         self._cut: Counter[int] = Counter()  # how often the process ended while it was under way
         self._next = 0
         self._weights = storage.parent / "weights"
-        space = discover(pipeline, fit_space)
+        space = self._builder.discover()
         self._oracle = SeededOracle(sampler, seed=seed, epochs=pipeline.epochs, space=space)
         self._journal = Journal(storage)
         for event in self._journal.read():

@@ -142,6 +142,27 @@ class Builder:
         tried = self.tried(hp)
         return tried if tried.error is None and fits(hp, hyperparameters) else None
 
+    def discover(self) -> keras_tuner.HyperParameters:
+        """The hyperparameters of the default build and of each conditional scope it passes by.
+
+        Those that loops and ifs read for other values only become known once such are tried.
+        """
+        space = keras_tuner.HyperParameters()
+        tried: list[dict[str, Any]] = []
+        while True:
+            hp = GivenHyperParameters(tried[-1] if tried else {})
+            try:
+                self.build(hp)
+            except Exception:
+                if not tried:
+                    raise
+            space.merge(hp.space, overwrite=False)
+            scopes = ({each.name: each.values[0] for each in scope} for scope in hp.inactive_scopes)
+            untried = next((values for values in scopes if values not in tried), None)
+            if untried is None:
+                return space
+            tried.append(untried)
+
 
 class Tried(NamedTuple):
     """A model that was built to be counted, or could not be."""
@@ -150,31 +171,6 @@ class Tried(NamedTuple):
     scheduled: bool = False  # its learning rate changes while it trains
     architecture: str = ""  # fingerprint of the model
     error: str | None = None  # why it cannot be built
-
-
-def discover(pipeline: Pipeline, fit_space: Sequence[Any] = ()) -> keras_tuner.HyperParameters:
-    """The hyperparameters of the default build and of each conditional scope that it passes by.
-
-    Those that loops and ifs read for other values only become known once such values are tried.
-    """
-    space = keras_tuner.HyperParameters()
-    tried: set[str] = set()
-    values: dict[str, Any] = {}
-    while True:
-        hp = GivenHyperParameters(values)
-        try:
-            build(pipeline, hp)
-            register(hp, fit_space)
-        except Exception:
-            if not tried:
-                raise
-        space.merge(hp.space, overwrite=False)
-        inactive = {repr(_parents(scope)): _parents(scope) for scope in hp.inactive_scopes}
-        untried = next((key for key in inactive if key not in tried), None)
-        if untried is None:
-            return space
-        tried.add(untried)
-        values = inactive[untried]
 
 
 def restore(pipeline: Pipeline, trial: FinishedTrial, inputs: Any) -> keras.Model:
@@ -219,11 +215,6 @@ def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
     hypermodel = keras_tuner.HyperModel()
     hypermodel.build = as_build(space) if takes_trial(space) else space
     return hypermodel
-
-
-def _parents(conditions: Sequence[Any]) -> dict[str, Any]:
-    """Values of the hyperparameters that a conditional scope hangs on, which make it active."""
-    return {each.name: each.values[0] for each in conditions}
 
 
 def _compile(model: keras.Model, pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> None:
