@@ -47,7 +47,8 @@ class Batch:
         if self.candidates:
             self.mean, self.spread = self.surrogate.predict(self.candidates)
             self.likely = probability(self.mean, self.spread)
-            self.pace = self._pace()
+            outputs = np.array([each.measured.activations for each in self.candidates])
+            self.pace = OVERHEAD + outputs  # how long an epoch takes, in units of their own
 
     def pick(
         self, mates: list[Configuration], known: set[str], rng: np.random.Generator
@@ -70,10 +71,6 @@ class Batch:
             value = self._gain(mates) * self.likely / (cost * self.pace) * self._room(mates)
             value = self._in_company(np.where(free, value, -np.inf), mates)
         return self.candidates[int(np.argmax(np.where(free, value, -np.inf)))]
-
-    def _pace(self) -> Any:
-        """How long an epoch takes, in units of their own."""
-        return OVERHEAD + np.array([each.measured.activations for each in self.candidates])
 
     def _room(self, mates: list[Configuration]) -> Any:
         """Less for each mate of nearly the same size: what one is told holds for the others too."""

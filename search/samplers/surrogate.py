@@ -91,11 +91,10 @@ class _Encoding:
 
 
 def _choices(distribution: Distribution) -> tuple[Any, ...]:
-    if isinstance(distribution, CategoricalDistribution) and len(distribution.choices) > 2:
-        return tuple(distribution.choices)
-    if isinstance(distribution, CategoricalDistribution):
-        return tuple(distribution.choices[:1])
-    return (None,)
+    if not isinstance(distribution, CategoricalDistribution):
+        return (None,)
+    choices = tuple(distribution.choices)
+    return choices if len(choices) > 2 else choices[:1]
 
 
 def _log_sizes(configurations: Sequence[Configuration]) -> Any:
