@@ -47,7 +47,7 @@ class Described:
         initializers, penalties: of each weight, by its name; penalties are (L1, L2).
     """
 
-    static: Mapping[str, Any] = field(default_factory=dict)
+    static: Static = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
     weights: tuple[Weight, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Described:
 class Call:
     """What a layer is given besides its inputs, and what it leaves besides its outputs."""
 
-    static: Mapping[str, Any]
+    static: Static
     weights: Mapping[str, Any]
     numbers: Mapping[str, Any]
     mask: Any  # 1 where an output feature is no padding; None where nothing is padded
@@ -75,14 +75,11 @@ class Call:
 
 
 Apply = Callable[[Call, list[Any]], Any]
-Masks = Callable[[Mapping[str, Any], list[Array], Mapping[str, Array], tuple[int, ...]], Array]
+Masks = Callable[[Static, list[Array], Mapping[str, Array], tuple[int, ...]], Array]
 
 
 def like_input(
-    static: Mapping[str, Any],
-    inputs: list[Array],
-    widths: Mapping[str, Array],
-    shape: tuple[int, ...],
+    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
 ) -> Array:
     """Mask of a layer whose features are those of its inputs, one by one."""
     return inputs[0]
@@ -108,23 +105,20 @@ class Kind:
     describe: Callable[[Config], Described] = lambda config: Described()
     apply: Apply
     mask: Masks = like_input
-    exact_input: Callable[[Mapping[str, Any]], bool] = lambda static: False
+    exact_input: Callable[[Static], bool] = lambda static: False
     merges: bool = False
     feature_by_feature: bool = False
-    masked: Callable[[Mapping[str, Any]], bool] = lambda static: False
+    masked: Callable[[Static], bool] = lambda static: False
 
 
 def own_width(
-    static: Mapping[str, Any],
-    inputs: list[Array],
-    widths: Mapping[str, Array],
-    shape: tuple[int, ...],
+    static: Static, inputs: list[Array], widths: Mapping[str, Array], shape: tuple[int, ...]
 ) -> Array:
     """Mask of a layer whose outputs are its own units."""
     return widths["units"]
 
 
-def moves_zero(static: Mapping[str, Any]) -> bool:
+def moves_zero(static: Static) -> bool:
     """Whether the layer's activation needs its padding masked."""
     return activations.moves_zero(static["activation"])
 
