@@ -15,7 +15,7 @@ import numpy as np
 
 from ...devices import cores
 from ...errors import in_one_line
-from ...metrics import Array, metric
+from ...metrics import metric
 from ...models.building import build_undrawn
 from ...models.evaluation import on_processor, predictions, score
 from ...nests import arrays, first_rows
@@ -23,7 +23,6 @@ from ...pipeline import Data
 from ...stopping import Stop
 from ...trials import (
     FinishedTrial,
-    Parent,
     Trial,
     TrialState,
     failed,
@@ -200,16 +199,12 @@ class Population:
         (member,) = _members([each])
         trial, begin, behind = each.trial, None, 0
         if trial.parent is not None:
-            begin, each.note = self._inherited(trial, trial.parent)
+            with on_processor():
+                model = build_undrawn(self._task.pipeline, trial.hyperparameters)
+                begin, each.note = self._inheritance.give(trial.parent, model)
             behind = trial.parent.epochs if begin is not None else 0
         stops = stops_of(self._task, trial)
         return Lane(each, member, trial.seed, trial.epochs, stops, begin, behind)
-
-    def _inherited(self, trial: Trial, parent: Parent) -> tuple[list[Array] | None, str]:
-        """The weights that a trial begins with, where they are its parent's; and what they are."""
-        with on_processor():
-            model = build_undrawn(self._task.pipeline, trial.hyperparameters)
-            return self._inheritance.give(parent, model)
 
     def _advance(self, cohort: Cohort) -> list[Lane]:
         """One epoch of all that is under way; the runs that have ended."""
