@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ..models.building import as_hypermodel, build
+from ..models.building import build
 from ..models.configuration import GivenHyperParameters
 from ..models.evaluation import score
 from ..models.schedules import going_on
@@ -88,20 +88,19 @@ def fit(
         "callbacks": [watch],
         "verbose": 0,
     }
-    hypermodel = as_hypermodel(pipeline.space)
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA takes longer to compile a small model than to train it
     with going_on(model.optimizer, behind * math.ceil(rows(train[0]) / batch_size)):
-        if trains_itself(hypermodel):
+        if trains_itself(pipeline.space):
             arguments["validation_data"] = validation
-            returned = train_as_user_says(hypermodel, hp, model, train, arguments)
+            returned = train_as_user_says(pipeline.space, hp, model, train, arguments)
         else:
             returned = _train(model, train, arguments, epochs=epochs, seed=seed, watch=watch)
     _unshare(model)
     if not watch.scores:
         return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
     scores, stop = watch.scores, watch.stop
-    if trains_itself(hypermodel):  # which may have put back weights of an earlier epoch
+    if trains_itself(pipeline.space):  # which may have put back weights of an earlier epoch
         final = score(model, validation, stops.metric)
         if stops.metric.better(final_score(scores), final):
             scores = [*scores[:-2], *[final] * len(scores[-2:])]

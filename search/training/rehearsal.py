@@ -14,7 +14,7 @@ from ..counting import count
 from ..data.labels import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..losses import loss_names
-from ..models.building import as_hypermodel, build
+from ..models.building import build
 from ..models.configuration import DefaultHyperParameters, GivenHyperParameters, register
 from ..models.evaluation import predictions
 from ..nests import arrays, first_rows
@@ -107,7 +107,7 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
     inputs, labels = (arrays(first_rows(part, SHOWN)) for part in prepared.data.train)
     try:
         predictions(model, inputs)
-        if not trains_itself(as_hypermodel(pipeline.space)) and keeps_step(model):
+        if not trains_itself(pipeline.space) and keeps_step(model):
             outputs = model(inputs)
             model.compute_loss(x=inputs, y=labels, y_pred=outputs)
             model.compute_metrics(inputs, labels, outputs)
@@ -115,7 +115,7 @@ def _check_fit(model: keras.Model, pipeline: Pipeline, prepared: Prepared) -> No
         raise
     except Exception as error:
         problem, what = in_one_line(error), "trained on its data"
-        if trains_itself(as_hypermodel(pipeline.space)):
+        if trains_itself(pipeline.space):
             what = "measured on rows that its `fit` has not changed: that belongs in a layer"
         raise InputError(
             f"The default model of pipeline {pipeline.name!r} cannot be {what}: {problem}."

@@ -13,12 +13,12 @@ import keras
 import keras_tuner
 
 from ..errors import InputError
-from ..models.building import as_hypermodel, build
+from ..models.building import build
 from ..models.configuration import GivenHyperParameters
 from ..nests import arrays, first_rows
 
 if TYPE_CHECKING:
-    from ..pipeline import Data, Pipeline, Split
+    from ..pipeline import Data, Pipeline, Space, Split
 
 KERAS_OWN = frozenset(
     {"fit", "train_step", "make_train_function", "compute_loss", "compute_metrics"}
@@ -26,9 +26,11 @@ KERAS_OWN = frozenset(
 ROWS = 64  # of each split, for a rehearsal
 
 
-def trains_itself(hypermodel: keras_tuner.HyperModel) -> bool:
-    """Whether a HyperModel has a `fit` of its own."""
-    return getattr(hypermodel.fit, "__func__", None) is not keras_tuner.HyperModel.fit
+def trains_itself(space: Space) -> bool:
+    """Whether a space is a HyperModel with a `fit` of its own."""
+    if not isinstance(space, keras_tuner.HyperModel):
+        return False
+    return getattr(space.fit, "__func__", None) is not keras_tuner.HyperModel.fit
 
 
 def keeps_step(model: keras.Model) -> bool:
@@ -45,8 +47,8 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[st
     and what it does after an error is not known. Told too is what it does not let itself be told,
     of the epochs and the callbacks that end a trial.
     """
-    hypermodel = as_hypermodel(pipeline.space)
-    if not trains_itself(hypermodel):
+    space: Any = pipeline.space
+    if not trains_itself(space):
         return (), ()
     hp = GivenHyperParameters({})
     model = build(pipeline, hp)
@@ -61,9 +63,9 @@ def fit_space(pipeline: Pipeline, data: Data) -> tuple[tuple[Any, ...], tuple[st
         "validation_data": validation,
         "verbose": 0,
     }
-    _check_takes_labels(hypermodel.fit, _accepted(hypermodel.fit, arguments))
+    _check_takes_labels(space.fit, _accepted(space.fit, arguments))
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
-        train_as_user_says(hypermodel, hp, model, train, arguments)
+        train_as_user_says(space, hp, model, train, arguments)
     own = tuple(name for name in ("callbacks", "epochs") if name not in arguments)
     return tuple(hp.space[known:]), own
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from ...counting import holds_nothing, unallocated
-from ...models.building import as_hypermodel, build
+from ...models.building import build
 from ...models.configuration import GivenHyperParameters
 from ...pipeline import Pipeline
 from ..users_fit import trains_itself
@@ -22,7 +22,7 @@ def member_of(pipeline: Pipeline, hyperparameters: Mapping[str, Any], rows: int)
 
     Raises Unsupported where it cannot be one.
     """
-    if trains_itself(as_hypermodel(pipeline.space)):
+    if trains_itself(pipeline.space):
         raise Unsupported("a fit of their own")
     hp = GivenHyperParameters(hyperparameters)
     try:
