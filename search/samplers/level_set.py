@@ -73,7 +73,7 @@ class LevelSetSampler(BaseSampler):
 
     def exhausted(self, study: Study, number: int) -> bool:
         """Whether no candidate is likely any more to be smaller and to reach."""
-        return self._choice(study, number) is None and number > 0
+        return self._choice(study, number) is None
 
     def left_out(self) -> str:
         """Which configurations it has passed over as they cannot be built; empty where all can."""

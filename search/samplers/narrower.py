@@ -84,12 +84,9 @@ def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
 
 def _step(width: Width, values: Values, attempts: Sequence[Attempt]) -> int | None:
     """The smallest step, where this very model has not tried it."""
-    lower = [each for each in width.allowed if each < values[width.name]]
+    lower = max((each for each in width.allowed if each < values[width.name]), default=None)
     tried = any(
-        each.parent == values
-        and each.changes_only(width.name)
-        and each.values[width.name] == lower[-1]
+        each.parent == values and each.changes_only(width.name) and each.values[width.name] == lower
         for each in attempts
-        if lower
     )
-    return lower[-1] if lower and not tried else None
+    return None if tried else lower

@@ -211,11 +211,11 @@ class Leases:
         """Whether the owner has been silent for too long, as far as this process has watched."""
         if row is not None and _gone(row[0]):
             return True
-        seen, since = self._watched.get(item, (None, 0.0))
-        if item not in self._watched or seen != row:
+        watched = self._watched.get(item)
+        if watched is None or watched[0] != row:
             self._watched[item] = row, time.monotonic()
             return False
-        return time.monotonic() - since > self._seconds
+        return time.monotonic() - watched[1] > self._seconds
 
     def _insert(self, item: str) -> bool:
         row = {"search": self._search, "item": item, "owner": self._owner, "beat": 0}
