@@ -49,10 +49,6 @@ def _apply_dense(call: Call, inputs: list[Any]) -> Any:
     return call.activate(biased(call, product(call.weights["kernel"], inputs[0])))
 
 
-def _apply_dropout(call: Call, inputs: list[Any]) -> Any:
-    return dropped(call, inputs[0], inputs[0].shape)
-
-
 def _apply_noise(call: Call, inputs: list[Any]) -> Any:
     x = inputs[0]
     if not call.training:
@@ -137,18 +133,6 @@ def _rescaling(config: Config) -> Described:
     return Described(numbers={name: config[name] for name in ("scale", "offset")})
 
 
-def _apply_rescaling(call: Call, inputs: list[Any]) -> Any:
-    return inputs[0] * call.numbers["scale"] + call.numbers["offset"]
-
-
-def _repeat(config: Config) -> Described:
-    return Described(static={"n": config["n"]})
-
-
-def _apply_repeat(call: Call, inputs: list[Any]) -> Any:
-    return jnp.repeat(inputs[0][:, None], call.static["n"], axis=1)
-
-
 def _apply_first(call: Call, inputs: list[Any]) -> Any:
     x, width = inputs[0][: len(call.mask)], len(call.mask)
     padded = jnp.pad(x, ((0, width - len(x)), *((0, 0),) * (x.ndim - 1)))
@@ -175,7 +159,9 @@ LAYERS: dict[type, Kind] = {
         masked=moves_zero,
     ),
     keras.layers.Dropout: Kind(
-        reads=frozenset({"rate", "seed"}), describe=rate, apply=_apply_dropout
+        reads=frozenset({"rate", "seed"}),
+        describe=rate,
+        apply=lambda call, inputs: dropped(call, inputs[0], inputs[0].shape),
     ),
     keras.layers.GaussianNoise: Kind(
         reads=frozenset({"stddev", "seed"}),
@@ -203,7 +189,11 @@ LAYERS: dict[type, Kind] = {
         mask=_reshaped_mask,
         exact_input=lambda static: "places" not in static,
     ),
-    keras.layers.RepeatVector: Kind(reads=frozenset({"n"}), describe=_repeat, apply=_apply_repeat),
+    keras.layers.RepeatVector: Kind(
+        reads=frozenset({"n"}),
+        describe=lambda config: Described(static={"n": config["n"]}),
+        apply=lambda call, inputs: jnp.repeat(inputs[0][:, None], call.static["n"], axis=1),
+    ),
     keras.layers.Embedding: Kind(
         reads=frozenset({"input_dim", "output_dim"}),
         describe=_embedding,
@@ -213,7 +203,7 @@ LAYERS: dict[type, Kind] = {
     keras.layers.Rescaling: Kind(
         reads=frozenset({"scale", "offset"}),
         describe=_rescaling,
-        apply=_apply_rescaling,
+        apply=lambda call, inputs: inputs[0] * call.numbers["scale"] + call.numbers["offset"],
         exact_input=lambda static: True,
     ),
     keras.layers.Concatenate: Kind(

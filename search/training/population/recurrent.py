@@ -77,10 +77,6 @@ def _weights(cell: str, config: Config) -> list[Weight]:
     return weights
 
 
-def _apply(call: Call, inputs: list[Any]) -> Any:
-    return _run(call.static, call.weights, inputs[0])
-
-
 def _run(static: Mapping[str, Any], weights: Mapping[str, Any], x: Any) -> Any:
     """Over (features, time, rows): (units, rows), or (units, time, rows) for sequences."""
     if static["backwards"]:
@@ -196,7 +192,10 @@ def _apply_both(call: Call, inputs: list[Any]) -> Any:
 
 RECURRENT: dict[type, Kind] = {
     getattr(keras.layers, cell): Kind(
-        reads=READS, describe=_describe(cell), apply=_apply, mask=own_width
+        reads=READS,
+        describe=_describe(cell),
+        apply=lambda call, inputs: _run(call.static, call.weights, inputs[0]),
+        mask=own_width,
     )
     for cell in GATES
 }
