@@ -32,9 +32,7 @@ from occam.search.trials import Trial, TrialState  # noqa: E402
 
 def main(trials: int = 40, sampler: str = "random") -> None:
     os.chdir(tempfile.mkdtemp())
-    settings = Settings(
-        pipeline="digits", trials=trials, sampler=sampler, trainer="fit", quiet=True
-    )
+    settings = Settings(pipeline="digits", trials=trials, sampler=sampler, trainer="fit")
     planned = plan(settings, asked_for(settings))
     started, uri = time.monotonic(), default_uri()
     job = _Job(settings, planned, Screen(quiet=True), started, Interrupts(), uri, earlier=[])

@@ -148,7 +148,7 @@ def _searched(
     from .screen import Screen
     from .settings import Settings
 
-    screen = Screen(quiet=bool(options.get("quiet")))
+    screen = Screen(quiet=bool(options.pop("quiet", False)))
     options = {"target": target, **options}
     plain = {name: _plain(value) for name, value in options.items()}
     settings = Settings(pipeline=pipeline, backend=backend, **plain)

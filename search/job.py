@@ -167,10 +167,8 @@ class _Job:
         return [self.others.localised(trial) for trial in self.engine.finished]
 
     def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
-        if not self.settings.quiet:
-            best = _best(trials, self.plan)
-            uri = self.tracker.uri
-            report.show(summary, self.screen, best=best, record=self.beside, uri=uri)
+        best, uri = _best(trials, self.plan), self.tracker.uri
+        report.show(summary, self.screen, best=best, record=self.beside, uri=uri)
 
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.
@@ -217,7 +215,7 @@ class _Job:
             epochs=self.settings.epochs,
             seconds=self.settings.timeout,
         )
-        progress = SearchProgress(self.screen, budget, quiet=self.settings.quiet)
+        progress = SearchProgress(self.screen, budget)
         known = self.engine.finished
         for finished in known:
             progress.recall(finished)
@@ -241,14 +239,9 @@ class _Job:
             )
         self._settle()
 
-    @property
-    def _watched(self) -> bool:
-        """Whether somebody looks on who wants to see what goes on."""
-        return self.screen.is_terminal and not self.settings.quiet
-
     def _waiting(self, what: str) -> AbstractContextManager[Any]:
         """Show what takes long on many rows."""
-        return self.screen.status(what) if self._watched else nullcontext()
+        return self.screen.status(what) if self.screen.is_watched else nullcontext()
 
     def _settle(self) -> None:
         """Have nothing left to record, before this process waits for the others."""
@@ -272,7 +265,7 @@ class _Job:
         uris: dict[int, str] = {}
         recorded = self.tracker.run_ids()  # else another process is at it
         rungs = [rung for rung in ladder.rungs if rung.number in recorded]
-        screen, hidden = self.screen, not self._watched
+        screen, hidden = self.screen, not self.screen.is_watched
         for rung in track(rungs, "logging models", console=screen, transient=True, disable=hidden):
             if not (rung.model_path or "").endswith(".keras"):
                 self.screen.say(UNSERVED.format(rung.number))

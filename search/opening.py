@@ -219,7 +219,7 @@ def _more(settings: Settings, planned: Plan, folder: Path, screen: Screen) -> di
     more: dict[str, Any] = {"models": folder / "models"}
     if importlib.util.find_spec("jax") is None:
         return more
-    more["narrows"] = _narrows(settings, planned, screen)
+    more["narrows"] = _narrows(planned, screen)
     if planned.trainer == "fit":
         return more
     from .training.population.templates import Templates
@@ -228,18 +228,14 @@ def _more(settings: Settings, planned: Plan, folder: Path, screen: Screen) -> di
     return more | {"template": Templates(planned.pipeline, rows_there)}
 
 
-def _narrows(settings: Settings, planned: Plan, screen: Screen) -> Callable[..., bool]:
+def _narrows(planned: Plan, screen: Screen) -> Callable[..., bool]:
     """Whether a model can begin with units of another; JAX is imported when that is first asked."""
-
-    def notice(text: str) -> None:
-        if not settings.quiet:
-            screen.say(text)
 
     @cache
     def narrows() -> Callable[..., bool]:
         from .training.population.templates import Narrows
 
-        return Narrows(planned.pipeline, rows(planned.prepared.data.train[0]), notice)
+        return Narrows(planned.pipeline, rows(planned.prepared.data.train[0]), screen.say)
 
     return lambda wide, narrow: narrows()(wide, narrow)
 

@@ -20,14 +20,10 @@ PERIOD = 20.0  # seconds between two signs of life where there is no bar
 
 
 class SearchProgress:
-    """Trials done, best so far, epochs, each reason to fail once; as a context manager.
+    """Trials done, best so far, epochs, each reason to fail once; as a context manager."""
 
-    Args:
-        quiet: show nothing at all.
-    """
-
-    def __init__(self, screen: Screen, budget: Budget, *, quiet: bool = False) -> None:
-        self._screen, self._quiet = screen, quiet
+    def __init__(self, screen: Screen, budget: Budget) -> None:
+        self._screen = screen
         self._best: FinishedTrial | None = None
         self._trained = self._rejected = self._epochs = 0
         self._spoken = time.monotonic()
@@ -40,7 +36,7 @@ class SearchProgress:
             TextColumn("{task.fields[epochs]}"),
             TimeElapsedColumn(),
             console=screen,
-            disable=quiet or not screen.is_terminal,
+            disable=not screen.is_watched,
         )
         self._task = self._bar.add_task("search", total=budget.trials, best="", epochs="")
 
@@ -76,17 +72,17 @@ class SearchProgress:
         if finished.error and (why := cause(finished.error)) not in self._told:
             self._told.add(why)
             self.say(f"trial {finished.number} failed: {finished.error}")
-        if self._quiet or self._screen.is_terminal:
+        if self._screen.is_terminal:
             return
         if self._best is not previous:
-            self._say(f"trial {finished.number}: new best, {self._words()}")
+            self.say(f"trial {finished.number}: new best, {self._words()}")
         else:
             self._give_sign(f"{self._epochs:,} epochs")
 
     def epoch(self, epochs: int, score: float) -> None:
         """Take in one epoch of the trial under way."""
         self._bar.update(self._task, epochs=f"epoch {epochs}, {figure(score)}")
-        if not self._quiet and not self._screen.is_terminal:
+        if not self._screen.is_terminal:
             self._give_sign(f"another at epoch {epochs} with {figure(score)}")
 
     def end(self, reason: str) -> None:
@@ -95,14 +91,14 @@ class SearchProgress:
 
     def say(self, line: str) -> None:
         """One line, above the bar."""
-        if not self._quiet:
-            self._say(line)
+        self._spoken = time.monotonic()
+        self._screen.say(line)
 
     def _give_sign(self, news: str) -> None:
         """A line where there was none for a while."""
         if time.monotonic() - self._spoken > PERIOD:
             trials = "1 trial" if self._trained == 1 else f"{self._trained} trials"
-            self._say(f"{trials} done, {news}; best: {self._words()}")
+            self.say(f"{trials} done, {news}; best: {self._words()}")
 
     def _refresh(self) -> None:
         self._bar.update(
@@ -116,7 +112,3 @@ class SearchProgress:
         if self._best is None or self._best.score is None:
             return "none yet"
         return f"{self._best.parameter_count:,} parameters at {figure(self._best.score)}"
-
-    def _say(self, line: str) -> None:
-        self._spoken = time.monotonic()
-        self._screen.say(line)

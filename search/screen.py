@@ -20,6 +20,11 @@ class Screen(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, **options)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks on who wants to see what goes on."""
+        return self.is_terminal and not self.quiet
+
     def say(self, line: str, *, style: str | None = None) -> None:
         """Print a line, however long it is."""
         self.print(line, style=style, soft_wrap=True)

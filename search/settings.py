@@ -54,7 +54,6 @@ class Settings:
     warm_start: str | None = None  # a KerasTuner project or an Optuna study
     fresh: bool = False
     tracking_uri: str | None = None
-    quiet: bool = False
 
     @property
     def source(self) -> str | None:

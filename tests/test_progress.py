@@ -16,10 +16,10 @@ from occam.search.trials import TrialState, failed, finish, rejected
 def shown(period: float, *, quiet: bool = False, terminal: bool = False) -> str:
     """What is printed of two trials, of which the second reaches."""
     printed = StringIO()
-    screen = Screen(file=printed, force_terminal=terminal, width=100)
+    screen = Screen(file=printed, force_terminal=terminal, width=100, quiet=quiet)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "PERIOD", period)
-        with SearchProgress(screen, Budget(trials=5), quiet=quiet) as search:
+        with SearchProgress(screen, Budget(trials=5)) as search:
             search.finish(rejected(trial(2000), "too large"))
             search.epoch(3, 0.8125)
             search.finish(finish(trial(1300), TrialState.PRUNED, epochs=4))

@@ -180,7 +180,7 @@ def test_a_trial_under_way_ends_with_the_search_s_time_wherever_it_is_trained(tm
         trainer=trainer,
         places=SimpleNamespace(here=True),
     )
-    progress = SearchProgress(Screen(), Budget(), quiet=True)
+    progress = SearchProgress(Screen(quiet=True), Budget())
     here = executor(plan, source, tmp_path, seconds=1e-6, progress=progress)
     for each in (recipe.executor(), here):
         future = each.submit(BLOB)
