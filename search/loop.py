@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -94,15 +94,14 @@ def run(
 
     Raises OccamError where trial after trial fails for the same reason, or the disk is full.
     """
-    search = _Search(engine, budget, tuple(on_finish), others or Alone())
-    running: dict[Future[FinishedTrial], Trial] = {}
+    search = _Search(engine, workers, budget, tuple(on_finish), others or Alone())
     try:
         while True:
             on_turn()
-            search.fill(workers, running)
-            if running:
-                for future in workers.wait(running):
-                    search.settle(workers, running, future)
+            search.fill()
+            if search.running:
+                for future in workers.wait(search.running):
+                    search.settle(future)
                 if search.unkept:
                     raise OccamError(search.unkept)
             elif search.waits(on_idle):
@@ -118,9 +117,10 @@ def run(
 @dataclass
 class _Search:
     engine: Engine
+    workers: Executor
     budget: Budget
     on_finish: tuple[OnFinish, ...]
-    others: Others = field(default_factory=Alone)
+    others: Others
     started: float = field(default_factory=time.monotonic)
     end: str = ""
     unkept: str = ""  # why a trial that is trained cannot be told
@@ -133,6 +133,7 @@ class _Search:
     lost: dict[int, int] = field(default_factory=dict)  # epochs of first tries, by trial
     streak: Streak = field(default_factory=Streak)
     asked: deque[Trial] = field(default_factory=deque)  # not begun: the budget is reserved
+    running: dict[Future[FinishedTrial], Trial] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = self.engine.finished
@@ -155,55 +156,52 @@ class _Search:
         on_idle()
         return not self._late() and self.others.busy()
 
-    def fill(self, workers: Executor, running: dict[Future[FinishedTrial], Trial]) -> None:
+    def fill(self) -> None:
         """Keep the workers busy while the budget lasts, a batch of proposals at a time."""
         if self.exhausted and not self.others.left():
             return
         self.idle = 0
-        while len(running) + workers.batch <= workers.size and not self._spent(running):
+        batch, size = self.workers.batch, self.workers.size
+        while len(self.running) + batch <= size and not self._spent():
             if not self.asked:
-                self.asked += self.engine.ask(self._wanted(workers.batch, len(running)))
+                self.asked += self.engine.ask(self._wanted(batch))
             if not self.asked:
-                self.end, self.exhausted = self.engine.exhausted_because, not running
+                self.end, self.exhausted = self.engine.exhausted_because, not self.running
                 return  # what is under way may still open something
-            while self.asked and not self._spent(running):
-                self._begin(self.asked.popleft(), workers, running)
+            while self.asked and not self._spent():
+                self._begin(self.asked.popleft())
             if self.idle >= HOPELESS:
                 self.end = f"{HOPELESS} proposals in a row needed no training"
                 self.exhausted = True
                 return
 
-    def _begin(
-        self, trial: Trial, workers: Executor, running: dict[Future[FinishedTrial], Trial]
-    ) -> None:
+    def _begin(self, trial: Trial) -> None:
         """Have a proposal trained, unless it needs no training."""
-        if self._settled_at_once(trial):
+        if (finished := self._untrained(trial)) is not None:
             self.idle += 1
+            self._finish(finished)
             return
         self.idle = 0
-        limited = self._limited(trial, _reserved(running))
-        running[workers.submit(limited)] = limited
+        self._submit(self._limited(trial))
 
-    def settle(
-        self,
-        workers: Executor,
-        running: dict[Future[FinishedTrial], Trial],
-        future: Future[FinishedTrial],
-    ) -> None:
+    def _submit(self, trial: Trial) -> None:
+        self.running[self.workers.submit(trial)] = trial
+
+    def settle(self, future: Future[FinishedTrial]) -> None:
         """Take what a worker brings back; where it lacked memory or a process, try once more."""
-        trial, finished = running.pop(future), future.result()
+        trial, finished = self.running.pop(future), future.result()
         if said := unkept(finished):
             self.unkept = said
             return
         if trial.number in self.lost:
             self._finish(self._second(trial, finished))
             return
-        again = self._limited(trial, finished.epochs_spent + _reserved(running))
+        again = self._limited(trial, lost=finished.epochs_spent)
         if not may_pass(finished) or again.epochs <= 0:
             self._finish(finished)
             return
         self.lost[trial.number] = finished.epochs_spent
-        running[workers.submit(again)] = again
+        self._submit(again)
 
     def _second(self, trial: Trial, finished: FinishedTrial) -> FinishedTrial:
         """What a second try has brought, with what the first one cost."""
@@ -212,29 +210,24 @@ class _Search:
             finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
         return replace(finished, lost_epochs=lost)
 
-    def _wanted(self, batch: int, running: int) -> int:
+    def _wanted(self, batch: int) -> int:
         """A whole batch, or what the budget leaves of it."""
         if self.budget.trials is None:
             return batch
-        return min(batch, self.budget.trials - self.trained - running)
+        return min(batch, self.budget.trials - self.trained - len(self.running))
 
-    def _settled_at_once(self, trial: Trial) -> bool:
-        """Whether a proposal needs no training, and has been told so."""
-        if (
-            self.budget.trials is not None
-            and self.others.before(trial.number) >= self.budget.trials
-        ):
-            self._finish(rejected(trial, "other processes have begun all trials"))
-            return True
+    def _untrained(self, trial: Trial) -> FinishedTrial | None:
+        """What becomes of a proposal that needs no training."""
+        trials = self.budget.trials
+        if trials is not None and self.others.before(trial.number) >= trials:
+            return rejected(trial, "other processes have begun all trials")
         if trial.error is not None:
-            self._finish(failed(trial, trial.error))
-            return True
-        if reason := self._reject(trial):
-            self._finish(rejected(trial, reason))
-            return True
-        return False
+            return failed(trial, trial.error)
+        reason = self._needless(trial)
+        return rejected(trial, reason) if reason else None
 
-    def _reject(self, trial: Trial) -> str:
+    def _needless(self, trial: Trial) -> str:
+        """Why training a proposal would bring nothing; empty where it may."""
         best = self.smallest
         if best is not None and trial.parameter_count >= best.parameter_count:
             return not_smaller(best)
@@ -242,23 +235,27 @@ class _Search:
         twin = None if begun else self.known.get(same(trial))
         return "" if twin is None else f"the same hyperparameters as trial {twin}"
 
-    def _limited(self, trial: Trial, reserved: int) -> Trial:
-        """As many epochs as are left; what they bring is still judged by all that it may take."""
+    def _limited(self, trial: Trial, lost: int = 0) -> Trial:
+        """As many epochs as are left; what they bring is still judged by all that it may take.
+
+        Args:
+            lost: epochs that its first try has just spent.
+        """
         if self.budget.epochs is None:
             return trial
-        left = self.budget.epochs - self._epochs() - reserved
+        left = self.budget.epochs - self._epochs() - self._reserved() - lost
         if left >= trial.epochs:
             return trial
         horizon = trial.horizon or trial.initial_epoch + trial.epochs
         return replace(trial, epochs=left, horizon=horizon, cut_short=True)
 
-    def _spent(self, running: Mapping[Future[FinishedTrial], Trial]) -> bool:
+    def _spent(self) -> bool:
         budget, elsewhere = self.budget, self.others.running()
         self.catch_up()  # in this order nothing that has just ended is overlooked
-        begun = self.trained + len(running) + elsewhere
+        begun = self.trained + len(self.running) + elsewhere
         if budget.trials is not None and begun >= budget.trials:
             self.end = f"all {budget.trials} trials are done"
-        elif budget.epochs is not None and self._epochs() + _reserved(running) >= budget.epochs:
+        elif budget.epochs is not None and self._epochs() + self._reserved() >= budget.epochs:
             self.end = f"all {budget.epochs} epochs are spent"
         elif self._late():
             self.end = f"{budget.seconds:g} seconds are over"
@@ -269,6 +266,10 @@ class _Search:
     def _epochs(self) -> int:
         """Those that are spent, also by first tries of what is under way again."""
         return self.epochs + sum(self.lost.values())
+
+    def _reserved(self) -> int:
+        """Epochs that the trials under way may still take."""
+        return sum(trial.epochs for trial in self.running.values())
 
     def _late(self) -> bool:
         seconds = self.budget.seconds
@@ -293,8 +294,3 @@ class _Search:
         best = self.smallest
         if finished.reached and (best is None or finished.parameter_count < best.parameter_count):
             self.smallest = finished
-
-
-def _reserved(running: Mapping[Future[FinishedTrial], Trial]) -> int:
-    """Epochs that the trials under way may still take."""
-    return sum(trial.epochs for trial in running.values())
