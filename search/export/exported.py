@@ -10,6 +10,7 @@ import keras
 
 from ..figures import figure
 from ..runs.store import mlflow, quietly
+from .formats import names
 
 if TYPE_CHECKING:
     from ..champions.candidate import Candidate
@@ -55,15 +56,14 @@ class Exported:
 
 
 def inputs(rows: Any) -> list[dict[str, Any]]:
-    """What the exported files take, as `formats` names it."""
-    leaves = keras.tree.flatten(rows)
+    """What the exported files take."""
     return [
         {
-            "name": f"input_{number}" if len(leaves) > 1 else "input",
+            "name": name,
             "shape": list(leaf.shape[1:]),
             "dtype": "string" if leaf.dtype.kind in "OUS" else str(leaf.dtype),
         }
-        for number, leaf in enumerate(leaves)
+        for name, leaf in zip(names(rows), keras.tree.flatten(rows), strict=True)
     ]
 
 

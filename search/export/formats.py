@@ -49,15 +49,16 @@ class Format:
     """One way to write a model.
 
     Args:
-        files: that it is made of; the first is the one to load.
+        files: that it is made of.
+        write, load: take a Source and the paths of these files.
         needs: modules that write it or run it, and the extra that installs each.
         rows_at_once: that one call of the exported model takes.
         exact: computes as precisely as Keras, so that both must agree.
     """
 
     files: tuple[str, ...]
-    write: Callable[[Source, Path], None]
-    load: Callable[[Source, Path], Run]
+    write: Callable[..., None]
+    load: Callable[..., Run]
     needs: Mapping[str, str] = field(default_factory=dict)
     refused: Callable[[Source], str] = lambda source: ""
     rows_at_once: int = CHUNK
@@ -80,11 +81,12 @@ def write(name: str, source: Source, folder: Path) -> Run:
 
     Raises InputError, in one line, where the converter fails or its file cannot be loaded.
     """
-    problem = None
+    problem, wanted = None, FORMATS[name]
+    paths = [folder / file for file in wanted.files]
     with quietly(), standard_error_held_back():  # a converter's own log is no answer
         try:
-            FORMATS[name].write(source, folder)
-            run = FORMATS[name].load(source, folder)
+            wanted.write(source, *paths)
+            run = wanted.load(source, *paths)
             run(first_rows(source.rows, 1))
         except Exception as error:  # converters raise whatever they like
             problem = error
@@ -110,26 +112,25 @@ def _array(outputs: Any) -> Array:
     return np.asarray(keras.tree.flatten(outputs)[0])
 
 
-def _write_keras(source: Source, folder: Path) -> None:
-    shutil.copyfile(source.file, folder / "model.keras")
+def _write_keras(source: Source, path: Path) -> None:
+    shutil.copyfile(source.file, path)
 
 
-def _load_keras(source: Source, folder: Path) -> Run:
+def _load_keras(source: Source, path: Path) -> Run:
     own = dict(source.custom_objects)
-    path = folder / "model.keras"
     return keras_run(keras.saving.load_model(path, custom_objects=own, compile=False))
 
 
-def _write_json(source: Source, folder: Path) -> None:
-    (folder / "model.json").write_text(source.model.to_json(indent=2), encoding="utf-8")
-    source.model.save_weights(folder / "model.weights.h5")
+def _write_json(source: Source, path: Path, weights: Path) -> None:
+    path.write_text(source.model.to_json(indent=2), encoding="utf-8")
+    source.model.save_weights(weights)
 
 
-def _load_json(source: Source, folder: Path) -> Run:
-    text = (folder / "model.json").read_text(encoding="utf-8")
-    model = keras.models.model_from_json(text, custom_objects=dict(source.custom_objects))
+def _load_json(source: Source, path: Path, weights: Path) -> Run:
+    text, own = path.read_text(encoding="utf-8"), dict(source.custom_objects)
+    model = keras.models.model_from_json(text, custom_objects=own)
     keras_run(model)(first_rows(source.rows, 1))  # a subclassed model has no weights before
-    model.load_weights(folder / "model.weights.h5")
+    model.load_weights(weights)
     return keras_run(model)
 
 
@@ -142,35 +143,32 @@ def _reads_text(source: Source) -> str:
 
 def _signature(inputs: Any, rows: int | None) -> list[Any]:
     """One argument, in the structure of the data: `input`, or `input_0`, `input_1`, ..."""
-    names = iter(_names(inputs))
+    called = iter(names(inputs))
     return [
         keras.tree.map_structure(
             lambda leaf: keras.InputSpec(
-                shape=(rows, *leaf.shape[1:]), dtype=str(leaf.dtype), name=next(names)
+                shape=(rows, *leaf.shape[1:]), dtype=str(leaf.dtype), name=next(called)
             ),
             inputs,
         )
     ]
 
 
-def _write_onnx(source: Source, folder: Path) -> None:
+def _write_onnx(source: Source, path: Path) -> None:
     signature = _signature(source.rows, None)
-    path = str(folder / "model.onnx")
-    source.model.export(path, format="onnx", verbose=False, input_signature=signature)
+    source.model.export(str(path), format="onnx", verbose=False, input_signature=signature)
 
 
-def _load_onnx(source: Source, folder: Path) -> Run:
+def _load_onnx(source: Source, path: Path) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-    )
-    names = [each.name for each in session.get_inputs()]
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    called = [each.name for each in session.get_inputs()]
 
     def run(inputs: Any) -> Array:
-        return np.asarray(session.run(None, dict(zip(names, _leaves(inputs), strict=True)))[0])
+        return np.asarray(session.run(None, dict(zip(called, _leaves(inputs), strict=True)))[0])
 
     return run
 
@@ -179,16 +177,16 @@ def _leaves(inputs: Any) -> list[Array]:
     return [np.ascontiguousarray(leaf) for leaf in keras.tree.flatten(inputs)]
 
 
-def _write_tflite(source: Source, folder: Path) -> None:
-    _convert(source, folder / "model.tflite", operations="TFLITE_BUILTINS")
+def _write_tflite(source: Source, path: Path) -> None:
+    _convert(source, path, operations="TFLITE_BUILTINS")
 
 
-def _write_int8(source: Source, folder: Path) -> None:
+def _write_int8(source: Source, path: Path) -> None:
     import tensorflow
 
     _convert(
         source,
-        folder / "model-int8.tflite",
+        path,
         operations="TFLITE_BUILTINS_INT8",
         optimizations=[tensorflow.lite.Optimize.DEFAULT],
         representative_dataset=lambda: _one_by_one(source.calibration),
@@ -212,12 +210,13 @@ def _convert(source: Source, path: Path, *, operations: str, **options: Any) -> 
 
 def _one_by_one(rows: Any) -> Iterator[dict[str, Array]]:
     """By name, as the order of a file's inputs is the converter's own."""
-    leaves, names = _leaves(first_rows(rows, CALIBRATION)), _names(rows)
+    leaves, called = _leaves(first_rows(rows, CALIBRATION)), names(rows)
     for row in range(len(leaves[0])):
-        yield {name: leaf[row : row + 1] for name, leaf in zip(names, leaves, strict=True)}
+        yield {name: leaf[row : row + 1] for name, leaf in zip(called, leaves, strict=True)}
 
 
-def _names(inputs: Any) -> list[str]:
+def names(inputs: Any) -> list[str]:
+    """What the exported files call each array of the inputs."""
     number = len(keras.tree.flatten(inputs))
     return [f"input_{each}" for each in range(number)] if number > 1 else ["input"]
 
@@ -232,13 +231,13 @@ def _no_int8(source: Source) -> str:
     return _reads_text(source)
 
 
-def _load_tflite(source: Source, folder: Path, file: str) -> Run:
+def _load_tflite(source: Source, path: Path) -> Run:
     import tensorflow
 
-    interpreter = tensorflow.lite.Interpreter(str(folder / file), num_threads=1)
+    interpreter = tensorflow.lite.Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
     known = {_plain(each["name"]): each["index"] for each in interpreter.get_input_details()}
-    places = [known[name] for name in _names(source.rows)]
+    places = [known[name] for name in names(source.rows)]
     output = interpreter.get_output_details()[0]["index"]
 
     def run(inputs: Any) -> Array:
@@ -269,7 +268,7 @@ FORMATS = {
     "tflite": Format(
         files=("model.tflite",),
         write=_write_tflite,
-        load=lambda source, folder: _load_tflite(source, folder, "model.tflite"),
+        load=_load_tflite,
         needs=TENSORFLOW,
         refused=_reads_text,
         rows_at_once=1,
@@ -277,7 +276,7 @@ FORMATS = {
     "tflite-int8": Format(
         files=("model-int8.tflite",),
         write=_write_int8,
-        load=lambda source, folder: _load_tflite(source, folder, "model-int8.tflite"),
+        load=_load_tflite,
         needs=TENSORFLOW,
         refused=_no_int8,
         rows_at_once=1,

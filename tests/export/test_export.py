@@ -165,8 +165,8 @@ def test_a_model_of_half_precision_may_differ_by_its_last_bits():
 def test_a_format_whose_converter_fails_is_left_out_unless_it_was_asked_for(
     champion, monkeypatch, capsys
 ):
-    def broken(source: Source, folder: Path) -> None:
-        (folder / "model.onnx").write_text("half of it")
+    def broken(source: Source, path: Path) -> None:
+        path.write_text("half of it")
         raise RuntimeError("no such operation\nand many lines")
 
     monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], write=broken))
