@@ -25,11 +25,14 @@ def _as_they_are(labels: Array, predictions: Array) -> Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One number that says how good predictions are, and how far chance alone moves it."""
+    """One number that says how good predictions are, and how far chance alone moves it.
+
+    A share, of which more is better, where nothing else is said.
+    """
 
     name: str
-    perfect: float
-    worst: float  # of the targets that make sense; may be infinite
+    perfect: float = 1.0
+    worst: float = 0.0  # of the targets that make sense; may be infinite
     measure: Measure
     standard_error: Callable[[float, Array], float]  # (target, labels), in units of the score
     compact: Callable[[Array, Array], Rows] = _as_they_are  # rows in less, of the same score
@@ -106,13 +109,7 @@ def direction(name: str) -> Metric:
     """What tells which of two scores is better: a function of one's own need not be at hand."""
     if name in METRICS:
         return METRICS[name]
-    return Metric(
-        name=name,
-        perfect=1.0,
-        worst=0.0,
-        measure=_unknown,
-        standard_error=standard_errors.of_accuracy,
-    )
+    return Metric(name=name, measure=_unknown, standard_error=standard_errors.of_accuracy)
 
 
 def _unknown(labels: Array, predictions: Array) -> float:
@@ -134,8 +131,6 @@ def _own(name: str) -> Metric:
 
     return Metric(
         name=name,
-        perfect=1.0,
-        worst=0.0,
         measure=measure,
         standard_error=error or standard_errors.of_accuracy,
         error_is_guessed=error is None,
@@ -188,8 +183,6 @@ METRICS = {
     for each in (
         Metric(
             name="accuracy",
-            perfect=1.0,
-            worst=0.0,
             measure=measures.accuracy,
             compact=measures.classes,
             standard_error=standard_errors.of_accuracy,
@@ -198,8 +191,6 @@ METRICS = {
         ),
         Metric(
             name="balanced_accuracy",
-            perfect=1.0,
-            worst=0.0,
             measure=measures.balanced_accuracy,
             compact=measures.classes,
             standard_error=standard_errors.of_balanced_accuracy,
@@ -207,8 +198,6 @@ METRICS = {
         ),
         Metric(
             name="f1",
-            perfect=1.0,
-            worst=0.0,
             measure=measures.f1,
             of_parts=measures.f1_of_parts,
             compact=measures.classes,
@@ -217,8 +206,6 @@ METRICS = {
         ),
         Metric(
             name="auc",
-            perfect=1.0,
-            worst=0.0,
             measure=measures.auc,
             compact=measures.ranks,
             standard_error=standard_errors.of_auc,
@@ -226,7 +213,6 @@ METRICS = {
         ),
         Metric(
             name="r2",
-            perfect=1.0,
             worst=-math.inf,
             measure=measures.r2,
             influence=measures.r2_influence,
