@@ -19,9 +19,10 @@ import pandas as pd
 import pytest
 import sqlalchemy
 from occam.search.errors import InputError, OccamError
+from occam.search.fingerprint import of_rows
 from occam.search.pipeline import Data
 from occam.search.runs import child_runs, store
-from occam.search.runs.datasets import datasets, digest
+from occam.search.runs.datasets import datasets
 from occam.search.runs.searches import find, last_search, quoted
 from occam.search.runs.store import connect, default_uri, mlflow
 from occam.search.studies.sharing import Alone
@@ -274,8 +275,8 @@ def test_the_data_of_a_search_are_recorded_but_not_the_test_split(tracker):
     inputs = parent(tracker).inputs.dataset_inputs
     assert sorted(each.tags[0].value for each in inputs) == ["training", "validation"]
     assert {each.dataset.digest for each in inputs} == {
-        digest((x[:10], y[:10])),
-        digest((x[10:20], y[10:20])),
+        of_rows((x[:10], y[:10])),
+        of_rows((x[10:20], y[10:20])),
     }
 
 
@@ -295,8 +296,8 @@ def frame(last: str) -> pd.DataFrame:
 )
 def test_other_data_have_another_digest(one, other):
     labels = np.zeros(len(next(iter(one.values()))) if isinstance(one, dict) else len(one))
-    assert digest((one, labels)) == digest((one, labels))
-    assert digest((one, labels)) != digest((other, labels))
+    assert of_rows((one, labels)) == of_rows((one, labels))
+    assert of_rows((one, labels)) != of_rows((other, labels))
     assert len(datasets(Data((one, labels), (other, labels), (None, None)), name="x")) == 2
 
 
@@ -304,7 +305,7 @@ def test_the_same_texts_have_the_same_digest_wherever_they_are_kept():
     texts = np.array(["good", "bad"], dtype=object)
     again = np.array(["".join(each) for each in texts], dtype=object)
     assert texts[0] is not again[0]
-    assert digest((texts, np.zeros(2))) == digest((again, np.zeros(2)))
+    assert of_rows((texts, np.zeros(2))) == of_rows((again, np.zeros(2)))
 
 
 def test_a_name_is_asked_for_by_the_quotes_that_it_has_not():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..fingerprint import of_rows
 from .store import mlflow, quietly
 
 if TYPE_CHECKING:
@@ -23,18 +23,9 @@ def datasets(data: Data, *, name: str) -> list[mlflow.entities.DatasetInput]:
     ]
 
 
-def digest(split: Split) -> str:
-    """A hash of all values, shapes and types: MLflow's own stops after 10,000 rows."""
-    found = hashlib.sha256()
-    for name, values in _leaves(split):
-        found.update(f"{name} {values.shape} {values.dtype}".encode())
-        found.update(_content(values))
-    return found.hexdigest()[:16]
-
-
 def _dataset(split: Split, *, name: str, context: str) -> mlflow.entities.DatasetInput:
     inputs, labels = split
-    marks = {"name": name, "digest": digest(split)}
+    marks = {"name": name, "digest": of_rows(split)}  # MLflow's own stops after 10,000 rows
     with quietly():
         if isinstance(inputs, pd.DataFrame):
             dataset = mlflow.data.from_pandas(inputs, **marks)
@@ -57,9 +48,3 @@ def _leaves(values: Any, name: str = "input") -> Iterator[tuple[str, np.ndarray[
             yield from _leaves(each, f"{name}.{inner}")
     else:
         yield name, np.asarray(values)
-
-
-def _content(values: np.ndarray[Any, Any]) -> bytes:
-    if values.dtype.hasobject or values.dtype.kind in "SU":
-        return "\0".join(map(str, values.ravel())).encode()
-    return np.ascontiguousarray(values).tobytes()
