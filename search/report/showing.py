@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import files, report
 from ..errors import InputError
-from ..runs.searches import find, summary
+from ..runs.searches import find, last_search, summary
 from ..runs.store import connect, reaching
 from .compare import compared, show_compared
 from .formats import formatted, ladder
@@ -44,7 +44,7 @@ def comparison(uri: str, names: Sequence[str], kind: str | None, screen: Screen)
     """Print searches beside each other, or as `kind`."""
     client = connect(uri)
     with reaching(uri):
-        found = [summary(find(client, name)) for name in names]
+        found = [last_search(client, name) for name in names]
     if kind:
         print(formatted(compared(found), kind))
     else:

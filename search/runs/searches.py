@@ -15,13 +15,14 @@ STUDY = "occam.study"  # the tag that says which study numbers its trials
 ACTIVE = "occam.active"  # the tag that says when a search was last at work
 CONCLUDED = "occam.concluded"  # the tag that says when it last came to its answer
 SUMMARY = "search.json"
+ANY = f"tags.`{SEARCH}` LIKE '%'"  # condition for parent runs
 
 
 def newest_search(
     client: mlflow.MlflowClient,
     pipeline: str | None = None,
     *,
-    condition: str = "",
+    condition: str = ANY,
     since: str = ACTIVE,
 ) -> mlflow.entities.Run | None:
     """Parent run of the search that was last at work, of one pipeline or of any.
@@ -36,18 +37,16 @@ def newest_search(
     ids = [each.experiment_id for each in experiments if each is not None]
     if not ids:
         return None
-    condition = condition or f"tags.`{SEARCH}` LIKE '%'"
     runs = client.search_runs(ids, condition, max_results=1, order_by=[f"tags.`{since}` DESC"])
     return runs[0] if runs else None
 
 
 def newest_answer(
-    client: mlflow.MlflowClient, pipeline: str | None = None, *, condition: str = ""
+    client: mlflow.MlflowClient, pipeline: str | None = None, *, condition: str = ANY
 ) -> mlflow.entities.Run | None:
     """Parent run of the search that last came to its answer, though it may have gone on since."""
-    which = condition or f"tags.`{SEARCH}` LIKE '%'"
-    marked = f"{which} AND tags.`{CONCLUDED}` LIKE '%'"
-    ended = f"{which} AND attributes.status = 'FINISHED'"  # all that older versions tell
+    marked = f"{condition} AND tags.`{CONCLUDED}` LIKE '%'"
+    ended = f"{condition} AND attributes.status = 'FINISHED'"  # all that older versions tell
     found = (
         newest_search(client, pipeline, condition=marked, since=CONCLUDED),
         newest_search(client, pipeline, condition=ended),
@@ -83,7 +82,7 @@ def _named(name: str) -> list[str]:
     People may give an experiment another name in MLflow.
     """
     names = (each for each in (name, as_folder(name)) if each)
-    pipeline = f"tags.`{SEARCH}` LIKE '%' AND params.pipeline = {quoted(name)}"
+    pipeline = f"{ANY} AND params.pipeline = {quoted(name)}"
     return [*(f"tags.`{SEARCH}` = {quoted(each)}" for each in names), pipeline]
 
 
