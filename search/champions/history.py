@@ -42,17 +42,16 @@ def champions(uri: str, pipeline: str | None) -> list[Champions]:
         if not models:
             which = f"{pipeline!r} has no champion" if pipeline else "There is no champion"
             raise InputError(f"{which}: run `occam promote {pipeline or 'PIPELINE'}` first.")
-        return [_champions(client, model.name) for model in models]
+        return [_champions(client, model) for model in models]
 
 
-def _champions(client: mlflow.MlflowClient, name: str) -> Champions:
-    model = client.get_registered_model(name)
-    found = client.search_model_versions(f"name = {quoted(name)}")
+def _champions(client: mlflow.MlflowClient, model: Any) -> Champions:
+    found = client.search_model_versions(f"name = {quoted(model.name)}")
     return Champions(
-        name=name,
+        name=model.name,
         versions={str(each.version): dict(each.tags) for each in found},
         aliases={alias: str(version) for alias, version in model.aliases.items()},
-        history=registry.history(client, name),
+        history=registry.history(client, model.name),
     )
 
 
@@ -77,7 +76,7 @@ def _versions(model: Champions) -> Any:
         forced = " (forced)" if "forced" in tags else ""
         table.add_row(
             number,
-            _whole(registry.number(tags, "parameter_count")),
+            _short(registry.number(tags, "parameter_count"), "{:,.0f}".format),
             _short(registry.number(tags, "test_score")),
             _short(registry.number(tags, "lower_bound"), limit),
             tags.get("target", ""),
@@ -85,10 +84,6 @@ def _versions(model: Champions) -> Any:
             ", ".join(sorted(aliases)),
         )
     return table
-
-
-def _whole(number: float | None) -> str:
-    return "" if number is None else f"{int(number):,}"
 
 
 def _short(number: float | None, written: Callable[[float], str] = figure) -> str:
