@@ -282,6 +282,7 @@ class _Job:
                 raw=self.plan.prepared.raw.train[0],
                 classes=self.plan.pipeline.classes,
                 loss=loss_of(self.plan.pipeline, rung),
+                classifier=self.plan.metric.needs_classes,
             )
         except InputError as error:
             said = f"Trial {rung.number}: {error}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .champions import registry
 from .errors import InputError, first_line, redacted
-from .metrics import direction
 from .report import description, outcome
 from .runs import child_runs, provenance
 from .runs.child_runs import MODEL, ChildRun, child_run, key, text
@@ -150,20 +149,11 @@ class Tracker:
                     return str(uri)
         return None
 
-    def log_model(
-        self,
-        finished: FinishedTrial,
-        *,
-        transform: Callable[[Any], Any] | None,
-        raw: Any,
-        classes: Sequence[str],
-        loss: Any,
-    ) -> str:
-        """Log a trial's model with its preprocessing into its child run; its address.
+    def log_model(self, finished: FinishedTrial, **packed: Any) -> str:
+        """Log a trial's model into its child run; its address.
 
         Args:
-            raw: inputs as a caller of the served model will send them.
-            loss: that the model was trained with.
+            packed: what travels with it, as `packaging.log_model` takes it.
         """
         from .runs.packaging import log_model  # imports Keras, which nothing else here needs
 
@@ -171,17 +161,8 @@ class Tracker:
         if run_id is None or finished.model_path is None:
             raise InputError(f"Trial {finished.number} has no trained model that could be logged.")
         with reaching(self.uri):
-            run, parent = self._client.get_run(run_id), self._client.get_run(self.run_id)
-            uri = log_model(
-                self._client,
-                run,
-                Path(finished.model_path),
-                transform=transform,
-                raw=raw,
-                classes=classes,
-                loss=loss,
-                classifier=bool(classes) or direction(parent.data.tags["metric"]).needs_classes,
-            )
+            run = self._client.get_run(run_id)
+            uri = log_model(self._client, run, Path(finished.model_path), **packed)
             self._client.set_tag(run_id, MODEL, uri)
         return uri
 

@@ -28,6 +28,7 @@ from occam.search.champions.comparison import mcnemar
 from occam.search.champions.history import champions, show
 from occam.search.errors import InputError, OccamError, Refused
 from occam.search.held_out import FILE, HeldOut
+from occam.search.metrics import direction
 from occam.search.metrics import metric as measured
 from occam.search.promotion import promote, rollback
 from occam.search.report import outcome
@@ -107,7 +108,8 @@ def search(uri: str, keras_file: Path, pipeline: str, tmp_path: Path) -> Search:
             kept = HeldOut.of("rows", np.zeros(100), answers, measured("accuracy"))
             kept.save(folder / FILE)
             tracker.log_file(tracker.run_ids()[0], folder / FILE)
-        tracker.log_model(trial, transform=None, raw=np.zeros((2, 2)), classes=(), loss=None)
+        packed = {"transform": None, "raw": np.zeros((2, 2)), "classes": (), "loss": None}
+        tracker.log_model(trial, **packed, classifier=direction(metric).needs_classes)
         test = {"score": score, "correct": 96, "rows": 100, "lower_bound": score - 0.01}
         model = {
             "trial": 0,

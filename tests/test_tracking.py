@@ -540,7 +540,7 @@ def test_a_deleted_experiment_is_not_written_to(uri):
 def test_a_trial_without_a_model_cannot_log_one(tracker):
     tracker.log(TRIAL)
     with pytest.raises(InputError, match="Trial 0 has no trained model"):
-        tracker.log_model(TRIAL, transform=None, raw=None, classes=(), loss=None)
+        tracker.log_model(TRIAL)
 
 
 @pytest.mark.slow

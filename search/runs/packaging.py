@@ -62,11 +62,12 @@ def log_model(
     Args:
         raw: rows as they come in, which the signature shows.
         loss: as the model was compiled with: it says what the outputs are.
+        classifier: the metric is one of classes.
     """
     with tempfile.TemporaryDirectory() as folder, quietly():
         sample, inputs = _named(_some(raw))
         facts = {"classes": list(classes), "inputs": inputs, "backend": keras.backend.backend()}
-        facts |= _outputs(loss, classifier=classifier)
+        facts |= _outputs(loss, classifier=classifier or bool(classes))
         packed = _pickled((transform, own := _own(keras_file)))
         if transform or own:
             facts["python"] = list(sys.version_info[:2])  # it holds code of that Python

@@ -18,6 +18,7 @@ import pytest
 from occam.search.champions.prediction import predict
 from occam.search.errors import InputError
 from occam.search.loading import load
+from occam.search.metrics import direction
 from occam.search.models.evaluation import predictions
 from occam.search.runs.store import connect, mlflow, quietly
 from occam.search.tracking import Tracker
@@ -88,7 +89,12 @@ class Store:
         trial = replace(TRIAL, model_path=str(path))
         tracker.log(trial)
         address = tracker.log_model(
-            trial, transform=transform, raw=sample, classes=classes, loss=model.loss
+            trial,
+            transform=transform,
+            raw=sample,
+            classes=classes,
+            loss=model.loss,
+            classifier=direction(metric).needs_classes,
         )
         assert tracker.model_uri(trial.number) == address
         client = connect(self.uri)
