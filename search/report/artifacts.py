@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import charts, page
 from .description import PICTURE, REPORT
 from .record import FILE as RECORD
+from .record import scored
 from .tables import tables
 
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ def picture(summary: Summary, found: Record) -> bytes:
     """Size against score of all trials, as PNG."""
     import vl_convert
 
-    rows = found["trials"]["rows"]
-    names = found["trials"]["columns"]
-    trials = [dict(zip(names, row, strict=False)) for row in rows]
-    trials = [{**each, "tip": ""} for each in trials if each["score"] is not None]
+    trials = [{**each, "tip": ""} for each in scored(found)]
     spec = charts.size_score(summary, [each["score"] for each in trials])
     spec |= {"width": WIDTH, "background": "white", "datasets": _drawn(summary, found, trials)}
     spec["config"] = {"range": {"category": COLOURS}, "line": {"color": COLOURS[0]}}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..figures import figure, sentence
 from . import charts
 from .description import headline
+from .record import scored
 from .sections import sections
 from .summary import holds
 from .tables import axes, slices, tables
@@ -73,8 +74,7 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
 
 
 def _charts(summary: Summary, record: Record, *, importances: int) -> dict[str, Any]:
-    at = record["trials"]["columns"].index("score")
-    scores = [row[at] for row in record["trials"]["rows"] if row[at] is not None]
+    scores = [each["score"] for each in scored(record)]
     found = {
         "size_score": charts.size_score(summary, scores),
         "incumbents_epochs": charts.incumbents("epochs_trained", "epochs trained"),

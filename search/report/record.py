@@ -89,6 +89,13 @@ def table(trials: Iterable[FinishedTrial], run_ids: Mapping[int, str]) -> dict[s
     return {"columns": list(COLUMNS), "hyperparameters": names, "rows": rows}
 
 
+def scored(record: Record) -> list[dict[str, Any]]:
+    """The trials of a record that have a score, by the names of the columns."""
+    names, rows = record["trials"]["columns"], record["trials"]["rows"]
+    trials = (dict(zip(names, row, strict=False)) for row in rows)
+    return [each for each in trials if each["score"] is not None]
+
+
 def outcome(trial: FinishedTrial) -> str:
     """What became of a trial, as the page says it."""
     return "reached" if trial.reached else _STATES[trial.state]

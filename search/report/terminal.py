@@ -11,6 +11,7 @@ from ..errors import redacted
 from ..figures import figure, limit, sentence
 from . import words
 from .plot import plot
+from .record import scored
 from .summary import Summary, holds, tested
 
 if TYPE_CHECKING:
@@ -64,12 +65,8 @@ def show(
 def _drawn(summary: Summary, record: Record | None) -> list[str]:
     if not record or "trials" not in record:
         return []
-    at = {name: place for place, name in enumerate(record["trials"]["columns"])}
-    rows = record["trials"]["rows"]
-    missed = [
-        row for row in rows if row[at["outcome"]] != "reached" and row[at["score"]] is not None
-    ]
-    points = [(row[at["parameter_count"]], row[at["score"]]) for row in missed]
+    missed = [each for each in scored(record) if each["outcome"] != "reached"]
+    points = [(each["parameter_count"], each["score"]) for each in missed]
     sizes = [sentence(line) for line in words.sizes(summary, record)]
     return [*plot([summary], points), *sizes]
 
