@@ -35,30 +35,25 @@ def axes(record: Values) -> Table:
     names = list(dict.fromkeys([*ranked, *record["trials"]["hyperparameters"]]))
     chosen = [name for name in names if len(_values(record, name)) > 1][:MOST_IMPORTANT]
     shown = [*chosen, "parameter_count", "score"]
-    return [axis for name in shown if (axis := _axis(record, name)) is not None]
+    return [_axis(name, values) for name in shown if (values := _values(record, name))]
 
 
 def slices(record: Values) -> dict[str, str]:
     """Which chart shows each hyperparameter that was varied: linear, log or choice."""
     kinds = {}
     for name in record["trials"]["hyperparameters"]:
-        axis = _axis(record, name)
-        if axis is not None and len(_values(record, name)) > 1:
+        values = _values(record, name)
+        if len(values) > 1:
+            axis = _axis(name, values)
             kinds[name] = "choice" if "choices" in axis else "log" if axis["log"] else "linear"
     ranked = _ranked((record.get("importances") or {}).get("score", {}))
     return {name: kinds[name] for name in dict.fromkeys([*ranked, *kinds]) if name in kinds}
 
 
-def _axis(record: Values, name: str) -> dict[str, Any] | None:
+def _axis(name: str, values: list[Any]) -> dict[str, Any]:
     from .importances import logarithmic  # imports Optuna
 
-    values = _values(record, name)
-    axis: dict[str, Any] = {
-        "name": name,
-        "title": "parameters" if name == "parameter_count" else name,
-    }
-    if not values:
-        return None
+    axis = {"name": name, "title": "parameters" if name == "parameter_count" else name}
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
         return {**axis, "choices": sorted({_as_script(each) for each in values})}
     return {**axis, "low": min(values), "high": max(values), "log": logarithmic(values)}

@@ -43,13 +43,9 @@ def show(
     if summary["ladder"]:
         screen.say(title, style="bold")
         table = Table()
-        for column, justify in (
-            ("trial", "right"),
-            ("parameters", "right"),
-            ("validation", "right"),
-            ("test", "left"),
-        ):
-            table.add_column(column, justify=justify)  # type: ignore[arg-type]
+        for column in ("trial", "parameters", "validation"):
+            table.add_column(column, justify="right")
+        table.add_column("test")
         for rung in summary["ladder"]:
             table.add_row(
                 str(rung["trial"]),
