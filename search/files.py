@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Of a folder that nothing can be written to or moved in, though a file in it can be written.
 UNMOVABLE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
+
+
+def takes_files(folder: Path) -> bool:
+    """Whether it, or what it would be made in, is a folder that can be written to."""
+    there = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 @contextmanager

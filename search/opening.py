@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .errors import InputError
-from .files import written_whole
+from .files import takes_files, written_whole
 from .nests import rows
 from .studies import STUDIES, STUDY
 from .studies.carrying import carry_over, depends, resume, set_aside
@@ -82,9 +81,7 @@ def check_planned(settings: Settings, planned: Plan, uri: str) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    """Whether it, or what it would be made in, is a folder that takes files."""
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    if not takes_files(folder):
         raise InputError(f"Cannot write to {folder}: start the search in a folder of your own.")
 
 

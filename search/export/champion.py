@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from ..champions import registry
 from ..champions.candidate import candidate
 from ..data.preparation import Prepared, prepare
 from ..errors import InputError, OccamError, first_line, reason
+from ..files import takes_files
 from ..loading import load, names
 from ..metrics import metric
 from ..models.evaluation import at_once
@@ -58,7 +58,8 @@ def export(
     Raises InputError where there is no such model, its data cannot be read, or a format that was
     asked for cannot be made of it; OccamError where what it becomes there disagrees with Keras.
     """
-    _check(folder)
+    if not takes_files(folder):
+        raise InputError(f"Output {str(folder)!r} cannot be written: give the name of a folder.")
     client = connect(uri)
     with reaching(uri):
         version = None if run_id else _version(client, pipeline, alias)
@@ -196,12 +197,6 @@ def _source(parameters: Mapping[str, str], pipeline: str) -> str:
             "compare on: put `pipeline = Pipeline(...)` into a file and search that."
         )
     return parameters.get("source", pipeline)
-
-
-def _check(folder: Path) -> None:
-    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(f"Output {str(folder)!r} cannot be written: give the name of a folder.")
 
 
 def _version(client: mlflow.MlflowClient, pipeline: str, alias: str) -> Any:
