@@ -197,7 +197,14 @@ def _make(database: Path) -> None:
         return
     lock = database.with_name(f".{database.name}.lock")
     lock.touch()  # or fail at once: a FileLock tries again and again
-    with _making(database, FileLock(lock, timeout=SECONDS_TO_MAKE)):
+    try:
+        held = FileLock(lock, timeout=SECONDS_TO_MAKE).acquire()
+    except Timeout as error:
+        raise InputError(
+            f"Another process has been making {database} for {SECONDS_TO_MAKE} s: end it, or give "
+            "another store with --tracking-uri."
+        ) from error
+    with held:
         if database.exists():
             return
         part = database.with_name(f".part-{database.name}")
@@ -226,19 +233,6 @@ def _unsynced(part: Path) -> Iterator[None]:
         yield
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
-
-
-@contextmanager
-def _making(database: Path, lock: FileLock) -> Iterator[None]:
-    try:
-        held = lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"Another process has been making {database} for {SECONDS_TO_MAKE} s: end it, or give "
-            "another store with --tracking-uri."
-        ) from error
-    with held:
-        yield
 
 
 def _check(database: Path, *, write: bool, seconds: float = 20) -> None:
