@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from werkzeug.serving import make_server  # Flask's own
 
 from ..errors import InputError
 from ..extras import installation
@@ -31,25 +32,11 @@ def dashboard(name: str | None, *, storage: str | None, port: int) -> None:
 
     app = optuna_dashboard.wsgi(reading_only(journal) if journal else storage_of(str(storage)))
     address = f"http://{HOST}:{port}/dashboard{'/studies/0' if journal else ''}"
-    with make_server(HOST, port, app, _Server, _Quiet) as server:
-        print(f"Optuna's dashboard is at {address}\nStop with Ctrl-C.", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """A page asks for several things at once."""
-
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    """Without a line for each request."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        return None
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    server = make_server(HOST, port, app, threaded=True)  # a page asks for several things at once
+    print(f"Optuna's dashboard is at {address}\nStop with Ctrl-C.", flush=True)
+    server.serve_forever()
+    print()
 
 
 def _journal(name: str | None) -> Path:
