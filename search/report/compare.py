@@ -1,4 +1,4 @@
-"""Two searches or more beside each other."""
+"""Two searches beside each other."""
 
 from __future__ import annotations
 
@@ -42,24 +42,20 @@ def show_compared(summaries: Sequence[Values], screen: Screen) -> None:
 
 
 def smaller(summaries: Sequence[Values]) -> str:
-    """Which search has the smaller model, where they can be compared."""
-    rows = [_row(each) for each in summaries if holds(each)]
+    """Which of two searches has the smaller model, where they can be compared."""
     first = summaries[0]
-    asked = [(each["pipeline"], each["metric"], each["target"]) for each in summaries]
-    if len(set(asked)) > 1:
+    asked = {(each["pipeline"], each["metric"], each["target"]) for each in summaries}
+    if len(asked) > 1:
         return "They were asked for different things: sizes say little about which is better."
     goal = f"{first['metric']} {first['target']:g}"
+    rows = sorted(map(_row, filter(holds, summaries)), key=lambda row: row["parameters"])
     if not rows:
         return f"None of them has a model that holds {goal}."
-    best = min(rows, key=lambda row: row["parameters"])
-    others = [row["parameters"] for row in rows if row is not best]
-    following = min(others, default=None)
-    if following == best["parameters"]:
-        they = "Both" if len(rows) == 2 else "Several"
-        return f"{they} hold {goal} with {following:,} parameters."
-    least = max(best["parameters"], 1)
-    beyond = f", {following / least:.2f} times smaller" if following else ""
-    return f"{best['name']} holds {goal} with {best['parameters']:,} parameters{beyond}."
+    count, *others = (row["parameters"] for row in rows)
+    if count in others:
+        return f"Both hold {goal} with {count:,} parameters."
+    beyond = "".join(f", {other / max(count, 1):.2f} times smaller" for other in others)
+    return f"{rows[0]['name']} holds {goal} with {count:,} parameters{beyond}."
 
 
 def _row(summary: Values) -> dict[str, Any]:
