@@ -15,7 +15,6 @@ from . import engines
 from .backend import import_keras, installed, use_backend
 from .data.batches import comes_in_batches, counted
 from .errors import InputError
-from .options import TRIALS
 from .pipeline import Data, Pipeline, split
 from .references import resolved
 
@@ -170,7 +169,7 @@ def _silence_tqdm() -> None:
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """What Settings calls the options; a search without any limit gets the command line's."""
+    """The options as Settings calls them, without those that are None."""
     unknown = sorted(options.keys() - set(OPTIONS))
     if unknown:
         own = (name for name in inspect.signature(run).parameters if name != "options")
@@ -182,11 +181,8 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in options.items() if value is not None}
     engine = options.get("engine", "optuna")
     engines.check(engine)
-    settings = {"sampler": engines.samplers(engine)[0], **options}
-    settings["epochs"] = settings.pop("all_epochs", None)
-    if all(settings.get(limit) is None for limit in ("trials", "epochs", "timeout")):
-        settings["trials"] = TRIALS
-    return settings
+    epochs = options.pop("all_epochs", None)
+    return {"sampler": engines.samplers(engine)[0], "epochs": epochs, **options}
 
 
 def _backend() -> str:

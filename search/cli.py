@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .errors import InputError, OccamError, redacted
 from .files import write
 from .interrupts import Interrupts, ignore
-from .options import TRIALS, WRONG_INPUT, parser
+from .options import WRONG_INPUT, parser
 
 if TYPE_CHECKING:
     from . import report
@@ -92,8 +92,6 @@ def _search(options: argparse.Namespace) -> int:
         interrupts.check()
 
     given = {field.name: getattr(options, field.name) for field in fields(Settings)}
-    if options.trials is None and options.epochs is None and options.timeout is None:
-        given["trials"] = TRIALS
     settings = Settings(**given | {"backend": backend})
     summary = conduct(settings, screen).summary
     if options.json is not None:

@@ -200,7 +200,7 @@ class _Job:
             "source": self.settings.source,
             "data": self.plan.data_fingerprint,
             "test_rows": self.plan.test_rows,
-            "trials": self.settings.trials,
+            "trials": self.settings.budget.trials,
             "epochs": self.settings.epochs,
             "timeout": self.settings.timeout,
             "workers": self.plan.places.workers,
@@ -210,11 +210,7 @@ class _Job:
 
     def _search(self) -> None:
         """Train what the budget allows; what an earlier run left untracked is tracked first."""
-        budget = loop.Budget(
-            trials=self.settings.trials,
-            epochs=self.settings.epochs,
-            seconds=self.settings.timeout,
-        )
+        budget = self.settings.budget
         progress = SearchProgress(self.screen, budget)
         known = self.engine.finished
         for finished in known:

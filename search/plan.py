@@ -185,7 +185,7 @@ def _depends(
 
 def _luck(measured: Metric, target: float, labels: Array, settings: Settings) -> list[str]:
     """A line where so many trials are asked for that the usual margin lets luck through."""
-    trials, margin = settings.trials or 0, settings.margin
+    trials, margin = settings.budget.trials or 0, settings.margin
     enough = margin_for(trials, metric=measured, target=target, labels=labels, margin=margin)
     if not 0 < margin < enough:
         return []

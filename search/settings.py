@@ -17,8 +17,9 @@ from . import devices, engines
 from .devices import Places
 from .errors import InputError
 from .loading import load, task_name
+from .loop import Budget
 from .metrics import Metric, metric
-from .options import EXECUTORS, MOST_ERRORS, TRAINERS
+from .options import EXECUTORS, MOST_ERRORS, TRAINERS, TRIALS
 from .pipeline import Pipeline
 
 LONGEST_NAME = 200  # bytes: a file system takes 255, and a study set aside adds the time
@@ -54,6 +55,13 @@ class Settings:
     warm_start: str | None = None  # a KerasTuner project or an Optuna study
     fresh: bool = False
     tracking_uri: str | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What the search may spend: so many trials where nothing is said of any limit."""
+        said = (self.trials, self.epochs, self.timeout) != (None, None, None)
+        trials = self.trials if said else TRIALS
+        return Budget(trials=trials, epochs=self.epochs, seconds=self.timeout)
 
     @property
     def source(self) -> str | None:
