@@ -11,7 +11,6 @@ import time
 import urllib.request
 import webbrowser
 from types import FrameType
-from urllib.error import URLError
 
 from ..errors import InputError, OccamError
 from ..report import description
@@ -108,7 +107,7 @@ def _wait(server: subprocess.Popen[bytes], address: str) -> None:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
                 return
-        except (URLError, OSError):
+        except OSError:
             time.sleep(0.2)
     raise OccamError("MLflow's server did not start: what it printed above says why.")
 
