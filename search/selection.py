@@ -31,6 +31,9 @@ class Verdict(Enum):
     NOT_HELD = "not held"
 
 
+HELD = (Verdict.CERTIFIED.value, Verdict.HOLDS.value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ladder:
     """The models that reached the search target, and the few that may see the test split."""

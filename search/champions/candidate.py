@@ -13,12 +13,11 @@ from ..metrics import direction
 from ..runs.child_runs import MODEL, TRIAL
 from ..runs.searches import SEARCH, last_search, summary
 from ..runs.store import mlflow
-from ..selection import Verdict
+from ..selection import HELD
 from . import registry
 from .comparison import Comparison
 
 COMPARED = ("target", "test_score", "parameter_count")
-HELD = (Verdict.CERTIFIED.value, Verdict.HOLDS.value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..figures import figure
 from ..runs.searches import quoted
 from ..runs.store import mlflow
+from ..selection import HELD
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 STACK = "occam.champions"  # versions that were champion before, oldest first: the way back
@@ -137,7 +138,7 @@ def describe(client: mlflow.MlflowClient, name: str, version: str) -> None:
     count, score = (number(facts, name) for name in ("parameter_count", "test_score"))
     size = "" if count is None else f"**{int(count):,} parameters**, "
     tested = "" if score is None else f"test {figure(score)}, "
-    held = facts.get("verdict") in ("certified", "holds")
+    held = facts.get("verdict") in HELD
     what = "The smallest model known to hold" if held else "What was made champion for"
     client.update_registered_model(
         name,

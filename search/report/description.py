@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..figures import figure, sentence
-from ..selection import Verdict
+from ..selection import HELD
 from . import words
 from .summary import holds, tested
 
@@ -40,11 +40,11 @@ def name_of_tested(
     verdict: str, parameter_count: float, test_score: float, *, selected: bool
 ) -> str:
     """Name of a run whose model saw the test split: "smallest · 784 · 0.9723"."""
-    label = "smallest" if selected and verdict != Verdict.NOT_HELD.value else verdict
+    label = "smallest" if selected and verdict in HELD else verdict
     return f"{label} · {parameter_count:,.0f} · {figure(test_score)}"
 
 
-def banner(summary: Summary, has_report: bool = False) -> str:
+def banner(summary: Summary, has_report: bool) -> str:
     """The answer above the table of an experiment's runs."""
     link = f" [Report]({_report(summary)})" if has_report else ""
     if summary["selected"] is None:

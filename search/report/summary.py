@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..selection import TestResult, Verdict
+from ..selection import HELD, TestResult
 from ..trials import FinishedTrial, TrialState
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def incumbents(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
 def holds(summary: Mapping[str, Any]) -> bool:
     """Whether a model was selected that holds the target on the test split."""
     selected = summary["selected"]
-    return selected is not None and selected["test"]["verdict"] != Verdict.NOT_HELD.value
+    return selected is not None and selected["test"]["verdict"] in HELD
 
 
 def tested(summary: Mapping[str, Any], rung: Mapping[str, Any]) -> dict[str, Any] | None:
