@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from rich.progress import track
 
 from . import loop, report
@@ -16,8 +15,7 @@ from .executors.choice import executor
 from .gate import Gate, judged
 from .interrupts import Interrupts
 from .models.building import loss_of, restore
-from .models.evaluation import predictions
-from .nests import first_rows, rows
+from .nests import rows
 from .opening import IDENTITY, check, check_planned, leaving, locked, open_engine
 from .plan import Plan, plan
 from .progress import SearchProgress
@@ -37,6 +35,7 @@ UNSERVED = (
 )
 UNDRAWN = "The picture of the predictions could not be drawn ({}): all else is recorded."
 UNREPORTED = "The report could not be made ({}): all else is recorded; `occam report` tries again."
+Made = TypeVar("Made")
 REPORTED = ("margin", "engine", "sampler", "backend", "seed")
 
 
@@ -149,8 +148,7 @@ class _Job:
             )
             self.beside["opened_before"] = self.tracker.opened_elsewhere(self.plan.test_rows)
             model = self._selected(ladder, summary)
-            record, files = self._review(trials, summary, model)
-            self.tracker.finish(summary, record, files | self._drawn(model))
+            self.tracker.finish(summary, *self._review(trials, summary, model))
         except Unreachable:
             self._show(self._summary(trials, ladder, results, {}, {}), trials)
             raise
@@ -281,8 +279,7 @@ class _Job:
                 classifier=self.plan.metric.needs_classes,
             )
         except InputError as error:
-            said = f"Trial {rung.number}: {error}"
-            self.screen.say(said)
+            self.screen.say(f"Trial {rung.number}: {error}")
             return None
 
     def _selected(self, ladder: Ladder, summary: report.Summary) -> Any:
@@ -291,44 +288,35 @@ class _Job:
         trial = next((each for each in ladder.rungs if each.number == selected["trial"]), None)
         return trial and restore(self.plan.pipeline, trial, self.data.validation[0])
 
-    def _drawn(self, model: Any) -> dict[str, bytes]:
-        """A picture of what the selected model predicts; a search is not lost to it."""
-        from .data.pictures import ROWS, as_png, picture
-
-        if model is None:
-            return {}
-        inputs, labels = (first_rows(part, ROWS) for part in self.data.validation)
-        classes, predicted = self.plan.pipeline.classes, predictions(model, inputs)
-        try:
-            figure = picture(inputs, np.asarray(labels), predicted, self.plan.metric, classes)
-            return {"picture.png": as_png(figure)}
-        except Exception as error:
-            said = UNDRAWN.format(in_one_line(error))
-            self.screen.say(said)
-            return {}
-
     def _review(
         self, trials: list[FinishedTrial], summary: report.Summary, model: Any
     ) -> tuple[report.Record, dict[str, bytes]]:
-        """The report and what it is drawn from; a search that is done is not lost to it."""
-        from .report.reporting import reported
+        """What the report is drawn from, and the files of it and of a picture of the model."""
+        from .report import reporting  # imports Altair
 
         selected = summary["selected"]
-        rows = self.gate.answers(selected["trial"]) if selected else None
-        try:
-            return reported(
+        record, files = self._attempted(
+            lambda: reporting.reported(
                 self.plan,
                 self.tracker,
                 trials,
                 summary,
                 model=model,
-                held_out=rows,
+                held_out=self.gate.answers(selected["trial"]) if selected else None,
                 beside=self.beside,
-            )
+            ),
+            UNREPORTED,
+        ) or ({}, {})
+        drawn = self._attempted(lambda: reporting.drawn(self.plan, model), UNDRAWN) or {}
+        return record, files | drawn
+
+    def _attempted(self, made: Callable[[], Made], failed: str) -> Made | None:
+        """What is made of a search that is done, which is not lost to it: `failed` says why."""
+        try:
+            return made()
         except Exception as error:
-            problem = in_one_line(error)
-            self.screen.say(UNREPORTED.format(problem))
-            return {}, {}
+            self.screen.say(failed.format(in_one_line(error)))
+            return None
 
     def _summary(
         self,

@@ -321,7 +321,7 @@ def test_a_picture_that_cannot_be_drawn_costs_a_search_nothing_else(workplace, m
     def broken(*_: object) -> None:
         raise ValueError("no")
 
-    monkeypatch.setattr("occam.search.data.pictures.picture", broken)
+    monkeypatch.setattr("occam.search.report.reporting.picture", broken)
     found = search.run(build_model, data=(X, Y), target=0.5, trials=1, epochs=2)
     assert found.holds
     said = "The picture of the predictions could not be drawn (ValueError: no): all else is"

@@ -7,7 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..data.pictures import ROWS, as_png, picture
 from ..held_out import HeldOut
+from ..models import evaluation
 from ..nests import first_rows
 from ..runs import provenance
 from .artifacts import artifacts
@@ -51,6 +55,16 @@ def reported(
         **beside,
     )
     return found, artifacts(summary, found)
+
+
+def drawn(plan: Plan, model: Any) -> dict[str, bytes]:
+    """A picture of what the selected model predicts on a few validation rows."""
+    if model is None:
+        return {}
+    inputs, labels = (first_rows(part, ROWS) for part in plan.prepared.data.validation)
+    outputs = evaluation.predictions(model, inputs)
+    figure = picture(inputs, np.asarray(labels), outputs, plan.metric, plan.pipeline.classes)
+    return {"picture.png": as_png(figure)}
 
 
 def _predicted(plan: Plan, held_out: Path | None) -> dict[str, Any] | None:
