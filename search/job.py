@@ -176,12 +176,12 @@ class _Job:
         """
         with self.others.alone("recording"):
             elsewhere = self.others.elsewhere()
-            logged = self.tracker.logged(anew=True, mend=not elsewhere)
+            logged = self.tracker.run_ids(anew=True, mend=not elsewhere)
             for finished in trials:
                 if finished.number not in logged and self.others.claim(finished.number):
                     self.tracker.log(finished)
             if self.others.shared:
-                self.tracker.logged()
+                self.tracker.deliver()
             self.others.release()
 
     def _note(self, finished: FinishedTrial) -> None:
@@ -242,7 +242,7 @@ class _Job:
         if not self.others.shared:
             return
         try:
-            self.tracker.logged()
+            self.tracker.deliver()
         except Unreachable:
             self.tracker.drop()  # the study has them: who comes to the conclusion delivers them
         self.others.release()

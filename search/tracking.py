@@ -114,22 +114,22 @@ class Tracker:
         """Whether there are trials that MLflow does not have yet."""
         return bool(self._pending)
 
-    def logged(self, *, anew: bool = False, mend: bool = False) -> set[int]:
-        """Numbers of the trials that have a child run.
+    def deliver(self) -> None:
+        """Record the trials that wait."""
+        with reaching(self.uri):
+            self._write()
+
+    def run_ids(self, *, anew: bool = False, mend: bool = False) -> dict[int, str]:
+        """The child run of each trial, also of those that have waited.
 
         Args:
             anew: ask the store itself.
             mend: remove runs that were cut off while being written: nobody is writing any.
         """
-        with reaching(self.uri):
-            self._write()
-            if anew:
+        self.deliver()
+        if anew:
+            with reaching(self.uri):
                 self._runs = self._read(mend=mend)
-        return set(self._runs)
-
-    def run_ids(self) -> dict[int, str]:
-        """The child run of each trial."""
-        self.logged()
         return dict(self._runs)
 
     def drop(self) -> None:

@@ -211,7 +211,7 @@ def test_the_runs_of_trials_are_told_from_what_is_half_written_and_from_others(t
 def test_a_trial_is_recorded_once(tracker):
     for _ in range(2):
         tracker.log(TRIAL)
-        assert tracker.logged() == {0}
+        assert set(tracker.run_ids()) == {0}
     again = Tracker(
         tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
     )
@@ -222,7 +222,7 @@ def test_a_trial_is_recorded_once(tracker):
 def test_trials_that_end_faster_than_they_are_written_are_all_recorded(tracker):
     for number in range(40):
         tracker.log(replace(TRIAL, number=number))
-    assert tracker.logged() == set(range(40))
+    assert set(tracker.run_ids()) == set(range(40))
 
 
 def again_of(tracker: Tracker) -> Tracker:
@@ -236,8 +236,9 @@ def test_more_trials_than_mlflow_shows_at_once_are_all_known_again(uri):
     tracker = Tracker(uri, pipeline="many", search="many", study="many")
     for number in range(1100):
         tracker.log(replace(TRIAL, number=number, history={}))
-    assert len(tracker.logged()) == 1100
-    assert Tracker(uri, pipeline="many", search="many", study="many").logged() == set(range(1100))
+    assert len(tracker.run_ids()) == 1100
+    again = Tracker(uri, pipeline="many", search="many", study="many")
+    assert set(again.run_ids()) == set(range(1100))
 
 
 def test_a_search_goes_on_with_its_run_unless_its_study_is_another(uri):
@@ -423,7 +424,7 @@ def test_an_interrupted_search_can_go_on(tracker):
     again = Tracker(
         tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
     )
-    assert (again.run_id, again.logged()) == (tracker.run_id, {0})
+    assert (again.run_id, set(again.run_ids())) == (tracker.run_id, {0})
 
 
 def test_a_run_that_was_cut_off_while_being_written_is_written_again(tracker):
@@ -433,7 +434,7 @@ def test_a_run_that_was_cut_off_while_being_written_is_written_again(tracker):
     again = Tracker(
         tracker.uri, pipeline=tracker._experiment.name, search="a search", study="a search"
     )
-    assert again.logged() == set()
+    assert not again.run_ids()
     again.log(TRIAL)
     assert again.run_ids().get(0) != torn
 
@@ -455,10 +456,10 @@ def test_trials_wait_while_the_store_fails_which_is_said_once(tracker, broken_st
     (said,) = (record.message for record in caplog.records)
     assert said.startswith("MLflow failed, training goes on; trials that wait for it, safe in the ")
     with pytest.raises(OccamError, match="failed: .*run the same command again"):
-        tracker.logged()
+        tracker.deliver()
     broken_store.execute("ALTER TABLE gone RENAME TO runs")
     broken_store.commit()
-    assert tracker.logged() == {0, 1, 2}
+    assert set(tracker.run_ids()) == {0, 1, 2}
     assert caplog.records[1].message == "MLflow is back: 3 trials were delivered."
     ends = [child(tracker, number).info.end_time for number in range(3)]
     assert ends == [1000_000, 1001_000, 1002_000]
@@ -479,7 +480,7 @@ def test_what_another_process_has_taken_over_is_not_recorded_twice(uri, request)
     tracker._next_write = math.inf
     for number in range(2):
         tracker.log(replace(TRIAL, number=number))
-    assert tracker.logged() == {1}
+    assert set(tracker.run_ids()) == {1}
     assert not tracker.waiting
 
 
