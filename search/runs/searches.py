@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -65,25 +66,22 @@ def find(client: mlflow.MlflowClient, name: str | None) -> mlflow.entities.Run:
 
     Raises InputError where there is none.
     """
-    run = newest_answer(client, name)
-    for condition in _named(name) if name and run is None else ():
-        run = run or newest_answer(client, condition=condition)
-    if run is None and name is not None:
-        run = _by_id(client, name)
+    run = next(filter(None, _meant(client, name)), None)
     if run is None:
         which = f"No search of {name!r}" if name else "No search"
         raise InputError(f"{which} has finished yet: run `occam search {name or 'PIPELINE'}`.")
     return run
 
 
-def _named(name: str) -> list[str]:
-    """Conditions for searches of this name, or of a pipeline whose experiment is called otherwise.
-
-    People may give an experiment another name in MLflow.
-    """
-    names = (each for each in (name, as_folder(name)) if each)
-    pipeline = f"{ANY} AND params.pipeline = {quoted(name)}"
-    return [*(f"tags.`{SEARCH}` = {quoted(each)}" for each in names), pipeline]
+def _meant(client: mlflow.MlflowClient, name: str | None) -> Iterator[mlflow.entities.Run | None]:
+    """What a name may stand for, in turn; people may give an experiment another one in MLflow."""
+    yield newest_answer(client, name)
+    if not name:
+        return
+    for each in filter(None, (name, as_folder(name))):
+        yield newest_answer(client, condition=f"tags.`{SEARCH}` = {quoted(each)}")
+    yield newest_answer(client, condition=f"{ANY} AND params.pipeline = {quoted(name)}")
+    yield _by_id(client, name)
 
 
 def last_search(client: mlflow.MlflowClient, name: str | None) -> dict[str, Any]:
