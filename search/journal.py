@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .files import written_whole
 
 DAMAGED = (
     "{} has a line that cannot be read: bring it back from a copy, or begin the search anew with "
@@ -79,16 +80,12 @@ class Lines:
 
     def _keep(self) -> None:
         """Where it can be, elsewhere on the disk; in memory in any case."""
-        part = self._spool.with_suffix(".part")
-        try:
+        with suppress(OSError):
             size = self._path.stat().st_size
             lines = [str(size), _digest(self._path, size), *self.waiting]
             self._spool.parent.mkdir(mode=0o700, exist_ok=True)
-            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            part.replace(self._spool)
-        except OSError:
-            with suppress(OSError):
-                part.unlink()
+            with written_whole(self._spool) as part:
+                part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 class Journal:

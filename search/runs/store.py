@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Unreachable, first_line, reason, redacted
+from ..files import written_whole
 from . import moved
 
 QUIET = {
@@ -207,14 +208,13 @@ def _make(database: Path) -> None:
     with held:
         if database.exists():
             return
-        part = database.with_name(f".part-{database.name}")
-        part.unlink(missing_ok=True)
-        with _unsynced(part):
-            store = mlflow.MlflowClient(f"sqlite:///{part.as_posix()}")._tracking_client.store
-            store.engine.dispose()
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(database)
+        with written_whole(database) as part:
+            part.unlink(missing_ok=True)
+            with _unsynced(part):
+                store = mlflow.MlflowClient(f"sqlite:///{part.as_posix()}")._tracking_client.store
+                store.engine.dispose()
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
 
 
 @contextmanager
