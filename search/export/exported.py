@@ -71,23 +71,20 @@ def as_json(found: Exported) -> str:
     """All that a person with nothing but the files needs to know."""
     candidate = found.candidate
     names = ("pipeline", "metric", "target", "parameter_count", "run_id", "model_uri")
+    of = {"of": found.of} if found.of else {}
     return json.dumps(
         {
             **{name: getattr(candidate, name) for name in names},
             "inputs": found.inputs,
             "preprocessing": found.transformed,
             "custom_objects": found.own,
-            "outputs": {"kind": found.link, "classes": found.classes} | _of(found),
+            "outputs": {"kind": found.link, "classes": found.classes, **of},
             "compared_on": {"split": "validation", "rows": found.rows},
             "keras": asdict(found.keras),
             "formats": [asdict(each) for each in found.formats],
         },
         indent=2,
     )
-
-
-def _of(found: Exported) -> dict[str, str]:
-    return {"of": found.of} if found.of else {}
 
 
 def show(found: Exported, screen: Screen) -> None:

@@ -97,7 +97,7 @@ def write(name: str, source: Source, folder: Path) -> Run:
 
 def keras_run(model: keras.Model) -> Run:
     """The reference: Keras itself."""
-    return lambda inputs: _array(model.predict_on_batch(inputs))
+    return lambda inputs: np.asarray(keras.tree.flatten(model.predict_on_batch(inputs))[0])
 
 
 def _reason(error: Exception) -> str:
@@ -106,10 +106,6 @@ def _reason(error: Exception) -> str:
         if found := re.search(pattern, str(error)):
             return f"the format has no operation like {found[1].strip()}"
     return first_line(error)[:LONGEST_REASON]
-
-
-def _array(outputs: Any) -> Array:
-    return np.asarray(keras.tree.flatten(outputs)[0])
 
 
 def _write_keras(source: Source, path: Path) -> None:

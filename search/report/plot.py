@@ -22,7 +22,10 @@ def plot(summaries: Sequence[Values], missed: Sequence[Point] = ()) -> list[str]
     Args:
         missed: size and score of trials that were trained and did not reach.
     """
-    ladders = [_points(summary) for summary in summaries]
+    ladders = [
+        [(rung["parameter_count"], rung["validation"]) for rung in summary["ladder"]]
+        for summary in summaries
+    ]
     if not any(ladders):
         return []
     area = _Area([point for ladder in ladders for point in ladder], summaries, missed)
@@ -37,10 +40,6 @@ def plot(summaries: Sequence[Values], missed: Sequence[Point] = ()) -> list[str]
     if len(summaries) == 1:
         keys = [f"{MARKS[0]} reached", *(["· missed"] if missed else [])]
     return [*area.lines(), " " * MARGIN + "   ".join([*keys, "- target"])]
-
-
-def _points(summary: Values) -> list[Point]:
-    return [(rung["parameter_count"], rung["validation"]) for rung in summary["ladder"]]
 
 
 class _Area:

@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.request
 import webbrowser
-from types import FrameType
 
 from ..errors import InputError, OccamError
 from ..report import description
@@ -35,7 +34,7 @@ def review(uri: str, port: int) -> None:
     address = f"http://{HOST}:{port}"
     print(f"Starting MLflow at {address} ...", flush=True)
     server = subprocess.Popen(_command(port), env=_environment(uri, path))
-    previous = signal.signal(signal.SIGTERM, _leave)
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         _wait(server, address)
         print(f"Review the newest search at {address}/review\nStop with Ctrl-C.", flush=True)
@@ -110,7 +109,3 @@ def _wait(server: subprocess.Popen[bytes], address: str) -> None:
         except OSError:
             time.sleep(0.2)
     raise OccamError("MLflow's server did not start: what it printed above says why.")
-
-
-def _leave(signal_number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signal_number)
