@@ -41,10 +41,8 @@ def predictions(
 
 
 def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str, Any] | None:
-    if predicted.ndim > 1 and predicted.shape[-1] > 1 and predicted.dtype.kind == "f":  # of AUC
+    if predicted.dtype.kind == "f":  # as AUC needs them
         labels, predicted = label_indices(labels, predicted), class_indices(predicted)
-    if predicted.dtype.kind == "f":  # probabilities of class 1
-        labels, predicted = labels.reshape(-1), predicted.reshape(-1) > 0.5
     counts, names = confusion(labels.astype(int), predicted.astype(int), classes)
     if len(counts) > CLASSES:
         return None
