@@ -12,7 +12,7 @@ from typing import Protocol
 from .errors import OccamError
 from .failures import Streak, may_pass, unkept
 from .stopping import SEARCH_ENDED, was_cut_short
-from .studies.sharing import Alone
+from .studies.sharing import Alone, Sharing
 from .trials import FinishedTrial, Trial, TrialState, failed, not_smaller, rejected, same
 from .workers import Executor
 
@@ -33,30 +33,6 @@ class Engine(Protocol):
 
     def tell(self, finished: FinishedTrial) -> bool | None:
         """Learn from a trial; false where it is another process's by now."""
-
-
-class Others(Protocol):
-    """The other processes that work on the same search."""
-
-    shared: bool  # whether there may be any
-
-    def news(self) -> list[FinishedTrial]:
-        """What they have told since this was last asked."""
-
-    def running(self) -> int:
-        """Trials that they are at."""
-
-    def before(self, number: int) -> int:
-        """Trials with a lower number, of any process, that are trained or are going to be."""
-
-    def busy(self) -> bool:
-        """Whether there is anything that they may bring, or that they have left behind."""
-
-    def left(self) -> bool:
-        """Whether there are trials that they have left behind."""
-
-    def note(self, numbers: Iterable[int]) -> None:
-        """These trials are known here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +57,7 @@ def run(
     on_end: Callable[[str], None] = lambda reason: None,
     on_turn: Callable[[], None] = lambda: None,
     on_idle: Callable[[], None] = lambda: None,
-    others: Others | None = None,
+    others: Alone | Sharing | None = None,
 ) -> list[FinishedTrial]:
     """Search until the budget is spent or nothing is left to try.
 
@@ -120,7 +96,7 @@ class _Search:
     workers: Executor
     budget: Budget
     on_finish: tuple[OnFinish, ...]
-    others: Others
+    others: Alone | Sharing
     started: float = field(default_factory=time.monotonic)
     end: str = ""
     unkept: str = ""  # why a trial that is trained cannot be told
