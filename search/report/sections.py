@@ -183,7 +183,7 @@ def _repeat(summary: Values, record: Values) -> Section:
         ("seed", str(summary.get("seed", ""))),
         ("engine, sampler", _joined(summary, "engine", "sampler")),
         ("trainer, backend", _joined(summary, "trainer", "backend")),
-        ("margin", f"{summary.get('margin', ''):g} standard errors"),
+        ("margin", f"{summary['margin']:g} standard errors"),
         ("rows: train, validation, test", ", ".join(f"{n:,}" for n in summary["rows"].values())),
         ("data fingerprint", str(found.get("data", ""))),
         *((name, version) for name, version in versions.items()),
