@@ -19,7 +19,7 @@ from .pipeline import Data, Pipeline, split
 from .references import resolved
 
 if TYPE_CHECKING:
-    from .metrics import Measure
+    from .measures import Measure
     from .pipeline import Space, Split
     from .result import Result
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .metrics import Array, Influence, Measure, Metric, Rows
+from .arrays import Array, Rows
+from .measures import Measure
+from .metrics import Influence, Metric
 
 DRAWS = 2000  # resamplings of a bootstrap
 FEWEST = 10  # rows of numbers, or groups of them, that a bound can be given of

@@ -13,7 +13,8 @@ import numpy as np
 from .files import written_whole
 
 if TYPE_CHECKING:
-    from .metrics import Array, Metric, Rows
+    from .arrays import Array, Rows
+    from .metrics import Metric
 
 FILE = "test_rows.npz"  # among the artifacts of the trial's run
 VALUES = 2_000_000  # labels and predictions kept, at most; of larger ones some rows

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .metrics import Array, Measure, Rows
+from .arrays import Array, Rows
+
+Measure = Callable[..., float]  # (labels, a model's outputs, a row each): the score
 
 
 def class_indices(values: Array) -> Array:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from . import measures, standard_errors
+from .arrays import Array, Rows
 from .errors import InputError
+from .measures import Measure
 from .references import resolved
 
-Array = np.ndarray[Any, Any]
-Rows = tuple[Array, Array]  # labels and a model's outputs
-Measure = Callable[..., float]  # (labels, a model's outputs, a row each): the score
 Influence = Callable[[Array, Array], Array]  # of each of such rows on the score, up to a constant
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 if TYPE_CHECKING:
-    from .metrics import Array
+    from .arrays import Array
 
 
 def rows(inputs: Any) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from .data import Data as Data
+from .data import Split as Split
 from .errors import InputError, MissingData
 
 if TYPE_CHECKING:
@@ -17,36 +19,6 @@ if TYPE_CHECKING:
     Space: TypeAlias = Callable[[keras_tuner.HyperParameters], keras.Model] | keras_tuner.HyperModel
 
 Downloaded = TypeVar("Downloaded")
-Split = tuple[Any, Any]  # (inputs, labels): arrays or data frames with one row an example
-
-
-@dataclass(frozen=True)
-class Data:
-    """Three splits and, once preprocessed, what turns raw inputs into the model's inputs.
-
-    Each split is (inputs, labels), or batches of both: a tf.data.Dataset, a PyDataset or
-    torch's DataLoader.
-    """
-
-    train: Split
-    validation: Split
-    test: Split
-    transform: Callable[[Any], Any] | None = None
-
-    def transformed(self, transform: Callable[[Any], Any]) -> Data:
-        """The same splits with `transform` applied to all inputs; it travels with the model.
-
-        `transform` must be picklable and must have learned from the train split alone:
-        `data.transformed(MinMaxScaler().fit(data.train[0]).transform)`.
-        """
-        if self.transform is not None:
-            raise InputError(
-                "Data is transformed twice: chain the steps in one scikit-learn Pipeline."
-            )
-        train, validation, test = (
-            (transform(x), y) for x, y in (self.train, self.validation, self.test)
-        )
-        return Data(train, validation, test, transform=transform)
 
 
 def split(

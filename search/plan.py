@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from . import fingerprint
+from .arrays import Array
 from .data.baselines import Baseline, baselines, best, described, modest_target
 from .data.preparation import Prepared, prepare, with_row_shape
 from .data.repeats import repeated
 from .devices import Places
 from .errors import InputError
-from .metrics import Array, Metric, meaning
+from .metrics import Metric, meaning
 from .pipeline import Pipeline
 from .references import resolved
 from .selection import margin_for, rows_to_show, search_target

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Array
 from .bounds import bound, clopper_pearson
 from .measures import label_indices
-from .metrics import Array, Metric
+from .metrics import Metric
 from .trials import FinishedTrial
 
 CANDIDATES = 3  # at most so many models are shown the test split each time a search ends

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .metrics import Array
+from .arrays import Array
 
 
 def of_accuracy(target: float, labels: Array) -> float:

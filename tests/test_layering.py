@@ -31,11 +31,15 @@ def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
-    """Absolute names that a file imports, ours as `search.loop`; typing-only ones left out."""
+def imported(path: Path, *, typing: bool = False) -> set[str]:
+    """Absolute names that a file imports, ours as `search.loop`.
+
+    Args:
+        typing: those too that only type checkers import.
+    """
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     found: set[str] = set()
-    for node in _runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), typing=typing):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -46,18 +50,18 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:
+def _nodes(tree: ast.AST, *, typing: bool) -> list[ast.AST]:
     nodes: list[ast.AST] = []
     for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        nodes += [child, *_runtime_nodes(child)]
+        checked = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        if typing or not checked:
+            nodes += [child, *_nodes(child, typing=typing)]
     return nodes
 
 
-def ours(path: Path) -> set[str]:
+def ours(path: Path, *, typing: bool = False) -> set[str]:
     """Our own files that a file imports."""
-    names = {name for name in imported(path) if name.split(".")[0] in FOLDERS}
+    names = {name for name in imported(path, typing=typing) if name.split(".")[0] in FOLDERS}
     modules = {
         ".".join(p.relative_to(ROOT).with_suffix("").parts) for f in FOLDERS for p in files(f)
     }
@@ -82,12 +86,12 @@ def test_pipelines_know_of_search_only_its_types(path):
 
 
 def imports() -> dict[str, set[str]]:
-    """Our own files that each file imports, by their names."""
-    return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ours(path)
-        for folder in FOLDERS
-        for path in files(folder)
-    }
+    """Our own files that each file imports, by their names, if only for their types."""
+
+    def name(path: Path) -> str:
+        return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+    return {name(path): ours(path, typing=True) for folder in FOLDERS for path in files(folder)}
 
 
 def folder_of(module: str) -> str | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Array, Rows
 from ..bounds import clopper_pearson, scores
 from ..figures import figure
 from ..held_out import HeldOut
-from ..metrics import Array, Metric, Rows
+from ..metrics import Metric
 from ..selection import CONFIDENCE
 
 ALPHA = 1 - CONFIDENCE

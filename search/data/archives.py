@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import InputError, first_line
 
 if TYPE_CHECKING:
-    from ..metrics import Array
-    from ..pipeline import Split
+    from ..arrays import Array
+    from . import Split
 
 MOST_BYTES = 2**33  # of unpacked arrays: a small file can unpack to far more
 UNREADABLE = (  # what a file that is none, or damaged, comes up with

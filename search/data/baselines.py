@@ -14,8 +14,9 @@ from ..figures import figure
 from ..selection import rows_to_show, search_target
 
 if TYPE_CHECKING:
-    from ..metrics import Array, Metric
-    from ..pipeline import Data
+    from ..arrays import Array
+    from ..metrics import Metric
+    from . import Data
 
 ROWS = 2000  # to train a linear model on, at most: more would make the search wait
 NUMBERS = 20_000  # of a row, at most

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import InputError, in_one_line
 
 if TYPE_CHECKING:
-    from ..metrics import Array
-    from ..pipeline import Data, Split
+    from ..arrays import Array
+    from . import Data, Split
 
 ROWS = (str, bytes, Mapping, tuple, list)  # or the rows themselves, as arrays and tables are
 

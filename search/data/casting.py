@@ -12,7 +12,7 @@ from ..errors import InputError
 from .tables import MISSING
 
 if TYPE_CHECKING:
-    from ..metrics import Array
+    from ..arrays import Array
 
 
 def is_header(cells: list[str]) -> bool:

@@ -14,8 +14,9 @@ from .batches import counted
 from .splits import check_listed
 
 if TYPE_CHECKING:
-    from ..metrics import Array, Metric
-    from ..pipeline import Data
+    from ..arrays import Array
+    from ..metrics import Metric
+    from . import Data
 
 SPLITS = ("train", "validation", "test")
 COLUMN = ", column "

@@ -15,7 +15,7 @@ from PIL import Image
 from ..errors import InputError, first_line
 
 if TYPE_CHECKING:
-    from ..metrics import Array
+    from ..arrays import Array
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's, by the channels of an image
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}

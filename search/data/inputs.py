@@ -20,7 +20,7 @@ from .folders import MODES, SUFFIXES, image_files, opened, pixels
 from .tables import read_lines, read_table
 
 if TYPE_CHECKING:
-    from ..metrics import Array
+    from ..arrays import Array
 
 NUMBERS = "biuf"  # kinds of NumPy's types
 

@@ -12,7 +12,8 @@ from ..losses import BINARY, CLASSES, ONE_HOT, is_of_keras, loss_names, single
 from .checks import examples, listed, shown
 
 if TYPE_CHECKING:
-    from ..metrics import Array, Metric
+    from ..arrays import Array
+    from ..metrics import Metric
 
 TAKE_CLASSES = {"ctc", "circle", "categoricalgeneralizedcrossentropy"}  # also as whole numbers
 

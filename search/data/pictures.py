@@ -16,7 +16,8 @@ from ..metrics import are_classes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..metrics import Array, Metric
+    from ..arrays import Array
+    from ..metrics import Metric
 
 ROWS = 2000  # predicted for the picture, at most
 SHOWN = 8  # images side by side

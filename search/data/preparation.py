@@ -11,12 +11,13 @@ import numpy as np
 from ..errors import InputError, in_one_line
 from ..metrics import metric
 from ..nests import arrays, first_rows
-from ..pipeline import Data, Pipeline
+from ..pipeline import Pipeline
+from . import Data
 from .batches import in_arrays
 from .checks import check_data
 
 if TYPE_CHECKING:
-    from ..pipeline import Split
+    from . import Split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from ..errors import InputError
 from .batches import digests
 
 if TYPE_CHECKING:
-    from ..metrics import Array
-    from ..pipeline import Data
+    from ..arrays import Array
+    from . import Data
 
 SAID = 0.01  # share of the test rows from which on it is said
 CHANCE = 0.001  # of all test rows being known by nature, below which they are copies

@@ -10,7 +10,7 @@ from ..errors import InputError
 from .batches import one_output
 
 if TYPE_CHECKING:
-    from ..pipeline import Split
+    from . import Split
 
 
 def checked(inputs: Any, labels: Any) -> Split:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..metrics import Array
+from ..arrays import Array
 from ..nests import first_rows
 from .formats import Run
 

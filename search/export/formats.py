@@ -13,10 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..arrays import Array
 from ..backend import standard_error_held_back
 from ..errors import InputError, first_line
 from ..extras import installation
-from ..metrics import Array
 from ..models.evaluation import CHUNK
 from ..nests import first_rows
 from ..runs.store import quietly

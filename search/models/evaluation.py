@@ -16,7 +16,8 @@ from ..losses import link
 from ..nests import arrays, in_chunks
 
 if TYPE_CHECKING:
-    from ..metrics import Array, Metric
+    from ..arrays import Array
+    from ..metrics import Metric
     from ..pipeline import Split
 
 CHUNK, FEWEST = 4096, 16  # rows predicted at once, at most and at least

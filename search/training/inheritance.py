@@ -18,7 +18,7 @@ from .population.narrowing import Group, Narrowing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..metrics import Array
+    from ..arrays import Array
     from ..pipeline import Pipeline
     from ..trials import Parent
     from .population.layout import Layout

@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ...metrics import Array, Metric
+from ...arrays import Array
+from ...metrics import Metric
 from ...stopping import Stop, Stops
 from .lowering import Member
 from .optimizers import Schedule

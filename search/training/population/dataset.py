@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from . import losses
 from .errors import Unsupported
 from .lowering import Member, Template

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from .nodes import Node, follow, inputs_of, kind_of
 
 Widths = Sequence[Mapping[str, int]]  # of each node, by name

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ...arrays import Array
 from ...counting import PLAIN
-from ...metrics import Array
 from .errors import Unsupported
 
 Shape = tuple[int, ...]

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from ...metrics import Array
+from ...arrays import Array
 from . import activations
 from .blocks import written
 from .errors import Unsupported

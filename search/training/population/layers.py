@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from . import activations
 from .convolutional import CONVOLUTIONS
 from .errors import Unsupported

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from .initial import initial
 from .kinds import Weight
 from .lowering import Member, Template

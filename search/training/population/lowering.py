@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # of a model that is a graph; private
 
-from ...metrics import Array
+from ...arrays import Array
 from ...own_objects import unreadable
 from . import initial, losses, optimizers
 from .errors import Unsupported

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
-from ...metrics import Array
+from ...arrays import Array
 from . import activations
 from .errors import Unsupported
 from .layout import Layout

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...metrics import Array
+from ...arrays import Array
 from .kinds import Kind, Weight
 from .layers import FIRST, FIRST_FEATURES
 from .recurrent import KINDS

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from ...models.schedules import schedule_of
 from .errors import Unsupported
 

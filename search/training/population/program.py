@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from . import losses, optimizers
 from .dataset import Dataset
 from .kinds import Call

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from .errors import Unsupported
 
 AUTOMATIC = re.compile(r"(input_layer|keras_tensor)(_\d+)?")  # other names in every model

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...metrics import Array
+from ...arrays import Array
 from .blocks import Windows, by_block
 from .kinds import lift
 from .lowering import Member
