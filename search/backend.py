@@ -11,13 +11,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from .devices import cores, threads
 from .errors import InputError
 from .extras import installation
+from .files import cache_folder
 from .options import BACKENDS
 
 
@@ -120,9 +120,8 @@ def _defaults() -> dict[str, str]:
 
 def _compilation_cache() -> dict[str, str]:
     """JAX compiles every new shape for a second or more: shapes seen in any process are kept."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(home / "occam" / "xla"),
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),

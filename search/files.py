@@ -12,6 +12,11 @@ from pathlib import Path
 UNMOVABLE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
 
 
+def cache_folder() -> Path:
+    """Where what takes long to make is kept for all searches of a user; it may not exist yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
+
+
 def takes_files(folder: Path) -> bool:
     """Whether it, or what it would be made in, is a folder that can be written to."""
     there = next(each for each in (folder, *folder.resolve().parents) if each.exists())

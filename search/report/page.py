@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import figure, sentence
+from ..files import cache_folder, write
+from ..runs.provenance import version
 from . import charts
 from .description import headline
 from .record import scored
@@ -103,9 +107,18 @@ def _slices(summary: Summary, scores: list[float]) -> dict[str, Any]:
 
 @cache
 def _vega() -> str:
+    """The script that draws Vega's charts, which takes a second to bundle: kept where it can be."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(EMBED))
+    of = f"{version('vl-convert-python')} {EMBED}"
+    kept = cache_folder() / f"vega-{hashlib.sha256(of.encode()).hexdigest()[:16]}.js"
+    with suppress(OSError):
+        if script := kept.read_text(encoding="utf-8"):
+            return script
+    script = str(vl_convert.javascript_bundle(EMBED))
+    with suppress(OSError):
+        write(kept, script)
+    return script
 
 
 def _text(name: str) -> str:

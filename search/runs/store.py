@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Unreachable, first_line, reason, redacted
-from ..files import written_whole
+from ..files import cache_folder, written_whole
 from . import moved
 
 QUIET = {
@@ -117,9 +117,8 @@ def registering(uri: str) -> Iterator[None]:
     if database is not None:
         lock = database.with_name(f".{database.name}.registry.lock")
     else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
-        home.mkdir(parents=True, exist_ok=True)
-        lock = home / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        lock = cache_folder() / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
     with FileLock(lock):
         yield
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from occam.search.report import page as module
 from occam.search.report.page import page
 from occam.search.report.tables import axes, slices
 from searches import search
@@ -199,3 +200,18 @@ def test_a_hyperparameter_that_is_called_as_a_column_is_shown(small):
     axis = next(each for each in axes(record) if each["name"] == "epochs")
     assert axis["high"] == max(row[at] for row in scored if row[at] is not None)
     assert "epochs" in slices(record)
+
+
+def test_the_script_of_the_charts_is_bundled_once_for_all_searches(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bundled = module._vega.__wrapped__()
+    (kept,) = (tmp_path / "cache/occam").iterdir()
+    assert kept.read_text(encoding="utf-8") == bundled
+    assert "vegaEmbed" in bundled
+    kept.write_text("// known", encoding="utf-8")
+    assert module._vega.__wrapped__() == "// known"
+    kept.write_text("", encoding="utf-8")  # as after a power cut
+    assert module._vega.__wrapped__() == bundled
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # where nothing can be kept
+    assert module._vega.__wrapped__() == bundled
