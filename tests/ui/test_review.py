@@ -190,7 +190,10 @@ def test_a_search_can_be_recorded_on_a_tracking_server(page, capsys):
 
 
 NUMBER = 40  # trials of the search that is looked at
-OWN_404 = "/ajax-api/2.0/mlflow/users/current"  # MLflow asks its own server for what it lacks
+OWN = (  # MLflow's page asks its own server for what that does not give; the latter from 3.18 on
+    "/ajax-api/2.0/mlflow/users/current",
+    "/ajax-api/2.0/mlflow/artifacts/presigned-download-url",
+)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +226,7 @@ def tab(browser: Any, page: str, reviewed: dict[str, Any]) -> Iterator[Any]:
     yield tab
     urls = [error.location["url"] if hasattr(error, "location") else str(error) for error in errors]
     context.close()
-    assert [url for url in urls if OWN_404 not in url] == []
+    assert [url for url in urls if not any(own in url for own in OWN)] == []
 
 
 def run_page(tracker: Tracker, page: str, path: str = "") -> str:
