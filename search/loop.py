@@ -117,11 +117,14 @@ class _Search:
         for finished in known:
             self._note(finished)
 
-    def catch_up(self) -> None:
-        """Take in what other processes have told."""
-        for finished in self.others.news():
+    def catch_up(self) -> bool:
+        """Take in what other processes have told; whether that may open something."""
+        news = self.others.news()
+        for finished in news:
             self._note(finished)
-            self.exhausted = False
+        opens = any(each.state is not TrialState.REJECTED for each in news)
+        self.exhausted = self.exhausted and not opens
+        return opens
 
     def waits(self, on_idle: Callable[[], None]) -> bool:
         """Whether another process may still bring something, or leave it to this one."""
@@ -130,7 +133,8 @@ class _Search:
         while self.asked:  # nobody waits for what this process does not begin
             self._finish(rejected(self.asked.popleft(), f"{SEARCH_ENDED}: {self.end}"))
         on_idle()
-        return not self._late() and self.others.busy()
+        busy = self.others.busy()  # in this order nothing that has just ended is overlooked
+        return not self._late() and (self.catch_up() or busy)
 
     def fill(self) -> None:
         """Keep the workers busy while the budget lasts, a batch of proposals at a time."""

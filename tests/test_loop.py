@@ -20,6 +20,7 @@ from occam.search.trials import (
     failed,
     finish,
     packed,
+    rejected,
     unpacked,
 )
 
@@ -85,6 +86,10 @@ def reaches(trial: Trial) -> FinishedTrial:
 
 def misses(trial: Trial) -> FinishedTrial:
     return finish(trial, TrialState.PRUNED, score=0.5, projected_score=0.6, epochs=4)
+
+
+def rejects(trial: Trial) -> FinishedTrial:
+    return rejected(trial, "not smaller")
 
 
 def states(finished: list[FinishedTrial]) -> list[str]:
@@ -532,6 +537,21 @@ def test_who_has_nothing_to_try_takes_up_what_others_leave_behind():
         others = Elsewhere(busy=2, left=left)
         run(Later([40]), workers, budget=Budget(), others=others)
         assert len(workers.submitted) == left
+
+
+@pytest.mark.usefixtures("_no_pause")
+@pytest.mark.parametrize(("told", "asks"), [(misses, 2), (rejects, 1)])
+def test_who_has_nothing_to_try_asks_again_once_another_has_trained_something(told, asks):
+    class Later(Sizes):
+        def ask(self, n: int) -> list[Trial]:
+            asked.append(n)
+            return []
+
+    asked, others = [], Elsewhere(busy=2)
+    news = iter([[], [], [told(proposal(7, 50))]])
+    others.news = lambda: next(news, [])
+    run(Later([]), Answers(misses), budget=Budget(), others=others)
+    assert len(asked) == asks
 
 
 def test_nobody_is_waited_for_once_the_time_is_over():
