@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.models import infer_signature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 from occam.search.data.inputs import RawRows, read
 from occam.search.errors import InputError
 from PIL import Image
@@ -78,3 +78,11 @@ def test_images_come_with_the_channels_and_of_the_size_that_the_champion_takes(t
     assert rows.inputs.shape == (1, *shape)
     colour = {1: [76], 3: [255, 0, 0], 4: [255, 0, 0, 255]}[(*shape, 1)[2]]
     assert rows.inputs.reshape(-1, len(colour)).tolist() == [colour] * 24
+
+
+@pytest.mark.parametrize("shape", [(-1, -1, 3), (4, 6, 2), (4,), (2, 2, 4, 3)])
+def test_a_champion_of_other_rows_than_images_of_one_size_takes_no_folder(tmp_path, shape):
+    Image.new("RGB", (12, 8)).save(tmp_path / "red.png")
+    schema = Schema([TensorSpec(np.dtype("uint8"), (-1, *shape))])
+    with pytest.raises(InputError, match="This champion takes no images: give it a CSV"):
+        read(tmp_path, schema)
