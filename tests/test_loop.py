@@ -547,11 +547,20 @@ def test_who_has_nothing_to_try_asks_again_once_another_has_trained_something(to
             asked.append(n)
             return []
 
-    asked, others = [], Elsewhere(busy=2)
-    news = iter([[], [], [told(proposal(7, 50))]])
+    asked, others = [], Elsewhere(busy=1)
+    news = iter([[], [], [told(proposal(7, 50))]])  # just when nobody is at anything any more
     others.news = lambda: next(news, [])
     run(Later([]), Answers(misses), budget=Budget(), others=others)
     assert len(asked) == asks
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_who_asks_again_has_a_whole_row_of_useless_proposals_before_it():
+    first, others = run(Sizes([100]), Answers(reaches), budget=Budget()), Elsewhere(busy=2)
+    engine = Sizes([200] * HOPELESS + [200, 80], first)
+    others.news = lambda: [misses(proposal(999, 90))] if len(engine.sizes) == 2 else []
+    run(engine, Answers(reaches), budget=Budget(), others=others)
+    assert engine.finished[-1].reached
 
 
 def test_nobody_is_waited_for_once_the_time_is_over():
@@ -571,6 +580,8 @@ def test_what_was_asked_for_and_is_not_begun_is_told_to_who_may_wait_for_it():
     finished = run(Sizes([10, 20, 30]), workers, budget=budget, others=Elsewhere())
     assert states(finished) == ["PRUNED", "REJECTED", "REJECTED"]
     assert finished[1].reason == "the search ended: all 4 epochs are spent"
+    alone = run(Sizes([10, 20, 30]), Answers(misses, size=4, batch=4), budget=budget)
+    assert states(alone) == ["PRUNED"], "nobody waits: it comes again when the search goes on"
 
 
 def test_what_is_another_process_s_by_now_is_not_counted_here():
