@@ -11,10 +11,11 @@ import optuna
 
 from ..models.building import Builder, Tried
 from ..samplers import LEVEL_SET, ONE_SEED, UNCONSTRAINED, sampler_factory
+from ..samplers.candidates import Values
 from ..samplers.configurations import Configurations
 from ..samplers.descents import Descents
 from ..samplers.level_set import LevelSetSampler
-from ..samplers.pool import Pool, Values
+from ..samplers.pool import Pool
 from ..seeds import derived
 from ..shortfall import shortfall
 from ..stopping import GRACE, calibrated, usual_exponent

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from ..figures import figure, sentence
-from ..files import cache_folder, write
+from ..files import cache_folder
 from ..runs.provenance import version
 from . import charts
 from .description import headline
@@ -117,7 +118,10 @@ def _vega() -> str:
             return script
     script = str(vl_convert.javascript_bundle(EMBED))
     with suppress(OSError):
-        write(kept, script)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as part:
+            part.write(script)  # a file of its own: others may be at it just now
+        Path(part.name).replace(kept)
     return script
 
 

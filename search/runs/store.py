@@ -221,11 +221,10 @@ def _unsynced(part: Path) -> Iterator[None]:
     """Have SQLite wait for no disk at each of MLflow's hundreds of migrations of this file."""
 
     def relax(connection: Any, record: Any) -> None:
-        opened = isinstance(connection, sqlite3.Connection) and connection.execute(
-            "SELECT file FROM pragma_database_list"
-        )
-        if opened and Path(opened.fetchone()[0]).name == part.name:
-            connection.execute("PRAGMA synchronous = OFF")
+        if isinstance(connection, sqlite3.Connection):
+            _, _, file = connection.execute("PRAGMA database_list").fetchone()
+            if Path(file).name == part.name:
+                connection.execute("PRAGMA synchronous = OFF")
 
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
     try:

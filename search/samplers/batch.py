@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .candidates import Configuration
 from .history import History
-from .pool import Configuration
 from .surrogate import Surrogate, probability
 
 EXPLORE = 0.1  # share of trials that only make the level set clearer

@@ -15,8 +15,9 @@ from ..studies.hyperparameters import (
     default_suggestions,
     distributions,
 )
+from .candidates import Measured, Values
 from .descents import Sized
-from .pool import Draw, Measured, Values
+from .pool import Draw
 
 if TYPE_CHECKING:
     import optuna

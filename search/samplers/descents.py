@@ -10,8 +10,8 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from ..stopping import was_cut_short
 from ..trials import PARENT, RECORD, TrialState
+from .candidates import Values, key_of
 from .narrower import Attempt, Width, narrower
-from .pool import Values, key_of
 from .ranges import Distribution
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..stopping import was_cut_short
 from ..trials import BATCH, PARENT, RECORD, TrialState
-from .pool import Configuration, Measured, key_of
+from .candidates import Configuration, Measured, key_of
 from .surrogate import Observation, Surrogate
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from optuna.samplers import BaseSampler
 from ..metrics import Metric
 from ..trials import RECORD
 from .batch import Batch
+from .candidates import Configuration
 from .history import History, Trained
-from .pool import Configuration, Pool
+from .pool import Pool
 from .ranges import Distribution, fits, from_unit
 from .surrogate import outcome
 from .variants import variants

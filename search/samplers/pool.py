@@ -4,66 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ..errors import in_one_line
+from .candidates import Configuration, Measured, Values, key_of
 from .ranges import Distribution, fits, from_unit, to_unit
 
-Values = Mapping[str, Any]  # what a trial suggests, by suggestion name
 STEPS = 12  # widths of the default shape, below it and above it
 LIKE = 4  # one random configuration in so many has the default's recipe
 CHUNK = 64  # configurations drawn at a time
 STALE = 2  # chunks without a new one: a small space is known whole
 QUIET = 6  # changes of one value that had the same effect: it is taken to have no other
 NUDGE = 0.15  # standard deviation of a small change, in units of a range
-
-
-class Measured(NamedTuple):
-    """What is known of a model before training."""
-
-    parameter_count: int
-    template: int = 0  # equal where models can be trained together
-    activations: int = 0  # of one row: how long an epoch takes, where models are small
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What a trial would suggest, and what is known of the model that it makes."""
-
-    values: Values
-    distributions: Mapping[str, Distribution]
-    measured: Measured
-
-    @property
-    def parameter_count(self) -> int:
-        return self.measured.parameter_count
-
-    @property
-    def template(self) -> int:
-        return self.measured.template
-
-    @property
-    def key(self) -> str:
-        """Equal for equal configurations."""
-        return key_of(self.values)
-
-    @property
-    def structure(self) -> str:
-        """Equal where configurations differ in numbers alone, such as widths."""
-        kinds = self.distributions.items()
-        chosen = {name for name, kind in kinds if isinstance(kind, CategoricalDistribution)}
-        return repr(sorted((n, v if n in chosen else None) for n, v in self.values.items()))
-
-
-def key_of(values: Values) -> str:
-    """Equal for equal values, in whatever order."""
-    return repr(sorted(values.items()))
 
 
 class Draw:

@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution
 from scipy.special import ndtr
 from sklearn.ensemble import ExtraTreesRegressor
 
-from .pool import Configuration
+from .candidates import Configuration
 from .ranges import Distribution, to_unit
 
 SLOPE = 0.6  # prior: the error falls as parameters^-0.6 (digits and MNIST frontiers: 0.5 to 1)

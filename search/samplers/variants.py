@@ -6,7 +6,8 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from .pool import Configuration, Pool
+from .candidates import Configuration
+from .pool import Pool
 from .ranges import Distribution, fits
 
 LEAST = 0.5  # of the parameters: a structure that cannot have so many is no rival

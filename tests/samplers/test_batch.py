@@ -9,8 +9,8 @@ import numpy as np
 import optuna
 import pytest
 from occam.search.samplers.batch import COMPANY, KNOWN, Batch
+from occam.search.samplers.candidates import Configuration, Measured
 from occam.search.samplers.history import History, Trained
-from occam.search.samplers.pool import Configuration, Measured
 from optuna.distributions import IntDistribution
 
 RNG = np.random.default_rng

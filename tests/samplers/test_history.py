@@ -7,8 +7,8 @@ from typing import Any
 
 import optuna
 import pytest
+from occam.search.samplers.candidates import Configuration, Measured
 from occam.search.samplers.history import HOPELESS, PRUNED_WEIGHT, WORST, History
-from occam.search.samplers.pool import Configuration, Measured
 from occam.search.stopping import Stop
 from occam.search.trials import BATCH, PARENT, RECORD, FinishedTrial, TrialState, packed
 from optuna.distributions import IntDistribution

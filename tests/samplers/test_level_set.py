@@ -14,9 +14,10 @@ import pytest
 from occam.search.metrics import metric
 from occam.search.samplers import level_set, sampler_factory
 from occam.search.samplers.batch import Batch
+from occam.search.samplers.candidates import Configuration, Measured
 from occam.search.samplers.history import History, Trained
 from occam.search.samplers.level_set import FRUITLESS, LevelSetSampler
-from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
+from occam.search.samplers.pool import Draw, Pool
 from occam.search.samplers.surrogate import Observation, Surrogate, outcome, probability
 from occam.search.trials import RECORD
 from optuna.distributions import CategoricalDistribution, IntDistribution

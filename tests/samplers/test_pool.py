@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
+from occam.search.samplers.candidates import Configuration, Measured
+from occam.search.samplers.pool import Draw, Pool
 from occam.search.samplers.ranges import fits, from_unit, to_unit
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from occam.search.samplers.pool import Configuration, Draw, Measured, Pool
+from occam.search.samplers.candidates import Configuration, Measured
+from occam.search.samplers.pool import Draw, Pool
 from occam.search.samplers.variants import variants
 
 
