@@ -186,9 +186,11 @@ def test_parallel_trials_share_those_that_are_left():
             asked.append(n)
             return super().ask(n)
 
-    workers = Answers(misses, size=4, batch=2)
-    run(Pairs([10, 20, 30, 40, 50]), workers, budget=Budget(trials=3))
+    workers, reasons = Answers(misses, size=4, batch=2), []
+    engine, budget = Pairs([10, 20, 30, 40, 50]), Budget(trials=3)
+    run(engine, workers, budget=budget, on_end=reasons.append)
     assert asked == [2, 1]
+    assert reasons == ["all 3 trials are done"]
     assert len(workers.submitted) == 3
 
 

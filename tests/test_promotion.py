@@ -220,13 +220,16 @@ def test_a_run_that_was_deleted_is_refused(uri, pipeline, search):
         promote(uri, pipeline)
 
 
-def test_what_somebody_has_made_of_the_registrys_tags_stops_nothing(uri, pipeline, search, capsys):
+@pytest.mark.parametrize("made", ["none", '{"version": "1"}'])
+def test_what_somebody_has_made_of_the_registrys_tags_stops_nothing(
+    made, uri, pipeline, search, capsys
+):
     search()
     promote(uri, pipeline)
     client = connect(uri)
     client.set_model_version_tag(pipeline, "1", "parameter_count", "1,000")
     for tag in (registry.HISTORY, registry.STACK):
-        client.set_registered_model_tag(pipeline, tag, "none")
+        client.set_registered_model_tag(pipeline, tag, made)
     show(champions(uri, pipeline), Screen(width=200))
     assert "0.9600" in capsys.readouterr().out
     assert registry.champion(client, pipeline)["parameter_count"] is None
