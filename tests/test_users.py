@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from occam.search.counting import count_build
 from occam.search.data.preparation import prepare, without_test
+from occam.search.executors.here import InProcess
 from occam.search.loading import load
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric
@@ -23,7 +24,6 @@ from occam.search.settings import Settings, asked_for
 from occam.search.training.trial import Task
 from occam.search.training.users_fit import fit_space
 from occam.search.trials import TrialState
-from occam.search.workers import InProcess
 
 USERS = sorted(Path(__file__).with_name("users").glob("*.py"))
 SAMPLERS = {"optuna": "tpe", "keras_tuner": "random"}

@@ -11,7 +11,8 @@ from ..data.preparation import without_test
 from ..devices import environments, share
 from ..training.rehearsal import task_fingerprint
 from ..training.trial import Task
-from ..workers import Executor, Kind, Pool, Recipe, local
+from ..workers import Executor, Kind, Pool
+from .here import Recipe, local
 
 if TYPE_CHECKING:
     from ..plan import Plan

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..errors import OccamError, in_one_line
 from ..trials import FinishedTrial, Trial
-from ..workers import Recipe, Worker, WorkerDied, ended, resident
+from ..workers import Worker, WorkerDied
+from .here import Recipe, ended, resident
 
 _spawn = multiprocessing.get_context("spawn")
 

@@ -18,7 +18,8 @@ from ..errors import InputError, OccamError
 from ..extras import installation
 from ..files import written_whole
 from ..trials import FinishedTrial, Trial
-from ..workers import Recipe, Worker, WorkerDied, ended, resident
+from ..workers import Worker, WorkerDied
+from .here import Recipe, ended, resident
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves the machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from occam.search.oracles import names
 from occam.search.oracles.seeded import TAUGHT
 from occam.search.shortfall import WORST, value
 from occam.search.trials import FinishedTrial, Trial, TrialState, failed, finish, rejected
-from occam.search.workers import Future
 
 
 def engine(folder: Path, sampler: str = "random", **options: Any) -> Any:

@@ -14,6 +14,7 @@ import pytest
 from occam.search.data.preparation import prepare, without_test
 from occam.search.errors import OccamError
 from occam.search.executors.choice import executor
+from occam.search.executors.here import Recipe
 from occam.search.loading import load
 from occam.search.loop import Budget
 from occam.search.losses import link
@@ -27,7 +28,6 @@ from occam.search.training.fit import Run
 from occam.search.training.rehearsal import task_fingerprint
 from occam.search.training.trial import Task, conclude, run_trial, stops_of
 from occam.search.trials import FinishedTrial, Trial, TrialState
-from occam.search.workers import Recipe
 from tasks import blobs
 
 ACCURACY = metric("accuracy")
