@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..metrics import Metric
     from . import Data
 
-ROWS = 2000  # to train a linear model on, at most: more would make the search wait
+ROWS = 2000  # that a linear model is trained on at least, where there are as many
+WORK = 1e7  # numbers of all rows times its outputs, at most beyond: the search would wait for more
 NUMBERS = 20_000  # of a row, at most
 SPARE = 0.5  # standard errors, so that a network need not be the best of all linear models
 SHIFT = 1e-3  # of the metric: targets are given in such steps
@@ -33,6 +34,7 @@ class Baseline:
     score: float
     trained: bool  # it has weights
     parameter_count: int = 0  # of those weights
+    of_rows: int | None = None  # train rows that it has learned from; None: all
 
 
 def baselines(data: Data, metric: Metric, *, chronological: bool = False) -> list[Baseline]:
@@ -59,7 +61,7 @@ def described(found: Sequence[Baseline], metric: Metric, target: float) -> list[
     found = [each for each in found if math.isfinite(each.score)]
     if not found:
         return []
-    scores = ", ".join(f"{each.name} {figure(each.score)}" for each in found)
+    scores = ", ".join(map(_said, found))
     lines = [f"Baselines, {metric.name} on validation data: {scores}."]
     reaching = [each for each in found if metric.reaches(each.score, target)]
     trivial = [each.name for each in reaching if not each.trained]
@@ -101,6 +103,11 @@ def best(found: Sequence[Baseline], metric: Metric) -> Baseline | None:
     return min(scored, key=lambda each: metric.error(each.score), default=None)
 
 
+def _said(baseline: Baseline) -> str:
+    part = f" (of {baseline.of_rows:,} rows)" if baseline.of_rows is not None else ""
+    return f"{baseline.name} {figure(baseline.score)}{part}"
+
+
 def _constant(labels: Array, validation: Array, metric: Metric) -> Baseline:
     """The most frequent class, or the mean."""
     name = "majority class" if metric.needs_classes else "mean"
@@ -124,7 +131,8 @@ def _linear(data: Data, metric: Metric) -> Baseline | None:
         return None
     if labels.ndim > 1 and labels.size == inputs.size:  # reconstruction: a copy is linear, too
         return None
-    some = np.random.default_rng(0).permutation(len(labels))[:ROWS]
+    most = max(ROWS, int(WORK / (inputs.shape[1] * _outputs(labels, metric))))
+    some = np.random.default_rng(0).permutation(len(labels))[:most]
     x, y = inputs[some], labels[some]
     if metric.needs_classes and len(np.unique(y)) < len(np.unique(labels)):
         return None
@@ -135,7 +143,21 @@ def _linear(data: Data, metric: Metric) -> Baseline | None:
         predictions = _predicted(model, (others - mean) / scale, metric)
     score = metric.measure(np.asarray(truth), predictions)
     count = int(np.size(model.coef_) + np.size(model.intercept_))
-    return Baseline(name="linear model", score=score, trained=True, parameter_count=count)
+    return Baseline(
+        name="linear model",
+        score=score,
+        trained=True,
+        parameter_count=count,
+        of_rows=len(some) if len(some) < len(labels) else None,
+    )
+
+
+def _outputs(labels: Array, metric: Metric) -> int:
+    """Of a linear model: one of two classes, and of each column of labels."""
+    if not metric.needs_classes:
+        return int(labels[0].size)
+    classes = len(np.unique(labels))
+    return classes if classes > 2 else 1
 
 
 def _side_by_side(inputs: Any) -> Array | None:

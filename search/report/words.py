@@ -57,7 +57,8 @@ def sizes(summary: Values, record: Values) -> list[str]:
     for each in record.get("baselines") or []:
         if each.get("parameter_count"):
             text = times(each["parameter_count"], count, f"the {each['name']}")
-            lines.append(f"{text}, which scores {figure(each['score'])} on validation rows")
+            part = f", trained on {each['of_rows']:,} rows," if each.get("of_rows") else ""
+            lines.append(f"{text}, which{part} scores {figure(each['score'])} on validation rows")
     champion = record.get("champion")
     if champion and champion.get("parameter_count"):
         name = f"the present champion, version {champion['version']}"

@@ -23,6 +23,12 @@ def data(inputs: np.ndarray, labels: np.ndarray) -> Data:
     return Data(*((inputs[part], labels[part]) for part in parts))
 
 
+def data_of(inputs: np.ndarray, labels: np.ndarray, train: int) -> Data:
+    """With so many train rows, and all others to validate and to test."""
+    parts = (slice(train), slice(train, None), slice(train, None))
+    return Data(*((inputs[part], labels[part]) for part in parts))
+
+
 def scores(*arguments, **options) -> dict[str, float]:
     return {each.name: each.score for each in baselines(*arguments, **options)}
 
@@ -118,6 +124,21 @@ def test_several_inputs_are_laid_side_by_side(nest):
         assert scores(Data(*splits), ACCURACY) == scores(whole, ACCURACY)
     codes = (nest([INPUTS[:300], np.arange(300)[:, None]]), CLASSES[:300])
     assert set(scores(Data(codes, codes, codes), ACCURACY)) == {"majority class"}
+
+
+def test_a_linear_model_learns_from_all_rows_of_a_table_and_says_where_it_did_not():
+    columns, rows = 20, 60_000
+    inputs = RNG.normal(size=(rows, columns))
+    labels = (inputs.sum(axis=1) + 4 * RNG.normal(size=rows) > 0).astype(int)
+    (_, linear) = baselines(data_of(inputs, labels, 40_000), ACCURACY)
+    assert linear.of_rows is None
+    wide = RNG.normal(size=(4000, 3000)).astype("float32")
+    (constant, linear) = baselines(data_of(wide, wide[:, 0] > 0, 3500), ACCURACY)
+    assert (constant.of_rows, linear.of_rows) == (None, 3333)
+    line = described([constant, replace(linear, score=0.75)], ACCURACY, 0.9)[0]
+    assert line.endswith(", linear model 0.7500 (of 3,333 rows).")
+    (_, linear) = baselines(data_of(wide, np.arange(4000) % 10, 3500), ACCURACY)
+    assert linear.of_rows == 2000
 
 
 def test_a_target_that_a_baseline_reaches_is_said_to_be_trivial():
