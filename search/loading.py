@@ -99,14 +99,32 @@ def own(**options: str | None) -> str:
 
 
 def task_name(given: str) -> str:
-    """What a search of this file is called, which has said no other name; a name stays as it is."""
+    """What a search of this file or module is called, read without running it; a name stays."""
     path = Path(given)
     if path.suffix == ".py":
-        return _short_name(given)
+        return _name_in(path) or _short_name(given)
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".npz"):
         return _own_name(path.stem)
     folder = given.endswith("/") or (path.is_dir() and given not in names())
-    return _own_name(path.name) if folder else given
+    if folder:
+        return _own_name(path.name)
+    file = _file_of(given) if "." in given else None
+    return given if file is None else _name_in(file) or _short_name(given)
+
+
+def _file_of(module: str) -> Path | None:
+    """Where a module's text is; None where there is no such module."""
+    with suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec(module)
+        return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+    return None
+
+
+def _name_in(file: Path) -> str:
+    """What a file calls its pipeline, if it says so; empty where it cannot be read."""
+    with suppress(OSError, SyntaxError, ValueError):
+        return str(_said(ast.parse(file.read_bytes())).get("name") or "")
+    return ""
 
 
 def names() -> list[str]:
@@ -122,14 +140,25 @@ def describe(name: str) -> str:
 
 def goal(name: str) -> tuple[str, int | None]:
     """Metric with target, and fewest parameters known, of one of our pipelines; it is not run."""
-    calls = [node for node in ast.walk(_tree(name)) if isinstance(node, ast.Call)]
-    made = next(call for call in calls if ast.unparse(call.func) == "Pipeline")
-    given = {
-        each.arg: each.value.value for each in made.keywords if isinstance(each.value, ast.Constant)
-    }
+    given = _said(_tree(name))
     metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
     known = given.get("smallest_known")
     return f"{metric} {given['target']!s}", known if isinstance(known, int) else None
+
+
+def _said(tree: ast.Module) -> dict[str, Any]:
+    """The plain values that the `Pipeline` of a file is made with, by name."""
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _makes_one(node)]
+    return {
+        str(each.arg): each.value.value
+        for call in made[:1]
+        for each in call.keywords
+        if isinstance(each.value, ast.Constant)
+    }
+
+
+def _makes_one(call: ast.Call) -> bool:
+    return ast.unparse(call.func).rpartition(".")[2] == "Pipeline"
 
 
 def _tree(name: str) -> ast.Module:

@@ -67,6 +67,20 @@ def test_a_file_that_was_searched_says_the_name_of_its_task(given, name):
     assert task_name(given) == name
 
 
+def test_a_task_is_called_what_its_pipeline_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("studies").mkdir()
+    made = "import occam.search.pipeline as p\npipeline = p.Pipeline(space=build, name='clinic')\n"
+    Path("studies/first.py").write_text(made)
+    Path("studies/second.py").write_text("pipeline = Pipeline(space=build, name=NAME)\n")
+    Path("studies/broken.py").write_text("pipeline = (\n")
+    assert task_name("studies/first.py") == task_name("studies.first") == "clinic"
+    assert task_name("studies/second.py") == task_name("studies.second") == "second"
+    assert task_name("studies/broken.py") == "broken"
+    assert task_name("studies.none") == "studies.none"
+
+
 def test_a_folder_beside_does_not_hide_a_pipeline_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for each in ("digits", "my photos"):
