@@ -71,6 +71,7 @@ def difference(models: Sequence[keras.Model], x: Any, y: np.ndarray, steps: int 
         )
     worst = 0.0
     for number, (model, member) in enumerate(zip(models, members, strict=True)):
+        model.optimizer.build(model.trainable_variables)  # else TensorFlow traces the step twice
         for _ in range(steps // program.steps):
             for rows in order:
                 model.train_on_batch(of_rows(x, rows), y[rows])
