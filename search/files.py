@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,9 +18,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")
 
 
+def temporary_folder() -> Path:
+    """Where a user's own files lie that nothing else takes; it may not exist yet."""
+    return Path(tempfile.gettempdir(), f"occam-{os.getuid()}")
+
+
 def takes_files(folder: Path) -> bool:
     """Whether it, or what it would be made in, is a folder that can be written to."""
-    there = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    around = (folder, *folder.resolve().parents)
+    there = next(each for each in around if os.access(each, os.F_OK))  # fails on no closed folder
     return there.is_dir() and os.access(there, os.W_OK)
 
 

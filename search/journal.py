@@ -6,14 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .files import written_whole
+from .files import temporary_folder, written_whole
 
 DAMAGED = (
     "{} has a line that cannot be read: bring it back from a copy, or begin the search anew with "
@@ -139,7 +138,7 @@ def _spool(path: Path) -> Path:
 
     Nobody else can write there, so that nothing of theirs is taken for this search's.
     """
-    folder = Path(tempfile.gettempdir(), f"occam-{os.getuid()}")
+    folder = temporary_folder()
     if folder.exists() and folder.stat().st_uid != os.getuid():
         folder = path.resolve().parent
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]

@@ -9,7 +9,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from occam.search.files import write, written_whole
+from occam.search.files import takes_files, write, written_whole
+
+ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+NOBODY = 65533  # a user without a name
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
@@ -51,3 +54,20 @@ def test_so_is_what_another_program_reads():
     code += "write(Path('/dev/stdout'), 'out')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "out"
+
+
+def as_nobody(code: str) -> str:
+    """What a program prints that has become a user without a name, and without a home."""
+    become = f"import os, pwd\nfrom occam.search.files import *\nos.setuid({NOBODY})\n"
+    command = [sys.executable, "-c", become + code]
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@ROOT
+def test_a_closed_folder_takes_no_files(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert takes_files(closed / "new")
+    assert as_nobody(f"print(takes_files(Path({str(closed)!r}, 'new')))") == "False"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Unreachable, first_line, reason, redacted
-from ..files import cache_folder, written_whole
+from ..files import cache_folder, takes_files, temporary_folder, written_whole
 from . import moved
 
 QUIET = {
@@ -117,8 +117,9 @@ def registering(uri: str) -> Iterator[None]:
     if database is not None:
         lock = database.with_name(f".{database.name}.registry.lock")
     else:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        lock = cache_folder() / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
+        folder = cache_folder() if takes_files(cache_folder()) else temporary_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.registry.lock"
     with FileLock(lock):
         yield
 

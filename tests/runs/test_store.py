@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from filelock import FileLock, Timeout
 from occam.search.errors import InputError
 from occam.search.runs import store
 from occam.search.runs.store import mlflow
@@ -81,6 +82,19 @@ def test_a_server_answers_whatever_it_says(status):
     server.shutdown()
     server.server_close()
     assert not store.answers(uri)
+
+
+@pytest.mark.parametrize("home", ["home", "file"])
+def test_a_registry_is_locked_for_others_even_where_no_home_takes_a_file(
+    home, tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    with store.registering("http://127.0.0.1:9"):
+        (lock,) = tmp_path.rglob("*.registry.lock")
+        with pytest.raises(Timeout):
+            FileLock(lock, timeout=0).acquire()
 
 
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
