@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from .devices import cores, threads
 from .errors import InputError
 from .extras import installation
-from .files import cache_folder
+from .files import cache_folder, takes_files
 from .options import BACKENDS
 
 
@@ -119,9 +119,15 @@ def _defaults() -> dict[str, str]:
 
 
 def _compilation_cache() -> dict[str, str]:
-    """JAX compiles every new shape for a second or more: shapes seen in any process are kept."""
+    """JAX compiles every new shape for a second or more: shapes seen in any process are kept.
+
+    Where nothing can be kept, as without a home, JAX would warn of it at every search.
+    """
+    kept = cache_folder() / "xla"
+    if not takes_files(kept):
+        return {}
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "xla"),
+        "JAX_COMPILATION_CACHE_DIR": str(kept),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(2**30),

@@ -62,6 +62,15 @@ def test_jax_keeps_what_it_compiled_in_the_users_cache_folder(tmp_path):
     assert done.stdout.strip() == str(tmp_path / "occam" / "xla")
 
 
+def test_jax_keeps_nothing_where_nothing_can_be_kept(tmp_path):
+    (tmp_path / "file").touch()
+    done = run(
+        "import os; use_backend('jax'); print('JAX_COMPILATION_CACHE_DIR' in os.environ)",
+        XDG_CACHE_HOME=str(tmp_path / "file"),
+    )
+    assert done.stdout.strip() == "False"
+
+
 def test_an_unknown_backend_is_refused_with_the_known_ones():
     known = "from --backend or KERAS_BACKEND. Available backends: tensorflow"
     with pytest.raises(InputError, match=f"Unknown backend 'theano', {known}"):
