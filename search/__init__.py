@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .files import give_home
+
+give_home()
+
 
 def __getattr__(name: str) -> Any:
     """`occam.search.run`, imported when it is first asked for: Keras need not be there before."""

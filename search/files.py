@@ -13,6 +13,14 @@ from pathlib import Path
 UNMOVABLE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
 
 
+def give_home() -> None:
+    """Give an account without a name a home: Keras and MLflow ask for it as they are imported."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/nonexistent"
+
+
 def cache_folder() -> Path:
     """Where what takes long to make is kept for all searches of a user; it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "occam")

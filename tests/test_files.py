@@ -66,6 +66,11 @@ def as_nobody(code: str) -> str:
 
 
 @ROOT
+def test_an_account_without_a_name_has_a_home_that_libraries_can_ask_for():
+    assert as_nobody("give_home(); print(Path.home())") == "/nonexistent"
+
+
+@ROOT
 def test_a_closed_folder_takes_no_files(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
