@@ -165,8 +165,8 @@ class _Job:
         return [self.others.localised(trial) for trial in self.engine.finished]
 
     def _show(self, summary: report.Summary, trials: list[FinishedTrial]) -> None:
-        best, uri = _best(trials, self.plan), self.tracker.uri
-        report.show(summary, self.screen, best=best, record=self.beside, uri=uri)
+        record = self.beside | {"best": report.best(summary, trials)}
+        report.show(summary, self.screen, record=record, uri=self.tracker.uri)
 
     def _track(self, trials: list[FinishedTrial]) -> None:
         """Have a run in MLflow for each trial, but for those that another process still records.
@@ -349,9 +349,3 @@ class _Job:
             "name": self.plan.name,
             "rows": {name: rows(split[0]) for name, split in splits.items()},
         }
-
-
-def _best(trials: list[FinishedTrial], planned: Plan) -> FinishedTrial | None:
-    """The trial with the best score, whatever its size."""
-    scored = [trial for trial in trials if trial.score is not None]
-    return min(scored, key=lambda trial: planned.metric.error(trial.score or 0.0), default=None)

@@ -557,8 +557,13 @@ def test_a_target_that_no_model_reaches_is_exit_3_and_says_why(workplace, capsys
     assert json.loads(Path("none.json").read_text())["selected"] is None
     printed = capsys.readouterr().out
     assert "No model reached the search target" in printed
-    assert "The best was trial" in printed
+    why = printed[printed.index("The best was trial") :]
+    assert "would help." in why
     assert occam("results") == 3
+    assert capsys.readouterr().out.endswith(why)
+    occam("report")
+    best, *_ = why.splitlines()
+    assert f"<li>{best}</li>" in Path("report.html").read_text()
 
 
 def test_rows_too_few_to_show_the_target_are_said_before_the_first_epoch(workplace, capsys):

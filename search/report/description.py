@@ -66,7 +66,7 @@ def markdown(summary: Summary, record: Summary | None = None) -> str:
         sections += ["\n".join(lines), _picture(summary)] if lines else [_picture(summary)]
     if summary["ladder"]:
         sections += ["### Every model that reached the search target", _ladder(summary)]
-    sections += [words.spent(summary), "### Next", _next(summary)]
+    sections += [words.spent(summary), "### Next", _next(summary, record or {})]
     return "\n\n".join(sections)
 
 
@@ -128,10 +128,10 @@ def _link(summary: Summary, rung: Mapping[str, Any]) -> str:
     return f"[{rung['trial']}](#/experiments/{experiment}/runs/{rung['run_id']}{MODE})"
 
 
-def _next(summary: Summary) -> str:
+def _next(summary: Summary, record: Summary) -> str:
     name = summary["pipeline"]
     if not holds(summary):
-        return "Search on with more `--trials`, a larger space, more data or a lower `--target`."
+        return "\n".join(f"- {line}" for line in words.advice(summary, record))
     return (
         f"`occam promote {name}` makes it the champion; then `occam predict {name} INPUT` "
         f"uses it and `occam rollback {name}` takes it back."

@@ -21,7 +21,7 @@ from .record import scored
 from .sections import sections
 from .summary import holds
 from .tables import axes, slices, tables
-from .words import claim, higher, sizes
+from .words import advice, claim, higher, sizes
 
 if TYPE_CHECKING:
     from .record import Record
@@ -52,7 +52,7 @@ def page(summary: Summary, record: Record) -> str:
         higher=higher(summary),
         verdict_class="good" if holds(summary) else "bad",
         claim=claim(summary, record).replace("**", ""),
-        sizes=[sentence(line) for line in sizes(summary, record)],
+        lines=[*map(sentence, sizes(summary, record)), *advice(summary, record)],
         sections=sections(summary, record),
         style=_text("page.css"),
         script=_text("page.js"),

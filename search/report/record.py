@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..metrics import direction
 from ..trials import FinishedTrial, TrialState
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def record(
         "trials": table(shown, run_ids),
         "left_out": len(trials) - len(shown),
         "spent": spent(trials),
+        "best": best(summary, trials),
         "largest": max((each.parameter_count for each in trials), default=0),
         "curves": _curves(summary, trials),
         "importances": {
@@ -65,6 +67,20 @@ def record(
             "size": importances(sizes),
         },
         **parts,
+    }
+
+
+def best(summary: Summary, trials: Iterable[FinishedTrial]) -> dict[str, Any] | None:
+    """The trial with the best score, whatever its size; None where none has one."""
+    error = direction(summary["metric"]).error
+    scored = [(error(each.score), each) for each in trials if each.score is not None]
+    if not scored:
+        return None
+    _, found = min(scored, key=lambda pair: pair[0])
+    return {
+        "trial": found.number,
+        "parameter_count": found.parameter_count,
+        "score": found.score,
     }
 
 

@@ -16,7 +16,6 @@ from .summary import Summary, holds, tested
 
 if TYPE_CHECKING:
     from ..screen import Screen
-    from ..trials import FinishedTrial
     from .record import Record
 
 HOME = Path(__file__).parents[2]  # where the Makefile is, in a clone
@@ -26,14 +25,12 @@ def show(
     summary: Summary,
     screen: Screen,
     *,
-    best: FinishedTrial | None = None,
     record: Record | None = None,
     uri: str | None = None,
 ) -> None:
     """Print the ladder, the verdict and what to type next.
 
     Args:
-        best: the trial with the best score, told where none reached the search target.
         record: what is known beside the summary; that of a report adds a plot and comparisons.
         uri: MLflow's store that holds it; None: the usual one.
     """
@@ -54,7 +51,7 @@ def show(
                 _test_cell(summary, rung),
             )
         screen.show(table)
-    for line in [*_drawn(summary, record), *conclusion(summary, best, record, uri)]:
+    for line in [*_drawn(summary, record), *conclusion(summary, record, uri)]:
         screen.say(line)
 
 
@@ -69,7 +66,6 @@ def _drawn(summary: Summary, record: Record | None) -> list[str]:
 
 def conclusion(
     summary: Summary,
-    best: FinishedTrial | None = None,
     record: Record | None = None,
     uri: str | None = None,
 ) -> list[str]:
@@ -78,7 +74,8 @@ def conclusion(
     spent = words.spent(summary)
     selected = summary["selected"]
     if selected is None:
-        return [spent, *_nothing(summary, best, record)]
+        missed = f"No model reached the search target: {summary['metric']} {_bar(summary)}."
+        return [spent, missed, *words.advice(summary, record)]
     test = selected["test"]
     what = (
         f"Trial {selected['trial']} with {selected['parameter_count']:,} parameters: "
@@ -89,7 +86,7 @@ def conclusion(
         return [
             spent,
             f"{what}: the target {summary['target']:g} is NOT HELD on test data.",
-            "More trials, a larger --margin or more data may help; the registry refuses it.",
+            *words.advice(summary, record),
         ]
     found = [spent, f"{what}: {test['verdict']} {summary['target']:g}."]
     if before := words.seen_before(record):
@@ -111,36 +108,6 @@ def _commands(pipeline: str, uri: str | None) -> tuple[str, str]:
     if HOME.samefile(Path.cwd()) and not elsewhere:
         return "make ui", f"make promote PIPELINE={name}"
     return f"occam ui{elsewhere}", f"occam promote {name}{elsewhere}"
-
-
-def _nothing(summary: Summary, best: FinishedTrial | None, record: Record) -> list[str]:
-    """Why nothing was selected: how far the best came, and what chance could have done."""
-    from ..metrics import direction
-
-    lines = [f"No model reached the search target: {summary['metric']} {_bar(summary)}."]
-    rows, margin = summary["rows"]["validation"], summary["margin"]
-    if best is None or best.score is None:
-        failed, trained = summary["trials"]["fail"], summary["trials"]["complete"]
-        if failed and not trained + summary["trials"]["pruned"]:
-            lines.append(f"All {failed:,} trials failed: their reasons are above, and in MLflow.")
-        return lines
-    lines.append(
-        f"The best was trial {best.number}: {figure(best.score)} with "
-        f"{best.parameter_count:,} parameters."
-    )
-    measured = direction(summary["metric"])
-    easier = "a lower --target" if measured.higher_is_better else "a higher --target"
-    if margin and measured.reaches(best.score, summary["target"]):
-        error = record["standard_error"]
-        beyond = abs(best.score - summary["target"]) / error if error else 0.0
-        return [
-            *lines,
-            f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not {margin:g}: "
-            f"on {rows:,} validation rows one is {figure(error)}, and chance alone may lift a "
-            "worse model so far.",
-            f"More validation rows, {easier} or, at that risk, a lower --margin would help.",
-        ]
-    return [*lines, f"More trials, a larger space or {easier} would help."]
 
 
 def _bar(summary: Summary) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..figures import ENDLESS, figure, times
 from ..metrics import direction
+from .summary import holds
 
 Values = Mapping[str, Any]
 
@@ -66,6 +67,43 @@ def sizes(summary: Values, record: Values) -> list[str]:
         other = times(champion["parameter_count"], count, name)
         lines.append(f"it is {name}" if same else other)
     return lines
+
+
+def advice(summary: Values, record: Values) -> list[str]:
+    """How far the best came where no model holds the target, and what would help."""
+    if holds(summary):
+        return []
+    if summary["selected"] is not None:
+        return ["More trials, a larger --margin or more data may help; the registry refuses it."]
+    best, counts = record.get("best"), summary["trials"]
+    if counts["fail"] and not counts["complete"] + counts["pruned"]:
+        what = "The only trial" if counts["fail"] == 1 else f"All {counts['fail']:,} trials"
+        return [f"{what} failed: the report and MLflow say why."]
+    easier = "a lower --target" if higher(summary) else "a higher --target"
+    wider = f"More trials, a larger space or {easier} would help."
+    if not best:
+        return [wider]
+    told = (
+        f"The best was trial {best['trial']}: {figure(best['score'])} with "
+        f"{best['parameter_count']:,} parameters."
+    )
+    reaches = direction(summary["metric"]).reaches(best["score"], summary["target"])
+    if not (summary["margin"] and reaches):
+        return [told, wider]
+    return [
+        told,
+        _chance(summary, best, record.get("standard_error") or 0.0),
+        f"More validation rows, {easier} or, at that risk, a lower --margin would help.",
+    ]
+
+
+def _chance(summary: Values, best: Values, error: float) -> str:
+    beyond = abs(best["score"] - summary["target"]) / error if error else 0.0
+    return (
+        f"That is {beyond:.1f} standard errors beyond {summary['target']:g}, not "
+        f"{summary['margin']:g}: on {summary['rows']['validation']:,} validation rows one is "
+        f"{figure(error)}, and chance alone may lift a worse model so far."
+    )
 
 
 def higher(summary: Values) -> bool:

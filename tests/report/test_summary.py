@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from occam.search.report import holds, summarise
+from occam.search.report import best, holds, summarise
+from occam.search.report.description import markdown
 from occam.search.report.summary import incumbents
 from occam.search.report.terminal import HOME, conclusion
 from occam.search.runs.store import default_uri
 from occam.search.selection import Ladder, TestResult, Verdict
 from occam.search.trials import FinishedTrial, TrialState
+from searches import AT
 
 SETTINGS = {
     "pipeline": "toy",
@@ -98,7 +100,7 @@ def test_incumbents_fall_and_are_counted_in_epochs():
 def test_the_conclusion_says_what_the_verdict_says(verdict, expected, words):
     found = summary(verdict)
     assert holds(found) is expected
-    assert words in " ".join(conclusion(found, TRIALS[2], {"standard_error": 0.02}))
+    assert words in " ".join(conclusion(found, missed(TRIALS[2])))
 
 
 def test_what_to_type_next_works_where_it_is_typed(workplace, monkeypatch):
@@ -120,19 +122,33 @@ def test_what_to_type_next_works_where_it_is_typed(workplace, monkeypatch):
         assert "`make ui` to review, `make promote PIPELINE=toy` to" in next_of(uri)
 
 
+def missed(best_trial: FinishedTrial) -> Any:
+    """The record of a search of one trial, whose standard error is 0.02."""
+    return {"standard_error": 0.02, "best": best(summary(None), [best_trial])}
+
+
 def test_a_near_miss_is_told_in_standard_errors():
-    text = " ".join(conclusion(summary(None), TRIALS[2], {"standard_error": 0.02}))
+    text = " ".join(conclusion(summary(None), missed(TRIALS[2])))
     assert "The best was trial 2: 0.9100 with 40 parameters." in text
     assert "0.5 standard errors beyond 0.9, not 2: on 225 validation rows one is 0.0200" in text
 
 
 def test_a_miss_of_the_target_itself_is_told_otherwise():
-    text = " ".join(conclusion(summary(None), trial(5, 30, score=0.7, reached=False)))
+    record = missed(trial(5, 30, score=0.7, reached=False))
+    text = " ".join(conclusion(summary(None), record))
     assert "standard errors" not in text
     assert "a lower --target would help" in text
     error = summary(None) | {"metric": "mae", "target": 0.1}
-    text = " ".join(conclusion(error, trial(5, 30, score=0.7, reached=False)))
-    assert "a higher --target would help" in text
+    assert "a higher --target would help" in " ".join(conclusion(error, record))
+    assert "a higher --target would help" in markdown(error | {"mlflow": AT}, record)
+
+
+@pytest.mark.parametrize(("failed", "said"), [(1, "The only trial failed:"), (2, "All 2 trials")])
+def test_where_all_trials_failed_it_is_said_who_knows_why(failed, said):
+    counts = {"complete": 0, "pruned": 0, "rejected": 3, "fail": failed}
+    last = conclusion(summary(None) | {"trials": counts})[-1]
+    assert last.startswith(said)
+    assert last.endswith("the report and MLflow say why.")
 
 
 def test_what_the_test_split_said_of_each_model_opened_is_on_its_rung():

@@ -106,7 +106,7 @@ def test_the_ladder_of_a_description_links_to_its_runs_and_stays_short():
 def test_a_search_without_a_model_is_described_too():
     text = description.markdown({**SUMMARY, "selected": None, "ladder": []})
     assert text.startswith("## no model reached mae 5\n\nThe search target, with its margin on 540")
-    assert "### Next\n\nSearch on with more `--trials`" in text
+    assert "### Next\n\n- More trials, a larger space or a higher --target would help." in text
 
 
 def test_the_view_lists_the_winners_of_one_search_smallest_first():
