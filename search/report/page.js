@@ -2,7 +2,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const SHOWN = 100; // rows of the table of trials, until more are asked for
-const TOLD = 10; // hyperparameters of a trial that is pointed at: the most important that vary
+const TOLD = 10; // hyperparameters of a trial that is pointed at: the most important that tell trials apart
 const LINES = 200; // of the parallel coordinates
 
 // ---- trials ---------------------------------------------------------------------------------
@@ -13,7 +13,7 @@ const trials = rows.map((row) => {
   trial.hyperparameters = Object.fromEntries(values.filter(([, value]) => value !== null));
   trial.reached = trial.outcome === "reached" ? 1 : 0;
   trial.text = values.filter(([, value]) => value !== null).map((pair) => pair.join(" ")).join(", ");
-  const told = Object.keys(data.slices).filter((name) => name in trial.hyperparameters).slice(0, TOLD);
+  const told = data.told.filter((name) => name in trial.hyperparameters).slice(0, TOLD);
   trial.tip = {
     title: `trial ${trial.trial}: ${number(trial.parameter_count)} parameters, ` +
       (trial.score === null ? trial.outcome : figure(trial.score)),
@@ -167,7 +167,7 @@ function trialsTable() {
       const text = value === null ? "" : name === "score" ? figure(value) : number(value);
       made.append(element("td", text, typeof value === "number" ? "number" : ""));
     }
-    const varied = Object.entries(trial.hyperparameters).filter(([name]) => name in data.slices);
+    const varied = Object.entries(trial.hyperparameters).filter(([name]) => data.told.includes(name));
     made.append(element("td", varied.map((pair) => pair.join(" ")).join(", "), "quiet"));
     return made;
   }

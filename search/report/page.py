@@ -20,7 +20,7 @@ from .description import headline
 from .record import scored
 from .sections import sections
 from .summary import holds
-from .tables import axes, slices, tables
+from .tables import axes, slices, tables, told
 from .words import advice, claim, higher, sizes
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
         "tables": drawn,
         "charts": _charts(summary, record, importances=len(drawn["importances"]) // 2),
         "slices": slices(record),
+        "told": told(record),
         "axes": axes(record),
         "experiment": at.get("experiment_id"),
         "server": uri.rstrip("/") if uri.startswith("http") and "@" not in uri else None,

@@ -46,8 +46,19 @@ def slices(record: Values) -> dict[str, str]:
         if len(values) > 1:
             axis = _axis(name, values)
             kinds[name] = "choice" if "choices" in axis else "log" if axis["log"] else "linear"
+    return {name: kinds[name] for name in _most_important_first(record) if name in kinds}
+
+
+def told(record: Values) -> list[str]:
+    """The hyperparameters that tell trials apart, the most important first; all if none does."""
+    names = _most_important_first(record)
+    varied = [name for name in names if len(_values(record, name, scored=False)) > 1]
+    return varied or names
+
+
+def _most_important_first(record: Values) -> list[str]:
     ranked = _ranked((record.get("importances") or {}).get("score", {}))
-    return {name: kinds[name] for name in dict.fromkeys([*ranked, *kinds]) if name in kinds}
+    return list(dict.fromkeys([*ranked, *record["trials"]["hyperparameters"]]))
 
 
 def _axis(name: str, values: list[Any]) -> dict[str, Any]:
@@ -64,15 +75,15 @@ def _as_script(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _values(record: Values, name: str) -> list[Any]:
-    """What a column of the trials that have a score holds, without repetition."""
+def _values(record: Values, name: str, *, scored: bool = True) -> list[Any]:
+    """What a column holds, without repetition: of all trials, or of those that have a score."""
     trials = record["trials"]
     columns, hyperparameters = trials["columns"], trials["hyperparameters"]
     own = name in hyperparameters  # it may be called as a column is
     at = len(columns) + hyperparameters.index(name) if own else columns.index(name)
     score = columns.index("score")
-    seen = (row[at] for row in trials["rows"] if row[score] is not None and row[at] is not None)
-    return list(dict.fromkeys(seen))
+    rows = [row for row in trials["rows"] if row[score] is not None or not scored]
+    return list(dict.fromkeys(row[at] for row in rows if row[at] is not None))
 
 
 def _ranked(shares: Mapping[str, float]) -> list[str]:

@@ -191,6 +191,22 @@ def test_names_of_a_search_cannot_become_markup(tab, tmp_path, small):
     assert tab.query_selector_all("img") == []
 
 
+@pytest.mark.parametrize("number", [1, 12])
+def test_trials_are_told_apart_by_hyperparameters_whether_or_not_they_have_a_score(
+    tab, tmp_path, small, number
+):
+    summary, record = copy.deepcopy(small)
+    record["trials"]["rows"] = record["trials"]["rows"][:number]
+    for row in record["trials"]["rows"][1:]:
+        row[3] = None
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    opened(tab, path)
+    cells = [cell.inner_text() for cell in tab.query_selector_all("#trials-table td.quiet")]
+    assert len(cells) == number
+    assert all("units" in cell for cell in cells)
+
+
 def test_a_hyperparameter_that_is_called_as_a_column_is_shown(small):
     summary, record = copy.deepcopy(small)
     record["trials"]["hyperparameters"][0], record["importances"] = "epochs", None
