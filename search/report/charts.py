@@ -178,12 +178,12 @@ def _outcome() -> alt.Color:
 
 
 def _score_domain(summary: Values, scores: Sequence[float]) -> list[float]:
-    """Scores near the target: a few that went astray would press all others together."""
+    """Scores near the target, or near the best: some that went astray would press all together."""
     sign = 1 if higher(summary) else -1
     marks = [sign * summary[name] for name in ("target", "search_target")]
     values = [*marks, *(sign * score for score in scores)]
-    top = max(values)
-    reach = 4 * max(top - min(marks), abs(top) * 0.005, 1e-9)
+    top, best = max(values), max(values[len(marks) :], default=max(marks))
+    reach = 4 * max(top - min(*marks, best), abs(top) * 0.005, 1e-9)
     low = max(min(values), top - reach)
     room = 0.04 * (top - low)
     return sorted([sign * (low - room), sign * (top + room)])

@@ -105,7 +105,7 @@ def table(trials: Iterable[FinishedTrial], run_ids: Mapping[int, str]) -> dict[s
     return {"columns": list(COLUMNS), "hyperparameters": names, "rows": rows}
 
 
-def scored(record: Record) -> list[dict[str, Any]]:
+def scored(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The trials of a record that have a score, by the names of the columns."""
     names, rows = record["trials"]["columns"], record["trials"]["rows"]
     trials = (dict(zip(names, row, strict=False)) for row in rows)

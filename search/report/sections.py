@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .record import scored
 from .summary import tested
 from .tables import slices, tables
 
@@ -16,7 +17,7 @@ def sections(summary: Values, record: Values) -> list[Section]:
     """Those for which there is something to show."""
     drawn = tables(summary, record)
     found = [
-        _size_score(summary),
+        _size_score(summary, record),
         _fall(summary),
         _test(record),
         _importances(drawn),
@@ -31,7 +32,9 @@ def sections(summary: Values, record: Values) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def _size_score(summary: Values) -> Section:
+def _size_score(summary: Values, record: Values) -> Section | None:
+    if not scored(record):
+        return None
     rows = [
         (rung["trial"], rung["parameter_count"], rung["validation"], *_tested(summary, rung))
         for rung in summary["ladder"]
@@ -44,7 +47,7 @@ def _size_score(summary: Values) -> Section:
         "caption": (
             "Every trial that has a score: point at one for its main hyperparameters, click for "
             "its run. The line joins the models that reached, the ring marks the selected one; "
-            "scores far below the targets are drawn at the edge."
+            "scores far from the targets are drawn at the edge."
         ),
         "table": {"columns": columns, "rows": rows, "linked": True} if rows else None,
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from occam.search.report import page as module
+from occam.search.report.charts import size_score
 from occam.search.report.page import page
 from occam.search.report.tables import axes, slices
 from searches import search
@@ -167,6 +168,27 @@ def test_a_search_without_records_or_model_is_shown_too(tab, tmp_path, small):
     everything(tab)
     assert tab.inner_text("h1") == "no model reached accuracy 0.9"
     assert "How to repeat it" in tab.inner_text("main")
+
+
+def test_scores_that_all_miss_by_far_are_told_apart(small):
+    summary, record = small
+    for metric, scores in (("accuracy", [0.3, 0.5]), ("mse", [9.0, 4.0])):
+        goal = {**summary, "metric": metric, "target": 0.9, "search_target": 0.9}
+        spec = size_score(goal, scores)
+        low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
+        assert all(low < score < high for score in scores)
+
+
+def test_trials_that_all_failed_draw_no_chart_of_scores(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    summary |= {"selected": None, "ladder": [], "incumbents": []}
+    for row in record["trials"]["rows"]:
+        row[1], row[3] = "failed", None
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, {"trials": record["trials"]}), encoding="utf-8")
+    tab.goto(path.as_uri())
+    assert tab.query_selector_all("[data-chart]") == []
+    assert "60 of 60 trials" in tab.inner_text("#trials")
 
 
 def test_a_model_that_does_not_hold_is_not_called_good(tab, tmp_path, small):
