@@ -147,7 +147,9 @@ def budget() -> Spec:
 def confusion(classes: Sequence[str]) -> Spec:
     """Test rows by true and predicted class."""
     base = alt.Chart(alt.NamedData("confusion")).encode(
-        x=alt.X("predicted:N", sort=list(classes)).axis(orient="top", labelAngle=0),
+        x=alt.X("predicted:N", sort=list(classes)).axis(
+            orient="top", labelAngle=0, labelLimit=alt.ExprRef(f"width / {len(classes)} - 6")
+        ),
         y=alt.Y("true:N", sort=list(classes)),
         tooltip=["true:N", "predicted:N", "rows:Q", alt.Tooltip("share:Q", format=".1%")],
     )

@@ -1,6 +1,6 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const dark = window.matchMedia("screen and (prefers-color-scheme: dark)");
 const SHOWN = 100; // rows of the table of trials, until more are asked for
 const TOLD = 10; // hyperparameters of a trial that is pointed at: the most important that tell trials apart
 const LINES = 200; // of the parallel coordinates

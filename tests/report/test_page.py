@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ TRIALS = 2000
 SECONDS = 3.0  # until the first chart of 2,000 trials is drawn
 BYTES = 5_000_000
 POINTS = "[data-chart=size_score] .role-mark.mark-symbol >> nth=0"
+A4 = 717  # pixels between the margins
 PHONE = {"width": 390, "height": 844}
 
 
@@ -134,6 +136,24 @@ def test_trials_are_filtered_and_sorted(tab, report):
     assert tab.get_attribute("#trials-table th:nth-child(3)", "aria-sort") == "ascending"
 
 
+def test_long_names_of_classes_do_not_run_into_each_other(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    names = [f"a class whose name is really long, number {number}" for number in range(5)]
+    counts = [[9] * 5] * 5
+    record["predictions"] = {"kind": "classes", "names": names, "counts": counts}
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    tab.set_viewport_size(PHONE)
+    everything(opened(tab, path))
+    tab.wait_for_selector("[data-chart=confusion] svg")
+    boxes = tab.eval_on_selector_all(
+        "[data-chart=confusion] .role-axis:has-text('predicted') .role-axis-label text",
+        "all => all.map(each => each.getBoundingClientRect()).map(box => [box.left, box.right])",
+    )
+    assert len(boxes) == 5
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(boxes))
+
+
 def test_a_hyperparameter_is_chosen_for_the_slice(tab, report):
     opened(tab, report)
     everything(tab)
@@ -150,6 +170,28 @@ def test_dark_and_light_follow_the_reader(tab, report):
     tab.emulate_media(color_scheme="dark")
     tab.wait_for_function(f"{text} !== {light[1]!r}")
     assert tab.evaluate(ground) != light[0]
+
+
+def test_it_is_printed_light_and_whole(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    record["layers"][0]["settings"] = "filters 5, kernel_size 3×3, strides 1×1, activation linear"
+    record["layers"][0]["name"] = "global_average_pooling2d_271"
+    record["layers"][0]["type"] = "GlobalAveragePooling2D"
+    record["provenance"]["command"] = f"occam search digits --name {'long' * 40}"
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    tab.emulate_media(color_scheme="dark")
+    everything(opened(tab, path))
+    label = "document.querySelector('[data-chart=size_score] .role-axis-label text')"
+    dark = tab.evaluate(f"{label}.getAttribute('fill')")
+    tab.set_viewport_size({"width": A4, "height": 900})
+    tab.emulate_media(media="print", color_scheme="dark")
+    tab.wait_for_function(f"{label}.getAttribute('fill') !== {dark!r}")
+    ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert tab.evaluate("getComputedStyle(document.querySelector('h2')).breakAfter") == "avoid"
+    cut = "[...document.querySelectorAll('pre, #layers .wide')].map(each => each.scrollWidth)"
+    assert max(tab.evaluate(cut)) <= A4
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(tab, report):
