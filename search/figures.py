@@ -14,6 +14,11 @@ def figure(value: float) -> str:
     return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"
 
 
+def shortened(value: float, digits: int) -> float:
+    """The number with so many significant digits: fewer to keep, however small it is."""
+    return float(f"{value:.{digits}g}")
+
+
 def limit(bound: float) -> str:
     """A confidence bound; "none" of one that is as bad as a number can be."""
     return "none" if abs(bound) >= ENDLESS else figure(bound)

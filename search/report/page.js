@@ -7,16 +7,17 @@ const LINES = 200; // of the parallel coordinates
 
 // ---- trials ---------------------------------------------------------------------------------
 const { columns, hyperparameters, rows } = data.trials;
-const trials = rows.map((row) => {
+const trials = rows.map((row, index) => {
   const trial = Object.fromEntries(columns.map((name, at) => [name, row[at]]));
   const values = hyperparameters.map((name, at) => [name, row[columns.length + at]]);
   trial.hyperparameters = Object.fromEntries(values.filter(([, value]) => value !== null));
+  trial.figure = data.figures[index];
   trial.reached = trial.outcome === "reached" ? 1 : 0;
   trial.text = values.filter(([, value]) => value !== null).map((pair) => pair.join(" ")).join(", ");
   const told = data.told.filter((name) => name in trial.hyperparameters).slice(0, TOLD);
   trial.tip = {
     title: `trial ${trial.trial}: ${number(trial.parameter_count)} parameters, ` +
-      (trial.score === null ? trial.outcome : figure(trial.score)),
+      (trial.figure || trial.outcome),
     ...(trial.reason ? { why: trial.reason } : {}),
     ...Object.fromEntries(told.map((name) => [name, trial.hyperparameters[name]])),
   };
@@ -26,12 +27,6 @@ const byNumber = new Map(trials.map((trial) => [trial.trial, trial]));
 
 function number(value) {
   return typeof value === "number" ? value.toLocaleString("en-US") : value;
-}
-
-function figure(value) {
-  const size = Math.abs(value);
-  if (size >= 1000) return value.toLocaleString("en-US", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
-  return 0 < size && size < 0.01 ? Number(value.toPrecision(3)).toString() : value.toFixed(4);
 }
 
 // ---- a trial's run in MLflow ----------------------------------------------------------------
@@ -164,7 +159,7 @@ function trialsTable() {
     made.append(first);
     for (const name of shown.slice(1)) {
       const value = trial[name];
-      const text = value === null ? "" : name === "score" ? figure(value) : number(value);
+      const text = name === "score" ? trial.figure : number(value);
       made.append(element("td", text, typeof value === "number" ? "number" : ""));
     }
     const varied = Object.entries(trial.hyperparameters).filter(([name]) => data.told.includes(name));

@@ -68,6 +68,7 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
     drawn = tables(summary, record)
     return {
         "trials": record["trials"],
+        "figures": _figures(record),
         "tables": drawn,
         "charts": _charts(summary, record, importances=len(drawn["importances"]) // 2),
         "slices": slices(record),
@@ -77,6 +78,13 @@ def _data(summary: Summary, record: Record) -> dict[str, Any]:
         "server": uri.rstrip("/") if uri.startswith("http") and "@" not in uri else None,
         "sign": 1 if higher(summary) else -1,
     }
+
+
+def _figures(record: Record) -> list[str]:
+    """The score of each trial as all of Occam writes it; empty of one that has none."""
+    at = record["trials"]["columns"].index("score")
+    scores = (row[at] for row in record["trials"]["rows"])
+    return ["" if score is None else figure(score) for score in scores]
 
 
 def _charts(summary: Summary, record: Record, *, importances: int) -> dict[str, Any]:

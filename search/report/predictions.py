@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.pictures import as_png, confusion, drawn_images, side
+from ..figures import shortened
 from ..measures import class_indices, label_indices
 from ..metrics import are_classes
 
@@ -37,7 +38,8 @@ def predictions(
     if labels.size != predicted.size:
         return None
     points = np.stack([labels.reshape(-1), predicted.reshape(-1)], axis=1)[:POINTS]
-    return {"kind": "numbers", "points": points.astype(float).round(6).tolist()}
+    shown = [[shortened(value, 6) for value in point] for point in points.astype(float)]
+    return {"kind": "numbers", "points": shown}
 
 
 def _confusion(labels: Any, predicted: Any, classes: Sequence[str]) -> dict[str, Any] | None:

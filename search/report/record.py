@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..figures import shortened
 from ..metrics import direction
 from ..trials import FinishedTrial, TrialState
 
@@ -17,6 +18,7 @@ Record = dict[str, Any]
 FILE = "record.json"  # among the artifacts of the search's run
 TRIALS = 5000  # on the page, at most: those that were trained before those that were not
 CURVES = 12  # of the ladder, the smallest
+DIGITS = 9  # of scores and hyperparameters
 COLUMNS = (
     "trial",
     "outcome",
@@ -93,12 +95,12 @@ def table(trials: Iterable[FinishedTrial], run_ids: Mapping[int, str]) -> dict[s
             each.number,
             outcome(each),
             each.parameter_count,
-            _rounded(each.score, 6),
+            _shorter(each.score),
             each.epochs,
-            _rounded(each.seconds, 2),
+            round(each.seconds, 2),
             each.reason,
             run_ids.get(each.number, ""),
-            *(_rounded(each.hyperparameters.get(name), 9) for name in names),
+            *(_shorter(each.hyperparameters.get(name)) for name in names),
         ]
         for each in trials
     ]
@@ -139,14 +141,14 @@ def _curves(summary: Summary, trials: Sequence[FinishedTrial]) -> list[dict[str,
         {
             "trial": each.number,
             "parameter_count": each.parameter_count,
-            "scores": [_rounded(score, 6) for score in each.history.get("score", ())],
+            "scores": [_shorter(score) for score in each.history.get("score", ())],
         }
         for each in rungs
     ]
 
 
-def _rounded(value: Any, digits: int) -> Any:
-    """Shorter numbers; None for those that JSON does not know."""
+def _shorter(value: Any) -> Any:
+    """Numbers of few digits; None for those that JSON does not know."""
     if not isinstance(value, float):
         return value
-    return round(value, digits) if math.isfinite(value) else None
+    return shortened(value, DIGITS) if math.isfinite(value) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..figures import figure
+from ..figures import figure, shortened
 
 Values = Mapping[str, Any]
 Table = list[dict[str, Any]]
@@ -158,7 +158,7 @@ def _predictions(record: Values) -> dict[str, Table]:
     found = record.get("predictions") or {"kind": None}
     if found["kind"] == "numbers":
         points = found["points"]
-        rows = [{"true": t, "predicted": p, "residual": round(p - t, 6)} for t, p in points]
+        rows = [{"true": t, "predicted": p, "residual": shortened(p - t, 6)} for t, p in points]
         return {"residuals": rows}
     if found["kind"] != "classes":
         return {}

@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from occam.search.report import page as module
 from occam.search.report.charts import size_score
 from occam.search.report.page import page
+from occam.search.report.record import table
 from occam.search.report.tables import axes, slices
-from searches import search
+from searches import search, trials
 
 TRIALS = 2000
 SECONDS = 3.0  # until the first chart of 2,000 trials is drawn
@@ -116,6 +118,28 @@ def test_clicking_a_trial_opens_its_run(tab, report):
     other.value.close()
     link = tab.get_attribute("#trials-table a", "href")
     assert re.match(address, link)
+
+
+def test_a_score_is_written_alike_in_all_tables(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    rungs = summary["ladder"][:4]
+    rows = {row[0]: row for row in record["trials"]["rows"]}
+    for rung, score in zip(rungs, (29 / 32, 3.61234e-5, 1234.25, 1.5e12), strict=True):
+        rung["validation"] = score
+        (rows[rung["trial"]],) = table([replace(trials(1)[0], score=score)], {})["rows"]
+        rows[rung["trial"]][0] = rung["trial"]
+    record["trials"]["rows"] = list(rows.values())
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    opened(tab, path)
+    cells = (
+        "all => Object.fromEntries(all.map(({cells}) => [0, AT].map(at => cells[at].innerText)))"
+    )
+    ladder = tab.eval_on_selector_all("#size tbody tr", cells.replace("AT", "2"))
+    listed = tab.eval_on_selector_all("#trials-table tbody tr", cells.replace("AT", "3"))
+    shown = [ladder[str(rung["trial"])] for rung in rungs]
+    assert shown == ["0.9062", "3.61e-05", "1,234.2", "1.5e+12"]
+    assert ladder.items() <= listed.items()
 
 
 def test_trials_are_filtered_and_sorted(tab, report):

@@ -35,6 +35,9 @@ def test_numbers_become_points():
     rows = HeldOut.of("s", np.array([1.0, 2.0]), np.array([[1.5], [2.0]]), metric("mae"))
     found = predictions(rows, np.zeros((1, 4)), metric("mae"), ())
     assert found == {"kind": "numbers", "points": [[1.0, 1.5], [2.0, 2.0]]}
+    tiny = HeldOut.of("s", np.array([1e-7, 2e-7]), np.array([[3e-7], [2e-7]]), metric("mae"))
+    found = predictions(tiny, np.zeros((1, 4)), metric("mae"), ())
+    assert found == {"kind": "numbers", "points": [[1e-7, 3e-7], [2e-7, 2e-7]]}
 
 
 def test_images_become_a_picture():
