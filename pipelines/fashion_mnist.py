@@ -85,5 +85,5 @@ pipeline = Pipeline(
     target=0.90,
     epochs=12,
     classes=CLASSES,
-    smallest_known=3_376,
+    smallest_known=3_242,
 )
