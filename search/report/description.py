@@ -17,6 +17,7 @@ REPORT, PICTURE = "report.html", "size_score.png"  # artifacts of the search's r
 MODE = "?workflowType=machine_learning"  # MLflow opens as a tool for language models otherwise
 VIEW = "occam"  # key of the saved view, part of its address
 TITLE = "Smallest models that reached the target"
+BEST = "Best models, none of which reached the target"
 RUNGS_SHOWN = 20  # a description holds 8,000 characters
 COLUMNS = {  # of the view, with their widths in pixels
     "metrics.`parameter_count`": 140,
@@ -70,12 +71,18 @@ def markdown(summary: Summary, record: Summary | None = None) -> str:
     return "\n\n".join(sections)
 
 
-def view_tag(run_id: str) -> tuple[str, str]:
-    """Key and value of the experiment's tag in which MLflow keeps a saved view of its table."""
+def view_tag(run_id: str, summary: Summary | None = None) -> tuple[str, str]:
+    """Key and value of the experiment's tag in which MLflow keeps a saved view of its table.
+
+    Args:
+        summary: of a search that has ended: where no model reached, the best scores are shown.
+    """
+    missed = summary is not None and not summary["ladder"]
+    reached = "" if missed else " AND tags.reached_target = 'true'"
     state = {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.reached_target = 'true'",
-        "orderByKey": "metrics.`parameter_count`",
-        "orderByAsc": True,
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{run_id}'{reached}",
+        "orderByKey": "metrics.`score`" if missed else "metrics.`parameter_count`",
+        "orderByAsc": not (summary and missed and words.higher(summary)),
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
@@ -85,7 +92,8 @@ def view_tag(run_id: str) -> tuple[str, str]:
         "columnWidths": {"attributes.`Run Name`": 220, **COLUMNS},
         "viewMaximized": True,
     }
-    envelope = {"name": TITLE, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
+    title = BEST if missed else TITLE
+    envelope = {"name": title, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
     return f"mlflow.sharedViewState.{VIEW}", json.dumps(envelope)
 
 

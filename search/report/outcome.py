@@ -55,6 +55,7 @@ def write(
     client.update_run(run_id, name=description.headline(summary))
     banner = description.banner(summary, bool(found))
     client.set_experiment_tag(experiment_id, "mlflow.note.content", banner)
+    client.set_experiment_tag(experiment_id, *description.view_tag(run_id, summary))
 
 
 def _opened(summary: Summary) -> list[Mapping[str, Any]]:

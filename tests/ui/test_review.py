@@ -121,6 +121,21 @@ def test_the_view_lists_the_winners_of_one_search_smallest_first():
     assert state["orderByAsc"] is True
 
 
+@pytest.mark.parametrize(("metric", "ascending"), [("accuracy", False), ("mae", True)])
+def test_the_view_of_a_search_without_a_model_lists_the_best_first(tmp_path, metric, ascending):
+    tracker = Tracker(f"sqlite:///{tmp_path}/m.db", pipeline="digits", search="s", study="s")
+    tracker.start({"metric": metric, "target": 0.95}, data=None)
+    at = {"experiment_id": tracker.experiment_id, "run_id": tracker.run_id}
+    none = {**SUMMARY, "metric": metric, "selected": None, "ladder": [], "incumbents": []}
+    tracker.finish({**none, "mlflow": at})
+    experiment = connect(tracker.uri).get_experiment(tracker.experiment_id)
+    view = json.loads(experiment.tags[f"mlflow.sharedViewState.{description.VIEW}"])
+    state = json.loads(view["state"])
+    assert view["name"] == description.BEST
+    assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{tracker.run_id}'"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`score`", ascending)
+
+
 def test_the_address_of_the_store_is_no_part_of_the_command():
     address = "postgresql://ada:secret@host/mlflow"
     assert not any("secret" in each for each in _command(5000))
