@@ -97,7 +97,7 @@ class SearchProgress:
     def _give_sign(self, news: str) -> None:
         """A line where there was none for a while."""
         if time.monotonic() - self._spoken > PERIOD:
-            trials = "1 trial" if self._trained == 1 else f"{self._trained} trials"
+            trials = "1 trial" if self._trained == 1 else f"{self._trained:,} trials"
             self.say(f"{trials} done, {news}; best: {self._words()}")
 
     def _refresh(self) -> None:
@@ -105,7 +105,7 @@ class SearchProgress:
             self._task,
             completed=self._trained,
             best=f"best {self._words()}",
-            epochs=f"{self._epochs:,} epochs, {self._rejected} rejected",
+            epochs=f"{self._epochs:,} epochs, {self._rejected:,} rejected",
         )
 
     def _words(self) -> str:
