@@ -143,7 +143,7 @@ def goal(name: str) -> tuple[str, int | None]:
     given = _said(_tree(name))
     metric = str(given.get("metric", "accuracy")).rpartition(":")[2]
     known = given.get("smallest_known")
-    return f"{metric} {given['target']!s}", known if isinstance(known, int) else None
+    return f"{metric} {given['target']:g}", known if isinstance(known, int) else None
 
 
 def _said(tree: ast.Module) -> dict[str, Any]:

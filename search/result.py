@@ -12,6 +12,7 @@ from . import report
 from .errors import InputError
 from .models.building import restore
 from .report.description import headline
+from .report.words import metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,8 @@ class Result:
             sizes, scores = zip(*shown, strict=True) if shown else ((), ())
             axes.scatter(sizes, scores, s=14, color=colour, label=label)
         axes.axhline(self.summary["target"], color="C1", linewidth=1, label="target")
-        axes.set(xscale="log", xlabel="parameters", ylabel=f"validation {self.summary['metric']}")
+        metric = metric_name(self.summary)
+        axes.set(xscale="log", xlabel="parameters", ylabel=f"validation {metric}")
         axes.legend(fontsize="small")
 
     def _plot_incumbents(self, axes: Axes) -> None:

@@ -40,6 +40,7 @@ def test_a_pipeline_of_ours_is_found_by_its_name_and_described():
 
 def test_the_goal_of_a_pipeline_is_read_without_running_it():
     assert goal("digits") == ("accuracy 0.95", 295)
+    assert goal("number_sequence")[0] == "mae 2"
     assert goal("mnist_gan")[0] == "recognized 0.4"
     assert goal("stocks") == ("r2 0.01", None)
 

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from .record import OUTCOMES
-from .words import higher
+from .words import higher, metric_name
 
 Values = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -21,7 +21,9 @@ OUTCOME = alt.Scale(domain=list(OUTCOMES))
 def size_score(summary: Values, scores: Sequence[float]) -> Spec:
     """Size against score of every trial, with the ladder and both target lines."""
     domain = _score_domain(summary, scores)
-    y = alt.Y("score:Q", title=f"validation {summary['metric']}").scale(domain=domain, clamp=True)
+    y = alt.Y("score:Q", title=f"validation {metric_name(summary)}").scale(
+        domain=domain, clamp=True
+    )
     x = alt.X("parameter_count:Q", title="parameters").scale(type="log", nice=False, padding=12)
     trials = alt.Chart(alt.NamedData("trials")).transform_filter("isValid(datum.score)")
     points = trials.mark_point(
@@ -78,7 +80,7 @@ def slices(summary: Values, scores: Sequence[float], *, numeric: bool, log: bool
     x = alt.X(f"value:{kind}", title=None)
     chart = alt.Chart(alt.NamedData("slice")).encode(
         x=x.scale(type="log") if log else x.scale(zero=False) if numeric else x,
-        y=alt.Y("score:Q", title=f"validation {summary['metric']}").scale(
+        y=alt.Y("score:Q", title=f"validation {metric_name(summary)}").scale(
             domain=_score_domain(summary, scores), clamp=True
         ),
         color=_outcome(),
@@ -122,7 +124,7 @@ def curves(summary: Values) -> Spec:
     """Learning curves of the ladder's models, in the run that was kept."""
     chart = alt.Chart(alt.NamedData("curves")).encode(
         x=alt.X("epoch:Q", title="epoch").axis(tickMinStep=1, format="d"),
-        y=alt.Y("score:Q", title=f"validation {summary['metric']}").scale(zero=False),
+        y=alt.Y("score:Q", title=f"validation {metric_name(summary)}").scale(zero=False),
         color=alt.Color("model:N", title="parameters", sort=None)
         .scale(scheme="tableau10")
         .legend(orient="top", columns=6),

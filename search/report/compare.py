@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure
+from ..figures import figure, limit
+from . import words
 from .plot import plot
 from .summary import holds
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 
 ASKED = ("pipeline", "metric", "target", "margin", "engine", "sampler", "trainer", "seed")
+WRITTEN = {  # as everywhere else
+    **dict.fromkeys(("target", "margin"), "{:g}".format),
+    **dict.fromkeys(("validation", "test"), figure),
+    "lower_bound": limit,
+    "seconds": "{:,.0f}".format,
+}
 LABELS = {"lower_bound": "95 % bound"}  # of an error it is an upper one
 
 
@@ -35,7 +42,7 @@ def show_compared(summaries: Sequence[Values], screen: Screen) -> None:
     for name in rows[0]:
         if name != "name":
             label = LABELS.get(name, name.replace("_", " "))
-            table.add_row(label, *(_cell(row[name]) for row in rows))
+            table.add_row(label, *(_cell(name, row[name]) for row in rows))
     screen.show(table)
     for line in (*plot(summaries), smaller(summaries)):
         screen.say(line)
@@ -43,11 +50,10 @@ def show_compared(summaries: Sequence[Values], screen: Screen) -> None:
 
 def smaller(summaries: Sequence[Values]) -> str:
     """Which of two searches has the smaller model, where they can be compared."""
-    first = summaries[0]
     asked = {(each["pipeline"], each["metric"], each["target"]) for each in summaries}
     if len(asked) > 1:
         return "They were asked for different things: sizes say little about which is better."
-    goal = f"{first['metric']} {first['target']:g}"
+    goal = words.goal(summaries[0])
     rows = sorted(map(_row, filter(holds, summaries)), key=lambda row: row["parameters"])
     if not rows:
         return f"None of them has a model that holds {goal}."
@@ -78,10 +84,9 @@ def _row(summary: Values) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, float):
-        text = figure(value)
-        return text if "e" in text else text.rstrip("0").rstrip(".")
+    if name in WRITTEN:
+        return WRITTEN[name](value)
     return f"{value:,}" if isinstance(value, int) else str(value)

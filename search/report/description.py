@@ -30,7 +30,7 @@ COLUMNS = {  # of the view, with their widths in pixels
 def headline(summary: Summary) -> str:
     """The answer in one line: "784 parameters hold accuracy 0.95"."""
     selected = summary["selected"]
-    goal = f"{summary['metric']} {summary['target']:g}"
+    goal = words.goal(summary)
     if selected is None:
         return f"no model reached {goal}"
     verb = "hold" if holds(summary) else "do not hold"

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from ..figures import figure, sentence
+from ..figures import figure, limit, sentence
 from ..files import cache_folder
 from ..runs.provenance import version
 from . import charts
@@ -21,7 +21,7 @@ from .record import scored
 from .sections import sections
 from .summary import holds
 from .tables import axes, slices, tables, told
-from .words import advice, claim, higher, sizes
+from .words import advice, claim, higher, metric_name, sizes
 
 if TYPE_CHECKING:
     from .record import Record
@@ -39,9 +39,9 @@ def page(summary: Summary, record: Record) -> str:
     """
     import jinja2
 
-    summary = {**summary, "metric": summary["metric"].rpartition(":")[2]}  # of MODULE:FUNCTION
+    summary = {**summary, "metric": metric_name(summary)}
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figure"] = figure
+    environment.filters |= {"figure": figure, "limit": limit}
     template = environment.from_string(_text("page.html"))
     selected = summary["selected"]
     return template.render(

@@ -36,7 +36,7 @@ def show(
     """
     from rich.table import Table
 
-    title = f"{summary['pipeline']}: {summary['metric']} {_bar(summary)}"
+    title = f"{summary['pipeline']}: {_bar(summary)}"
     if summary["ladder"]:
         screen.say(title, style="bold")
         table = Table()
@@ -74,7 +74,7 @@ def conclusion(
     spent = words.spent(summary)
     selected = summary["selected"]
     if selected is None:
-        missed = f"No model reached the search target: {summary['metric']} {_bar(summary)}."
+        missed = f"No model reached the search target: {_bar(summary)}."
         return [spent, missed, *words.advice(summary, record)]
     test = selected["test"]
     what = (
@@ -111,7 +111,8 @@ def _commands(pipeline: str, uri: str | None) -> tuple[str, str]:
 
 
 def _bar(summary: Summary) -> str:
-    return f"target {summary['target']:g}, search target {figure(summary['search_target'])}"
+    target = f"target {summary['target']:g}, search target {figure(summary['search_target'])}"
+    return f"{words.metric_name(summary)} {target}"
 
 
 def _test_cell(summary: Summary, rung: Mapping[str, Any]) -> str:

@@ -12,6 +12,16 @@ from .summary import holds
 Values = Mapping[str, Any]
 
 
+def metric_name(summary: Values) -> str:
+    """Of a function of one's own, MODULE:FUNCTION, without its module."""
+    return str(summary["metric"]).rpartition(":")[2]
+
+
+def goal(summary: Values) -> str:
+    """What was to be reached: "accuracy 0.95"."""
+    return f"{metric_name(summary)} {summary['target']:g}"
+
+
 def claim(summary: Values, record: Values) -> str:
     """What the test split says of the selected model; what was missing where there is none."""
     selected = summary["selected"]
@@ -115,8 +125,9 @@ def spent(summary: Values) -> str:
     """Trials by state, epochs and seconds."""
     counts = summary["trials"]
     trials = "trial" if counts["complete"] == 1 else "trials"
+    epochs = "epoch" if summary["epochs_trained"] == 1 else "epochs"
     return (
         f"{counts['complete']:,} {trials} complete, {counts['pruned']:,} stopped early, "
         f"{counts['rejected']:,} rejected untrained, {counts['fail']:,} failed; "
-        f"{summary['epochs_trained']:,} epochs in {summary['seconds']:.0f} s."
+        f"{summary['epochs_trained']:,} {epochs} in {summary['seconds']:.0f} s."
     )

@@ -267,6 +267,13 @@ def test_a_model_that_does_not_hold_is_not_called_good(tab, tmp_path, small):
     assert tab.get_attribute(".verdict", "class") == "verdict bad"
 
 
+def test_a_bound_that_bounds_nothing_is_no_number(small):
+    summary, record = copy.deepcopy(small)
+    summary["selected"]["test"]["lower_bound"] = 3.4e38
+    text = page(summary, record)
+    assert "with 95 % confidence</dt><dd>none</dd>" in text
+
+
 def test_names_of_a_search_cannot_become_markup(tab, tmp_path, small):
     evil = "</script><img src=x onerror=alert(1)>"
     summary, record = copy.deepcopy(small)

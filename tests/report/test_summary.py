@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from occam.search.report import best, holds, summarise
-from occam.search.report.description import markdown
+from occam.search.report.charts import size_score
+from occam.search.report.compare import show_compared
+from occam.search.report.description import headline, markdown
 from occam.search.report.summary import incumbents
-from occam.search.report.terminal import HOME, conclusion
+from occam.search.report.terminal import HOME, conclusion, show
+from occam.search.report.words import goal
 from occam.search.runs.store import default_uri
+from occam.search.screen import Screen
 from occam.search.selection import Ladder, TestResult, Verdict
 from occam.search.trials import FinishedTrial, TrialState
 from searches import AT
@@ -149,6 +155,35 @@ def test_where_all_trials_failed_it_is_said_who_knows_why(failed, said):
     last = conclusion(summary(None) | {"trials": counts})[-1]
     assert last.startswith(said)
     assert last.endswith("the report and MLflow say why.")
+
+
+def test_a_function_of_ones_own_is_named_without_its_module():
+    found = summary(Verdict.HOLDS) | {"metric": "my_package.my_module:kappa"}
+    assert goal(found) == "kappa 0.9"
+    assert headline(found).endswith("kappa 0.9")
+    assert "y: kappa target 0.9" in printed(lambda screen: show(found, screen))
+    none = found | {"selected": None, "ladder": []}
+    assert "search target: kappa target 0.9, search" in printed(lambda screen: show(none, screen))
+    title = size_score(found, [0.9])["layer"][-1]["encoding"]["y"]["title"]
+    assert title == "validation kappa"
+
+
+def test_searches_are_compared_in_the_figures_of_their_results():
+    found = summary(Verdict.HOLDS) | {"target": 0.90625, "seconds": 1234.567}
+    found["selected"]["validation"], found["selected"]["test"]["score"] = 0.95, 0.91
+    found["selected"]["test"]["lower_bound"] = 3.4e38
+    rows = printed(lambda screen: show_compared([found, found], screen)).splitlines()
+    lines = [[cell.strip() for cell in row.split("│")] for row in rows if "│" in row]
+    cells = {line[1]: line[2] for line in lines}
+    shown = {"target": "0.90625", "validation": "0.9500", "test": "0.9100"}
+    assert shown.items() <= cells.items()
+    assert (cells["95 % bound"], cells["seconds"]) == ("none", "1,235")
+
+
+def printed(show_on: Callable[[Screen], None]) -> str:
+    screen = Screen(file=io.StringIO(), width=100)
+    show_on(screen)
+    return screen.file.getvalue()
 
 
 def test_what_the_test_split_said_of_each_model_opened_is_on_its_rung():
