@@ -30,10 +30,26 @@ TRACEBACK = "OCCAM_TRACEBACK"  # environment variable: show tracebacks of what s
 
 def entry() -> int:
     """What the command `occam` runs: once its exit code is known, no signal changes it."""
+    _open_standard_streams()
     sys.path.append("")  # modules of the working directory, as `python -m` finds them
     code = main()
     ignore()
     return code
+
+
+def _open_standard_streams() -> None:
+    """Give those that came closed, as a daemon's may, to the null device.
+
+    Else the next file that is opened takes their place: a library that complains would write into
+    a database.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -263,6 +263,16 @@ def test_no_signal_changes_the_exit_code_of_a_command_that_is_done():
     assert subprocess.run([sys.executable, "-c", done], timeout=60).returncode == 3
 
 
+def test_no_file_takes_the_place_of_a_stream_that_came_closed(tmp_path):
+    code = (
+        "import os, sys; from occam.search import cli; "
+        "cli.main = lambda: sys.stderr.flush() or os.open('database', os.O_CREAT); "
+        "sys.exit(cli.entry())"
+    )
+    closed = ["sh", "-c", 'exec "$0" -c "$1" 0<&- 1>&- 2>&-', sys.executable, code]
+    assert subprocess.run(closed, cwd=tmp_path, timeout=60).returncode > 2
+
+
 @pytest.mark.slow
 def test_modules_of_the_working_directory_are_found(workplace):
     package = Path("tasks_here")
