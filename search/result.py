@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import report
 from .errors import InputError
+from .figures import figure
 from .models.building import restore
 from .report.description import headline
-from .report.words import metric_name
+from .report.formats import ladder
+from .report.words import advice, metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,29 +96,42 @@ class Result:
         return frame.join(searched.rename(columns=called)).set_index("trial")
 
     def ladder(self) -> pd.DataFrame:
-        """The models that reached the search target, the smallest first."""
+        """The models that reached the search target, the smallest first.
+
+        `test` and `verdict` are of those that saw the test split.
+        """
         import pandas as pd
 
-        columns = ["trial", "parameter_count", "validation"]
-        return pd.DataFrame(self.summary["ladder"], columns=columns).set_index("trial")
+        kinds = {"trial": int, "parameter_count": int, "validation": float, "test": float}
+        frame = pd.DataFrame(ladder(self.summary), columns=[*kinds, "verdict"])
+        return frame.astype(kinds).set_index("trial")
 
     def plot(self) -> Figure:
         """Score against size of all trials, and how the smallest model fell over the epochs."""
-        figure = _empty_figure(figsize=(9, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        drawn = _empty_figure(figsize=(9, 3.4), layout="constrained")
+        left, right = drawn.subplots(1, 2)
         self._plot_trials(left)
         self._plot_incumbents(right)
-        return figure
+        return drawn
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {headline(self.summary)}>"
 
     def _repr_html_(self) -> str:
         title = f"{self.summary['pipeline']}: {headline(self.summary)}"
-        table = self.ladder().to_html(max_rows=10, border=0)
-        return f"<b>{html.escape(title)}</b>{table}{_svg(self.plot())}"
+        return f"<b>{html.escape(title)}</b>{self._told()}{_svg(self.plot())}"
+
+    def _told(self) -> str:
+        """The ladder as a table, or what would help where it is empty."""
+        if self.summary["ladder"]:
+            shown = self.ladder().fillna({"verdict": ""})
+            return str(shown.to_html(max_rows=10, border=0, na_rep="", float_format=figure))
+        error = self._plan.standard_error
+        record = {"best": report.best(self.summary, self._trials), "standard_error": error}
+        return "".join(f"<br>{html.escape(line)}" for line in advice(self.summary, record)) + "<br>"
 
     def _plot_trials(self, axes: Axes) -> None:
+        seen: tuple[int, ...] = ()
         for reached, colour, label in ((False, "0.6", "missed"), (True, "C0", "reached")):
             trained = [each for each in self._trials if each.epochs and each.reached is reached]
             shown = [
@@ -124,19 +139,32 @@ class Result:
             ]
             sizes, scores = zip(*shown, strict=True) if shown else ((), ())
             axes.scatter(sizes, scores, s=14, color=colour, label=label)
+            seen += sizes
         axes.axhline(self.summary["target"], color="C1", linewidth=1, label="target")
         metric = metric_name(self.summary)
         axes.set(xscale="log", xlabel="parameters", ylabel=f"validation {metric}")
         axes.legend(fontsize="small")
+        _mark_sizes(axes, seen)
 
     def _plot_incumbents(self, axes: Axes) -> None:
         steps = self.summary["incumbents"]
+        if not steps:
+            axes.set(xticks=[], yticks=[])
+            axes.text(0.5, 0.5, "no model reached", ha="center", transform=axes.transAxes)
+            return
         epochs = [each["epochs_trained"] for each in steps]
         sizes = [each["parameter_count"] for each in steps]
-        if steps:
-            epochs, sizes = [*epochs, self.summary["epochs_trained"]], [*sizes, sizes[-1]]
+        epochs, sizes = [*epochs, self.summary["epochs_trained"]], [*sizes, sizes[-1]]
         axes.step(epochs, sizes, where="post", color="C0")
         axes.set(xlabel="epochs trained", ylabel="smallest parameter count")
+
+
+def _mark_sizes(axes: Axes, sizes: Sequence[int]) -> None:
+    """Four sizes below a logarithmic axis: powers of ten would run into each other."""
+    low, high = (max(end(sizes, default=1), 1) for end in (min, max))
+    marks = sorted({round(low * (high / low) ** (part / 3)) for part in range(4)})
+    axes.set_xticks(marks, [f"{mark:,}" for mark in marks])
+    axes.minorticks_off()
 
 
 def _empty_figure(**options: Any) -> Figure:
@@ -151,8 +179,8 @@ def _empty_figure(**options: Any) -> Figure:
     return Shown(**options)
 
 
-def _svg(figure: Figure) -> str:
+def _svg(drawn: Figure) -> str:
     picture = io.StringIO()
-    figure.savefig(picture, format="svg")
+    drawn.savefig(picture, format="svg")
     svg = picture.getvalue()
     return svg[svg.index("<svg") :]

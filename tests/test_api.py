@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -19,7 +21,9 @@ from occam import search
 from occam.search.api import _checked
 from occam.search.data.batches import in_arrays
 from occam.search.errors import InputError
+from occam.search.figures import figure
 from occam.search.pipeline import Data, Pipeline, split
+from occam.search.result import Result
 from tasks import blobs
 
 USERS = Path(__file__).with_name("users")
@@ -77,6 +81,13 @@ def test_all_trials_and_the_ladder_are_tables(result):
     assert (trials["state"] != "REJECTED").sum() <= 3
     assert result.ladder()["parameter_count"].is_monotonic_increasing
     assert result.ladder().index[0] in trials.index
+    selected, rung = result.summary["selected"], result.ladder().loc[trial_of(result)]
+    assert rung["test"] == selected["test"]["score"]
+    assert rung["verdict"] == selected["test"]["verdict"]
+
+
+def trial_of(result) -> int:
+    return result.summary["selected"]["trial"]
 
 
 def test_a_notebook_shows_answer_table_and_picture(result):
@@ -86,6 +97,20 @@ def test_a_notebook_shows_answer_table_and_picture(result):
     assert "<svg" in shown
     assert len(result.plot().axes) == 2
     assert result.plot()._repr_svg_().startswith("<svg")  # a notebook shows it
+    assert f"<td>{figure(result.summary['selected']['test']['score'])}</td>" in shown
+    assert "NaN" not in shown
+    assert "None" not in shown
+
+
+def test_sizes_below_a_plot_are_plain_numbers_that_stand_apart(result):
+    trial = next(each for each in result._trials if each.reached)
+    trials = [replace(trial, parameter_count=size) for size in (65, 280, 1200)]
+    drawn = Result(result.summary, trials, result._plan).plot()
+    drawn.draw_without_rendering()
+    labels = [each for each in drawn.axes[0].get_xticklabels(which="both") if each.get_text()]
+    assert [each.get_text() for each in labels] == ["65", "172", "454", "1,200"]
+    boxes = [each.get_window_extent() for each in labels]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_a_subclassed_model_is_selected_and_served(workplace):
@@ -110,7 +135,13 @@ def test_a_search_that_finds_nothing_says_so(workplace):
     assert not result.holds
     assert result.parameter_count is None
     assert result.hyperparameters == {}
-    assert "no model reached accuracy 0.999" in result._repr_html_()
+    shown = result._repr_html_()
+    assert "no model reached accuracy 0.999<" in shown
+    assert "The best was trial 0:" in shown
+    assert "would help." in shown
+    assert "<table" not in shown
+    assert [str(kind) for kind in result.ladder().dtypes][:3] == ["int64", "float64", "float64"]
+    assert [each.get_text() for each in result.plot().axes[1].texts] == ["no model reached"]
     with pytest.raises(InputError, match="There is no model: no model reached accuracy 0.999"):
         result.best_model()
 
