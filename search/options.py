@@ -170,7 +170,7 @@ def _add_promote(commands: Any) -> None:
     command = commands.add_parser("promote", help="register the selected model as champion")
     command.add_argument("pipeline", nargs="?", type=_task, metavar="PIPELINE", help=SEARCH)
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
-    command.add_argument("--alias", default="champion")
+    command.add_argument("--alias", default="champion", help="default %(default)s")
     command.add_argument("--force", action="store_true", help="whatever the verdict; is recorded")
     command.add_argument("--dry-run", action="store_true", help="only say what would change, why")
     command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
@@ -178,7 +178,7 @@ def _add_promote(commands: Any) -> None:
 
 def _add_rollback(commands: Any) -> None:
     command = commands.add_parser("rollback", help="champion back to the version before")
-    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
+    command.add_argument("pipeline", type=_task, metavar="PIPELINE", help="that has a champion")
     command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
@@ -197,7 +197,7 @@ def _add_dashboard(commands: Any) -> None:
 
 def _add_predict(commands: Any) -> None:
     command = commands.add_parser("predict", help="predictions of the champion for new data")
-    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
+    command.add_argument("pipeline", type=_task, metavar="PIPELINE", help="that has a champion")
     command.add_argument("input", type=Path, metavar="INPUT", help="CSV, .npz or image folder")
     command.add_argument(
         "--output",
@@ -210,7 +210,9 @@ def _add_predict(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="the champion for other runtimes")
-    command.add_argument("pipeline", type=_task, metavar="PIPELINE")
+    command.add_argument(
+        "pipeline", type=_task, metavar="PIPELINE", help="of the champion or --run-id"
+    )
     command.add_argument(
         "--format",
         action="append",
@@ -219,13 +221,13 @@ def _add_export(commands: Any) -> None:
     )
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder")
     command.add_argument("--run-id", metavar="ID", help="of a search or of one of its trials")
-    command.add_argument("--alias", default="champion")
+    command.add_argument("--alias", default="champion", help="default %(default)s")
     command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 
 def _add_ui(commands: Any) -> None:
     command = commands.add_parser("ui", help="review in MLflow")
-    command.add_argument("--port", type=_positive(int), default=5000)
+    command.add_argument("--port", type=_positive(int), default=5000, help="default %(default)s")
     command.add_argument("--tracking-uri", type=_given, metavar="URI", help=STORE)
 
 

@@ -21,6 +21,7 @@ from occam.search import cli
 from occam.search.cli import main
 from occam.search.errors import redacted
 from occam.search.held_out import HeldOut
+from occam.search.options import parser
 from occam.search.runs.store import connect, default_uri
 from occam.search.studies.storage import reading_only
 from tasks import blobs
@@ -296,6 +297,19 @@ def study_name() -> str:
     """The name of the one search that is not set aside."""
     [folder] = [each for each in Path("mlruns/studies").iterdir() if not each.suffix]
     return folder.name
+
+
+def test_each_option_says_what_it_is_for():
+    [commands] = [each for each in parser()._actions if each.dest == "run"]
+    for command in commands.choices.values():
+        assert [each.dest for each in command._actions if not each.help] == []
+
+
+def test_a_report_says_why_it_cannot_be_written_there(searched, monkeypatch, capsys):
+    monkeypatch.chdir(searched[0])
+    for output, why in ((".", "give the name of a file"), ("no/such.html", "there is no folder")):
+        assert occam("report", "--output", output) == 2
+        assert f"--output {output} cannot be written: {why}" in capsys.readouterr().err
 
 
 def test_help_and_list_answer(workplace, capsys):

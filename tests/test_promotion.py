@@ -547,7 +547,7 @@ def test_a_run_stands_for_the_model_it_selected(uri, pipeline, search):
 
 def test_runs_that_cannot_be_promoted_are_said_in_one_line(uri, pipeline, search):
     tracker = search()
-    with pytest.raises(InputError, match="There is no run 'missing'"):
+    with pytest.raises(InputError, match="There is no run 'missing' .* results --format csv"):
         promote(uri, None, run_id="missing")
     with pytest.raises(InputError, match="belongs to .*, not to 'other'"):
         promote(uri, "other", run_id=tracker.run_id)

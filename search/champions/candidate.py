@@ -159,8 +159,8 @@ def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.entities.Run:
         if error.error_code not in registry.ABSENT:
             raise
         raise InputError(
-            f"There is no run {run_id!r} in this store: copy an ID from `occam results` "
-            "or from MLflow."
+            f"There is no run {run_id!r} in this store: copy an ID from MLflow or from "
+            "`occam results --format csv`."
         ) from error
     if run.info.lifecycle_stage == "deleted":
         raise InputError(f"Run {run_id} was deleted: restore it in MLflow, or take another.")

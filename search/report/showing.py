@@ -56,8 +56,10 @@ def write(uri: str, name: str | None, output: Path) -> None:
     from .page import page  # imports Altair
 
     refused = f"--output {output} cannot be written: {{}}."
-    if output.is_dir() or not output.resolve().parent.is_dir():
+    if output.is_dir():
         raise InputError(refused.format("give the name of a file"))
+    if not (folder := output.resolve().parent).is_dir():
+        raise InputError(refused.format(f"there is no folder {folder}"))
     client = connect(uri)
     with reaching(uri):
         found, record = read(client, find(client, name))
