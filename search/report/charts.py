@@ -55,9 +55,16 @@ def size_score(summary: Values, scores: Sequence[float]) -> Spec:
 def incumbents(unit: str, title: str) -> Spec:
     """How the smallest model that has reached fell, over epochs or seconds."""
     chart = alt.Chart(alt.NamedData("incumbents")).encode(
-        x=alt.X(f"{unit}:Q", title=title),
+        x=alt.X(f"{unit}:Q", title=title).axis(
+            tickMinStep=1 if unit == "epochs_trained" else alt.Undefined
+        ),
         y=alt.Y("parameter_count:Q", title="parameters").scale(type="log", nice=False, padding=16),
-        tooltip=["trial:N", "parameter_count:Q", "epochs_trained:Q", "seconds:Q"],
+        tooltip=[
+            "trial:N",
+            alt.Tooltip("parameter_count:Q", title="parameters", format=","),
+            alt.Tooltip("epochs_trained:Q", title="epochs trained", format=","),
+            alt.Tooltip("seconds:Q", title="seconds", format=",.1f"),
+        ],
     )
     return _spec(chart.mark_line(interpolate="step-after", point={"size": 50}), LOW)
 

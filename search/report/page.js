@@ -163,7 +163,9 @@ function trialsTable() {
       made.append(element("td", text, typeof value === "number" ? "number" : ""));
     }
     const varied = Object.entries(trial.hyperparameters).filter(([name]) => data.told.includes(name));
-    made.append(element("td", varied.map((pair) => pair.join(" ")).join(", "), "quiet"));
+    const why = trial.outcome === "failed" && trial.reason ? [trial.reason] : [];
+    const values = varied.map((pair) => pair.join(" ")).join(", ");
+    made.append(element("td", [...why, values].join("; "), "quiet"));
     return made;
   }
 

@@ -128,7 +128,7 @@ def spent(trials: Iterable[FinishedTrial]) -> list[dict[str, Any]]:
         part["epochs"] += trial.epochs_spent
         part["seconds"] += trial.seconds
     return [
-        {"outcome": name, **part, "seconds": round(part["seconds"], 1)}
+        {"outcome": name, **part, "seconds": round(part["seconds"], 3)}
         for name, part in found.items()
     ]
 

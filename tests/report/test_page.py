@@ -15,7 +15,7 @@ import pytest
 from occam.search.report import page as module
 from occam.search.report.charts import size_score
 from occam.search.report.page import page
-from occam.search.report.record import table
+from occam.search.report.record import spent, table
 from occam.search.report.tables import axes, slices
 from searches import search, trials
 
@@ -249,12 +249,38 @@ def test_trials_that_all_failed_draw_no_chart_of_scores(tab, tmp_path, small):
     summary, record = copy.deepcopy(small)
     summary |= {"selected": None, "ladder": [], "incumbents": []}
     for row in record["trials"]["rows"]:
-        row[1], row[3] = "failed", None
+        row[1], row[3], row[6] = "failed", None, "RuntimeError: no room"
     path = tmp_path / "report.html"
     path.write_text(page(summary, {"trials": record["trials"]}), encoding="utf-8")
     tab.goto(path.as_uri())
     assert tab.query_selector_all("[data-chart]") == []
     assert "60 of 60 trials" in tab.inner_text("#trials")
+    assert "RuntimeError: no room; units" in tab.inner_text("#trials-table td.quiet")
+
+
+def test_the_fall_of_the_smallest_model_is_told_in_whole_epochs_and_words(tab, tmp_path, small):
+    summary, record = copy.deepcopy(small)
+    first, last = summary["incumbents"][0], summary["epochs_trained"]
+    summary["incumbents"] = [{**first, "epochs_trained": last - 3, "parameter_count": 1234}]
+    path = tmp_path / "report.html"
+    path.write_text(page(summary, record), encoding="utf-8")
+    everything(opened(tab, path))
+    chart = "[data-chart=incumbents_epochs]"
+    tab.wait_for_selector(f"{chart} svg")
+    ticks = tab.eval_on_selector_all(
+        f"{chart} .role-axis:has-text('epochs trained') .role-axis-label text",
+        "all => all.map(each => each.textContent)",
+    )
+    assert ticks == [str(epoch) for epoch in range(last - 3, last + 1)]
+    tab.hover(f"{chart} .mark-symbol path >> nth=0", force=True)
+    tip = tab.wait_for_selector("#vg-tooltip-element.visible").inner_text()
+    assert re.search(r"parameters:?\s+1,234", tip)
+    assert "_" not in tip
+
+
+def test_training_that_took_no_time_worth_a_tenth_of_a_second_is_not_lost():
+    parts = spent([replace(each, seconds=0.002) for each in trials(5)])
+    assert sum(part["seconds"] for part in parts) == pytest.approx(0.01)
 
 
 def test_a_model_that_does_not_hold_is_not_called_good(tab, tmp_path, small):
