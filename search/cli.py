@@ -74,8 +74,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        kept = f"What finished is kept; {TRACEBACK}=1 shows where it happened."
-        return _complain(OccamError(f"{_problem(error)}. {kept}"), FAILURE)
+        return _end_with(error, sys.argv[1:] if arguments is None else arguments)
+
+
+def _end_with(error: Exception, arguments: Sequence[str]) -> int:
+    """Say what nothing has foreseen."""
+    if _is_closed(error, arguments):
+        advice = "Give a path that you may use, or have this one opened to you."
+        return _complain(InputError(f"{_problem(error)}. {advice}"), WRONG_INPUT)
+    kept = f"What finished is kept; {TRACEBACK}=1 shows where it happened."
+    return _complain(OccamError(f"{_problem(error)}. {kept}"), FAILURE)
+
+
+def _is_closed(error: Exception, arguments: Sequence[str]) -> bool:
+    """Whether a path that was given is closed to who gave it, wherever that was found out."""
+    if not isinstance(error, PermissionError) or not error.filename:
+        return False
+    name, closed = str(error.filename), Path(str(error.filename)).resolve()
+    return any(name in each or Path(each).resolve() == closed for each in arguments)
 
 
 def _problem(error: Exception) -> str:

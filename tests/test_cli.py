@@ -437,12 +437,44 @@ def test_a_study_that_was_damaged_says_how_to_go_on(
     assert message.endswith("begin the search anew with --fresh.")
 
 
-def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
-    """As another user, who may only read; the superuser gives up the right to do more."""
-    bare = ["--bounding-set=-dac_override", "--inh-caps=-dac_override"]
-    unprivileged = ["setpriv", *bare] if os.geteuid() == 0 else []
-    if unprivileged and shutil.which("setpriv") is None:
+def without_privilege(*names: str) -> list[str]:
+    """How a command begins by which even the superuser gives up the right to any file."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
         pytest.skip("the superuser reads and writes everything, and there is no setpriv")
+    given_up = ",".join(f"-{name}" for name in names)
+    return ["setpriv", f"--bounding-set={given_up}", f"--inh-caps={given_up}"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "search shut/my_task.py",
+        "search --csv shut/x.csv --label y",
+        "search --images shut/photos",
+        "results --tracking-uri sqlite:///shut/mlflow.db",
+        "predict digits shut/new.csv",
+        "init shut/my_task.py",
+    ],
+)
+def test_a_path_that_is_closed_is_wrong_input(command, workplace):
+    Path("shut").mkdir(mode=0)
+    privilege = without_privilege("dac_override", "dac_read_search")
+    ended = subprocess.run(
+        [*privilege, sys.executable, "-m", "occam.search.cli", *command.split()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert re.match("occam: .*shut.*Permission denied", line)
+
+
+def test_what_only_reads_needs_no_store_that_can_be_written(searched, tmp_path):
+    """As another user, who may only read."""
+    unprivileged = without_privilege("dac_override")
     first = Path(shutil.copytree(searched[0], tmp_path / "first"))
     with contextlib.chdir(first):
         assert occam("promote", "blobs") == 0
