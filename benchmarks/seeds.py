@@ -27,9 +27,16 @@ def main() -> None:
         print(row(seed, found[-1]), flush=True)
     selected = [each["selected"] for each in found if each["selected"]]
     held = [each for each in selected if each["test"]["verdict"] != "not held"]
-    middle = statistics.median(each["parameter_count"] for each in selected)
-    print(f"\n{len(held)} of {seeds} hold; median {middle:,.0f} parameters, ", end="")
-    print(f"{statistics.median(each['epochs_trained'] for each in found):,.0f} epochs")
+    epochs = statistics.median(each["epochs_trained"] for each in found)
+    print(
+        f"\n{len(held)} of {seeds} hold; median {middle(selected)} parameters, {epochs:,.0f} epochs"
+    )
+
+
+def middle(selected: list[dict]) -> str:
+    """The median size; none where no seed has found a model."""
+    sizes = [each["parameter_count"] for each in selected]
+    return f"{statistics.median(sizes):,.0f}" if sizes else "none"
 
 
 def row(seed: int, summary: dict) -> str:

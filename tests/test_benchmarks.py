@@ -19,7 +19,7 @@ COMMANDS = {
         ],
         "3 of 3 searches",
     ),
-    "seeds.py": (["digits", "1", "--trials", "2"], "1 of 1 hold"),
+    "seeds.py": (["digits", "1", "--trials", "2", "--target", "0.5"], "1 of 1 hold"),
     "selection.py": (["--searches", "2"], "| 10,000 | 0.99 | 2.5 | 0.0 |"),
     "surrogate.py": (["20"], "| 20 |"),
     "throughput": (["digits", "4", "2"], "ratio"),
