@@ -91,7 +91,8 @@ def _is_closed(error: Exception, arguments: Sequence[str]) -> bool:
     if not isinstance(error, PermissionError) or not error.filename:
         return False
     name, closed = str(error.filename), Path(str(error.filename)).resolve()
-    return any(name in each or Path(each).resolve() == closed for each in arguments)
+    ends = f"/{name}", f"={name}"  # of an address, and of an option with its value
+    return any(Path(each).resolve() == closed or each.endswith(ends) for each in arguments)
 
 
 def _problem(error: Exception) -> str:

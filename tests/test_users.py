@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from occam.search.counting import count_build
 from occam.search.data.preparation import prepare, without_test
-from occam.search.executors.here import InProcess
+from occam.search.executors.in_process import InProcess
 from occam.search.loading import load
 from occam.search.loop import Budget, run
 from occam.search.metrics import metric

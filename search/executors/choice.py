@@ -12,7 +12,7 @@ from ..devices import environments, share
 from ..training.rehearsal import task_fingerprint
 from ..training.trial import Task
 from ..workers import Executor, Kind, Pool
-from .here import Recipe, local
+from .in_process import Recipe, local
 
 if TYPE_CHECKING:
     from ..plan import Plan

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import OccamError, in_one_line
 from ..trials import FinishedTrial, Trial
 from ..workers import Worker, WorkerDied
-from .here import Recipe, ended, resident
+from .in_process import Recipe, ended, resident
 
 _spawn = multiprocessing.get_context("spawn")
 

@@ -19,7 +19,7 @@ from ..extras import installation
 from ..files import written_whole
 from ..trials import FinishedTrial, Trial
 from ..workers import Worker, WorkerDied
-from .here import Recipe, ended, resident
+from .in_process import Recipe, ended, resident
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing leaves the machine

@@ -14,7 +14,7 @@ import pytest
 from occam.search.data.preparation import prepare, without_test
 from occam.search.errors import OccamError
 from occam.search.executors.choice import executor
-from occam.search.executors.here import Recipe
+from occam.search.executors.in_process import Recipe
 from occam.search.loading import load
 from occam.search.loop import Budget
 from occam.search.losses import link
