@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeElapsedColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from .failures import cause
 from .figures import figure
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 PERIOD = 20.0  # seconds between two signs of life where there is no bar
+WORDS = 66  # characters of all that stands beside the bar
 
 
 class SearchProgress:
@@ -25,16 +36,20 @@ class SearchProgress:
     def __init__(self, screen: Screen, budget: Budget) -> None:
         self._screen = screen
         self._best: FinishedTrial | None = None
-        self._trained = self._rejected = self._epochs = 0
+        self._trained = self._epochs = 0
         self._spoken = time.monotonic()
         self._told: set[str] = set()  # why trials have failed
+        self._limit = "" if budget.epochs is None else f" of {budget.epochs:,}"
+        until = "" if budget.seconds is None else f"of {timedelta(seconds=round(budget.seconds))}"
+        free = screen.width - WORDS - len(self._limit) - len(until)
         self._bar = Progress(
-            TextColumn("trials"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[best]}"),
-            TextColumn("{task.fields[epochs]}"),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=max(4, min(24, free))),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            "trials",
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            *([until] if until else []),
+            _Words("best"),
+            _Words("epochs"),
             console=screen,
             disable=not screen.is_watched,
         )
@@ -55,7 +70,6 @@ class SearchProgress:
     def recall(self, finished: FinishedTrial) -> None:
         """Take in a trial of an earlier run of the same search."""
         if finished.state is TrialState.REJECTED:
-            self._rejected += 1
             return
         self._trained += 1
         self._epochs += finished.epochs_spent
@@ -105,10 +119,21 @@ class SearchProgress:
             self._task,
             completed=self._trained,
             best=f"best {self._words()}",
-            epochs=f"{self._epochs:,} epochs, {self._rejected:,} rejected",
+            epochs=f"{self._epochs:,}{self._limit} epochs",
         )
 
     def _words(self) -> str:
         if self._best is None or self._best.score is None:
             return "none yet"
         return f"{self._best.parameter_count:,} parameters at {figure(self._best.score)}"
+
+
+class _Words(ProgressColumn):
+    """A field of the task, cut off where the terminal is narrow: trials and time stay whole."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields[self._field], no_wrap=True, overflow="ellipsis")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 
 import pytest
@@ -46,8 +47,19 @@ def test_a_terminal_has_a_bar():
     bar = shown(0, terminal=True)
     assert "2/5" in bar
     assert "best 1,200 parameters at 0.9700" in bar
-    assert "12 epochs, 1 rejected" in bar
+    assert "12 epochs" in bar
     assert "done," not in bar
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_has_trials_and_time_whole_and_how_much_is_left(width):
+    printed = StringIO()
+    screen = Screen(file=printed, force_terminal=True, width=width)
+    with SearchProgress(screen, Budget(trials=100, epochs=1000, seconds=1500)) as search:
+        search.finish(finish(trial(547), TrialState.COMPLETE, reached=True, score=0.9806, epochs=8))
+    bar = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.getvalue())
+    assert "  1/100 trials 0:00:00 of 0:25:00 best 547" in bar
+    assert ("parameters at 0.9806 8 of 1,000 epochs" in bar) is (width == 120)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
