@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -65,9 +66,9 @@ def run(
     """Find the smallest model that holds the target: `occam search` from Python.
 
     Args:
-        space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`. A whole
-            Pipeline, or what `occam search` takes for one, stands for the arguments down to
-            `name`, but for `target`.
+        space: a KerasTuner `build(hp)` or HyperModel, a function of an Optuna `trial`, or a Keras
+            model, whose smaller copies are searched. A whole Pipeline, or what `occam search` takes
+            for one, stands for the arguments down to `name`, but for `target`.
         data: (inputs, labels), or batches of them as a tf.data.Dataset, of which validation and
             test rows are set aside where they are not given; or Data, or what returns it.
         metric: as of a Pipeline; a function of one's own may be given itself.
@@ -221,5 +222,7 @@ def _given(value: Any, wanted: str) -> Any:
 
 
 def _name(space: Any) -> str:
+    if "keras" in sys.modules and isinstance(space, sys.modules["keras"].Model):
+        return re.sub(r"_\d+$", "", space.name)  # which Keras counts up in each process
     name = getattr(space, "__name__", type(space).__name__)
     return "search" if name == "<lambda>" else str(name)

@@ -156,13 +156,18 @@ def _source(options: argparse.Namespace) -> str:
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other: give one of them.")
     columns = {name: getattr(options, name) for name in ("label", "group", "time", "split")}
+    model = str(Path(options.model).resolve()) if options.model else None
     if files:
         paths = {name: str(Path(path).resolve()) for name, path in files.items()}
-        return own(**paths, **columns, metric=options.metric)
+        return own(**paths, **columns, metric=options.metric, model=model)
     if odd := [name for name, column in columns.items() if column]:
         raise InputError(f"--{odd[0]} is for --csv, not for PIPELINE.")
     find(options.pipeline)
-    return str(options.pipeline)
+    if model is None:
+        return str(options.pipeline)
+    script = options.pipeline.endswith(".py")
+    path = str(Path(options.pipeline).resolve()) if script else options.pipeline
+    return own(pipeline=path, model=model)
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -306,7 +311,7 @@ def _check_json(options: argparse.Namespace) -> None:
         return
     there, end = options.json.exists(), options.json.resolve()  # of a link, what it points at
     task = options.pipeline if options.pipeline.endswith(".py") else None
-    read = (task, *(getattr(options, name) for name in OWN_DATA))
+    read = (task, *(getattr(options, name) for name in (*OWN_DATA, "model")))
     if there and any(end == Path(each).resolve() for each in read if each):
         raise InputError(f"--json {options.json} is what is to be searched: give another file.")
     try:

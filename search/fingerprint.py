@@ -61,8 +61,12 @@ def of_space(space: Space, hp: keras_tuner.HyperParameters, model: keras.Model) 
     The code is that of the function or class itself, comments and layout left out.
     """
     read = [f"{type(each).__name__} {each.get_config()}" for each in hp.space]
-    code = code_of(space if inspect.isroutine(space) else type(space))
+    code = "" if isinstance(space, keras.Model) else code_of(_code_object(space))
     return of_values(code=code, read=read, model=of_model(model))
+
+
+def _code_object(space: Space) -> Any:
+    return space if inspect.isroutine(space) else type(space)
 
 
 def of_model(model: keras.Model) -> str:

@@ -26,7 +26,7 @@ PIPELINES = f"{__package__.rpartition('.')[0]}.pipelines"
 def load(name: str) -> Pipeline:
     """The pipeline that `name` says: one of ours, a `.py` file, or an importable `package.module`.
 
-    A name that starts with `OWN` stands for the user's own data.
+    A name that starts with `OWN` stands for the user's own data or model.
 
     Raises InputError where there is none, or where its file cannot be run.
     """
@@ -92,7 +92,7 @@ def own(**options: str | None) -> str:
 
     Args:
         options: of the command line: csv, images or npz, a path; label, group, time, split,
-            metric.
+            metric; model, a path; pipeline, where only the model is the user's own.
     """
     given = {name: value for name, value in options.items() if value is not None}
     return OWN + json.dumps(given, ensure_ascii=False)  # paths as they are
@@ -216,6 +216,16 @@ def _load_file(path: Path) -> Any:
 
 
 def _load_own(options: dict[str, str]) -> Pipeline:
+    model, pipeline = options.pop("model", None), options.pop("pipeline", None)
+    found = load(pipeline) if pipeline else _own_task(options)
+    if model is None:
+        return found
+    from .models.copies import model_in  # Keras takes its time
+
+    return replace(found, space=model_in(Path(model)))
+
+
+def _own_task(options: dict[str, str]) -> Pipeline:
     module = importlib.import_module(f"{PIPELINES}.own.task")
     pipeline: Pipeline = module.task(**options)
     return replace(pipeline, name=_own_name(pipeline.name))

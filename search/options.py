@@ -61,6 +61,7 @@ def _add_search(commands: Any) -> None:
     add("--split", metavar="COLUMN", help="of --csv: each row's: train, validation or test")
     add("--images", metavar="FOLDER", help="your own images, one folder a class")
     add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
+    add("--model", metavar="FILE", help="your own Keras model: its smaller copies are searched")
     add(
         "--metric",
         metavar="NAME",

@@ -37,7 +37,7 @@ def unreadable(error: Exception) -> str:
     """What keeps Keras from reading a configuration, without the configuration itself."""
     if found := re.search(r"Could not locate (\w+ '[^']+')", str(error)):
         return f"{found[1]} is not registered"
-    a_lambda = "__lambda__" in str(error) or "{'value':" in str(error)
+    a_lambda = any(sign in str(error) for sign in ("__lambda__", "{'value':", "a Python lambda"))
     if found := re.search(r"Could not interpret (\w+)", str(error)):
         return f"its {found[1]} is {'a lambda' if a_lambda else 'not registered'}"
     if a_lambda:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
-    Space: TypeAlias = Callable[[keras_tuner.HyperParameters], keras.Model] | keras_tuner.HyperModel
+    Build: TypeAlias = Callable[[keras_tuner.HyperParameters], keras.Model]
+    Space: TypeAlias = Build | keras_tuner.HyperModel | keras.Model
 
 Downloaded = TypeVar("Downloaded")
 
@@ -52,7 +53,8 @@ class Pipeline:
         data: returns the raw splits, the same at every call.
         preprocessing: fitted on the train split only; see `Data.transformed`.
         space: a KerasTuner `build(hp)` or HyperModel, or a function of an Optuna `trial`, known by
-            the name or the annotation of its parameter; returns a compiled model.
+            the name or the annotation of its parameter; returns a compiled model. Or a Keras model,
+            whose smaller copies are searched.
         target: to be reached on `metric`; not a number: what a linear model shows to be possible.
         metric: "accuracy", "balanced_accuracy", "f1", "auc", "r2", "mae", "mse" or "rmse"; or
             "package.module:function" of labels and the model's outputs, (rows, ...) each, that

@@ -61,6 +61,23 @@ def test_the_best_model_is_the_trained_one(result):
     assert np.mean(model.predict(X, verbose=0).argmax(-1) == Y) > 0.8
 
 
+def test_a_model_is_searched_for_smaller_copies_of_it(workplace):
+    stack = [keras.Input((4,)), layers.Dense(16, "relu", name="hidden"), layers.Dense(2, "softmax")]
+    model = keras.Sequential(stack, name="churn_model_3")
+    model.compile(keras.optimizers.Adam(0.03), loss="sparse_categorical_crossentropy")
+    before = model.get_weights()
+    found = search.run(model, data=(X, Y), target=0.8, epochs=8, trials=6, quiet=True)
+    assert found.holds
+    assert found.summary["pipeline"] == "churn_model"
+    assert set(found.hyperparameters) <= {"has_hidden", "hidden_units", "learning_rate"}
+    assert found.parameter_count == found.best_model().count_params() < model.count_params()
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again = search.run(model, data=(X, Y), target=0.8, epochs=8, trials=6, quiet=True)
+    assert again.summary["name"] == found.summary["name"]
+    assert again.summary["epochs_trained"] == found.summary["epochs_trained"]
+
+
 def test_rows_may_come_in_batches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(300).batch(32)
@@ -337,8 +354,11 @@ def test_rows_that_chose_the_model_do_not_test_it(workplace):
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        (keras.Sequential([keras.Input((4,))]), r"A space is a function build\(hp\) .* Sequential"),
-        ({"units": [4, 8]}, "received dict: what is to be searched is what that asks `hp` for"),
+        (keras.Sequential([keras.layers.Dense(2)]), "does not know its input shape: begin it with"),
+        (
+            {"units": [4, 8]},
+            r"A space is a function build\(hp\) .* smaller copies .* received dict",
+        ),
         (keras_tuner.HyperModel, r"The space is the class HyperModel: .* `HyperModel\(\)`"),
         (lambda trial: trial.number, r"trial.number is not there, as models are also built where"),
     ],

@@ -18,6 +18,7 @@ from ..fingerprint import of_model
 from ..nests import first_rows
 from .configuration import GivenHyperParameters, fits, register
 from .constructor import remembered_arguments
+from .copies import copies_of
 from .schedules import schedule_of
 from .suggesting import as_build, takes_trial
 
@@ -197,7 +198,7 @@ def loss_of(pipeline: Pipeline, trial: FinishedTrial) -> Any:
 
 
 def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
-    """The space itself, or a HyperModel around a `build(hp)` function or one for Optuna.
+    """The space itself, or a HyperModel around a `build(hp)`, an Optuna function or a Keras model.
 
     Raises InputError where it is none of these.
     """
@@ -207,13 +208,16 @@ def as_hypermodel(space: Space) -> keras_tuner.HyperModel:
         raise InputError(
             f"The space is the class {space.__name__}: give one of it, as `{space.__name__}()`."
         )
-    if isinstance(space, keras.Model) or not callable(space):
-        raise InputError(
-            "A space is a function build(hp) that returns a compiled model, or a HyperModel, "
-            f"received {type(space).__name__}: what is to be searched is what that asks `hp` for."
-        )
     hypermodel = keras_tuner.HyperModel()
-    hypermodel.build = as_build(space) if takes_trial(space) else space
+    if isinstance(space, keras.Model):
+        hypermodel.build = copies_of(space)
+    elif callable(space):
+        hypermodel.build = as_build(space) if takes_trial(space) else space
+    else:
+        raise InputError(
+            "A space is a function build(hp) that returns a compiled model, a HyperModel, or a "
+            f"Keras model whose smaller copies are searched, received {type(space).__name__}."
+        )
     return hypermodel
 
 

@@ -88,7 +88,7 @@ def test_a_model_without_an_input_is_built_on_rows_of_the_shape_that_is_known():
 def test_a_class_of_hypermodels_is_no_space():
     with pytest.raises(InputError, match=r"the class HyperResNet: give one of it, as `HyperRes"):
         as_hypermodel(keras_tuner.applications.HyperResNet)
-    with pytest.raises(InputError, match="received int: what is to be searched"):
+    with pytest.raises(InputError, match="smaller copies are searched, received int"):
         as_hypermodel(3)
 
 

@@ -1,0 +1,157 @@
+"""The layers of a Keras model: which can change, what each takes and gives, how they are set."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import keras
+from scipy.cluster.hierarchy import DisjointSet
+
+WIDTHS = ("units", "filters", "output_dim", "key_dim")  # what layers call them
+KEEPS_SHAPE = ("normalization", "activations", "regularization")  # modules of Keras's layers
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """The same layers as a functional model that is not compiled."""
+    if isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return keras.Model(model.input, model.output, name=model.name)
+
+
+def is_readable(model: Any) -> bool:
+    """Whether a model is of layers that Keras knows, Sequential or functional."""
+    return isinstance(model, keras.Model) and type(model).__module__.startswith("keras.")
+
+
+def is_nested(layer: Any) -> bool:
+    """Whether a layer is a model whose own layers can change."""
+    return is_readable(layer) and layer.trainable and bool(getattr(layer, "inputs", None))
+
+
+def stays(layer: Any) -> bool:
+    """Whether a layer is taken as it is: an operation, or one that is frozen, adapted or unread."""
+    if not isinstance(layer, keras.Layer) or isinstance(layer, keras.Model):
+        return True
+    return not layer.trainable or hasattr(layer, "adapt")
+
+
+def changeable(model: keras.Model) -> list[Any]:
+    """The layers of a model that can change, those of nested ones among them."""
+    found = [changeable(each) if is_nested(each) else [each] for each in model.layers]
+    return [layer for layers in found for layer in layers if not stays(layer)]
+
+
+def named(layers: Sequence[Any]) -> dict[int, str]:
+    """Names by identity; those that Keras numbered in this process are numbered in this model."""
+    seen: Counter[str] = Counter()
+    names: dict[int, str] = {}
+    for layer in layers:
+        name = re.sub(r"_\d+$", "", layer.name)
+        if name.replace("_", "") != type(layer).__name__.lower():
+            name = layer.name  # the user's own
+        names[id(layer)] = f"{name}_{seen[name]}" if seen[name] else name
+        seen[name] += 1
+    return names
+
+
+def settings(layer: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """Numbers by which a layer is set, of those that have one value in it: a wrapper's are inside.
+
+    Args:
+        keys: what layers call them.
+    """
+    if stays(layer):
+        return {}
+    config = layer.get_config()
+    values = {key: {*_values(config, key)} for key in keys}
+    return {key: each.pop() for key, each in values.items() if len(each) == 1}
+
+
+def change(config: Any, key: str, value: float) -> None:
+    """Give a setting another value, wherever it is in a configuration."""
+    for part in config.values() if isinstance(config, dict) else config:
+        if isinstance(part, dict | list | tuple):
+            change(part, key, value)
+    if _has(config, key):
+        config[key] = value
+
+
+def _values(config: Any, key: str) -> Iterator[int | float]:
+    for part in config.values() if isinstance(config, dict) else config:
+        if isinstance(part, dict | list | tuple):
+            yield from _values(part, key)
+    if _has(config, key):
+        yield config[key]
+
+
+def _has(config: Any, key: str) -> bool:
+    return isinstance(config, dict) and type(config.get(key)) in (int, float)
+
+
+class Graph:
+    """Which operation of a model made what another one takes, of those that are called once."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._takes: dict[int, list[int]] = {}  # tensors, all by identity
+        self._gives: dict[int, list[int]] = {}
+        self._maker: dict[int, Any] = {}
+        for each in _operations(model):
+            with suppress(AttributeError, ValueError):  # called more than once
+                taken, given = keras.tree.flatten(each.input), keras.tree.flatten(each.output)
+                self._takes[id(each)] = [id(tensor) for tensor in taken]
+                self._gives[id(each)] = [id(tensor) for tensor in given]
+                self._maker |= {id(tensor): each for tensor in given}
+        self._known: dict[int, set[int]] = {}
+
+    def ends(self, model: keras.Model) -> set[int]:
+        """The layers that say how many features a model's outputs have, by identity."""
+        return {layer for tensor in model.outputs for layer in self._makers(id(tensor))}
+
+    def tied(self) -> list[set[int]]:
+        """Layers whose features meet one by one, as in an addition, by identity."""
+        sets: DisjointSet[int] = DisjointSet()
+        for taken in self._takes.values():
+            meeting = [self._makers(tensor) for tensor in taken]
+            if len(meeting) > 1 and all(meeting):
+                together = sorted(set.union(*meeting))
+                for each in together:
+                    sets.add(each)
+                    sets.merge(together[0], each)
+        return [group for group in sets.subsets() if len(group) > 1]
+
+    def followers(self, layer: Any) -> Iterator[int]:
+        """What comes behind a layer, one after the other, that only normalizes or activates."""
+        while given := self._gives.get(id(layer)):
+            takers = [each for each in self._maker.values() if given[0] in self._takes[id(each)]]
+            if len(takers) != 1 or not _keeps_shape(takers[0]):
+                return
+            layer = takers[0]
+            yield id(layer)
+
+    def _makers(self, tensor: int) -> set[int]:
+        """The layers that say how many features a tensor has; empty where that is not known."""
+        if tensor not in self._known:
+            self._known[tensor] = set()
+            if (maker := self._maker.get(tensor)) is not None:
+                self._known[tensor] = self._before(maker)
+        return self._known[tensor]
+
+    def _before(self, maker: Any) -> set[int]:
+        if settings(maker, WIDTHS):
+            return {id(maker)}
+        before = [self._makers(tensor) for tensor in self._takes[id(maker)]]
+        return set.union(*before) if before and all(before) else set()
+
+
+def _operations(model: keras.Model) -> list[Any]:
+    nested = [each for layer in model.layers if is_nested(layer) for each in _operations(layer)]
+    return [*functional(model).operations, *nested]
+
+
+def _keeps_shape(operation: Any) -> bool:
+    module = type(operation).__module__.split(".")
+    return module[0] == "keras" and any(part in KEEPS_SHAPE for part in module)
