@@ -151,6 +151,9 @@ def _signature(inputs: Any, rows: int | None) -> list[Any]:
 
 
 def _write_onnx(source: Source, path: Path) -> None:
+    for layer in source.model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):  # its tensors would become inputs
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
     signature = _signature(source.rows, None)
     source.model.export(str(path), format="onnx", verbose=False, input_signature=signature)
 

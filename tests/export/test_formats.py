@@ -66,7 +66,13 @@ def texts() -> tuple[keras.Model, Any]:
     return keras.Model(inputs, keras.layers.Dense(1)(counted)), np.array(["good bad"] * 6, object)
 
 
-MODELS = {each.__name__: each for each in (network, recurrent, tokens, several, texts)}
+def adapted() -> tuple[keras.Model, Any]:
+    units = keras.layers.Normalization()
+    units.adapt(ROWS)
+    return sequential(keras.Input((6,)), units), ROWS
+
+
+MODELS = {each.__name__: each for each in (network, recurrent, tokens, several, adapted, texts)}
 IMPOSSIBLE = {
     ("recurrent", "tflite-int8"): "TFLite cannot calibrate the loop of LSTM; give tflite",
     ("texts", "onnx"): "it reads text",
