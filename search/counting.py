@@ -76,6 +76,12 @@ def unallocated() -> Iterator[None]:
     def keep(variable: keras.Variable, value: Any) -> None:
         variable._value = value
 
+    finalized = keras.layers.Normalization.finalize_state
+
+    def finalize(layer: Any) -> None:
+        if not any(holds_nothing(each) for each in layer.weights[:2]):
+            finalized(layer)  # mean and variance; a layer that is only built is adapted next
+
     from keras.src.utils.tracking import Tracker
 
     tracked = Tracker.track
@@ -89,6 +95,7 @@ def unallocated() -> Iterator[None]:
         replaced.enter_context(_replaced(keras.Variable, "_initialize", keep))
         replaced.enter_context(_replaced(keras.Variable, "_direct_assign", keep))
         replaced.enter_context(_replaced(Tracker, "track", track))
+        replaced.enter_context(_replaced(keras.layers.Normalization, "finalize_state", finalize))
         if keras.backend.backend() == "tensorflow":  # which tracks all attributes for checkpoints
             from keras.src.backend.tensorflow.trackable import KerasAutoTrackable
 

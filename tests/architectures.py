@@ -210,6 +210,14 @@ CASES: dict[str, tuple[Sequence[int], Callable[[int], list[keras.Layer]]]] = {
         ROW,
         lambda w: [L.Rescaling(2.0, 1.0), L.Dense(w), L.RepeatVector(2), L.Flatten()],
     ),
+    "adapted": (
+        ROW,
+        lambda w: [
+            L.Normalization(mean=[0.0, 1.0, 2.0, 3.0], variance=[1.0, 4.0, 0.25, 9.0]),
+            L.Normalization(axis=None, mean=0.5, variance=4.0),
+            L.Dense(w),
+        ],
+    ),
 }
 
 

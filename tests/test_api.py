@@ -78,6 +78,28 @@ def test_a_model_is_searched_for_smaller_copies_of_it(workplace):
     assert again.summary["epochs_trained"] == found.summary["epochs_trained"]
 
 
+def test_a_layer_that_was_adapted_to_data_trains_in_populations_and_is_kept(workplace, capsys):
+    units = layers.Normalization()
+    units.adapt(X)
+
+    def normalized(hp) -> keras.Model:
+        hidden = layers.Dense(hp.Int("units", 2, 8), activation="relu")
+        stack = [keras.Input((4,)), units, hidden, layers.Dense(2, activation="softmax")]
+        model = keras.Sequential(stack)
+        model.compile(keras.optimizers.Adam(0.03), loss="sparse_categorical_crossentropy")
+        return model
+
+    found = search.run(normalized, data=(X, Y), target=0.8, trials=4, epochs=8)
+    printed = capsys.readouterr().out
+    assert "one at a time" not in printed
+    assert "No units are removed" not in printed
+    assert found.holds
+    assert found.trials()["epochs"].sum() > 0
+    model = found.best_model()
+    np.testing.assert_allclose(model.layers[0].mean, units.mean)
+    assert np.mean(model.predict(X, verbose=0).argmax(-1) == Y) > 0.8
+
+
 def test_rows_may_come_in_batches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(300).batch(32)

@@ -213,3 +213,14 @@ def test_a_space_that_needs_weights_is_soon_built_once_a_count():
     for _ in range(9):
         assert builder.counted(GivenHyperParameters({}))[1].total == 5
     assert len(builds) == 2 * ENOUGH + 9 - ENOUGH
+
+
+def test_a_layer_that_the_build_adapts_to_data_knows_what_it_was_adapted_to():
+    rows = np.arange(12, dtype="float32").reshape(4, 3)
+    with unallocated():
+        layer = keras.layers.Normalization()
+        layer.adapt(rows)
+        model = keras.Sequential([keras.Input((3,)), layer, keras.layers.Dense(2)])
+    np.testing.assert_allclose(np.ravel(layer.mean), rows.mean(0))
+    assert holds_nothing(model.layers[-1].kernel)
+    assert count(model, None).total == 3 + 3 + 1 + 3 * 2 + 2

@@ -40,7 +40,8 @@ def narrower(
 
     A width that no copy has reached with is not undercut while others can be lowered, so that each
     is bisected to where it holds. At last one step is tried once more of each: what failed in a
-    larger model may do in this one. There is an end, as every step lowers a width or closes it.
+    larger model may do in this one, and says nothing more once this one has come below it. There is
+    an end, as every step lowers a width or closes it.
 
     That all widths at once were too much says nothing against one after the other, but against
     all at once to no more than that.
@@ -72,6 +73,7 @@ def _next(width: Width, value: int, attempts: Sequence[Attempt]) -> int | None:
         for each in attempts
         if each.reached is False and each.changes_only(width.name)
     ]
+    failed = [each for each in failed if each < value]
     floor = max(failed, default=-1)
     between = [each for each in width.allowed if floor < each < value]
     if not between:

@@ -121,3 +121,10 @@ def test_a_descent_ends_where_no_width_can_be_lowered_any_more(start, each, shar
     for width in widths:
         for lower in (value for value in width.allowed if value < found[width.name]):
             assert size({**found, width.name: lower}) < share * size(first)
+
+
+def test_what_failed_in_a_larger_model_says_nothing_of_one_that_came_below_it():
+    tried = [attempt({"units": 64}, {"units": failed}, False) for failed in (48, 56, 60, 62)]
+    assert narrower({"units": 61}, [UNITS], tried) == [{"units": 60}]
+    assert narrower({"units": 59}, [UNITS], tried) == [{"units": 58}]
+    assert narrower({"units": 47}, [UNITS], tried) == [{"units": 36}]

@@ -92,7 +92,8 @@ class Kind:
     Args:
         reads: names in a layer's configuration that `describe` understands; all others must have
             Keras's default value.
-        describe: from the layer's configuration.
+        describe: from the layer's configuration, and what it has learned before any training.
+        learned: that, of a layer that has been adapted to data; its weights are no others.
         mask: which features of the output are no padding, from the masks of the inputs, those of
             the layer's own widths and the shape of the first input (space only).
         exact_input: whether nothing before a layer of such static values may be padded.
@@ -103,6 +104,7 @@ class Kind:
 
     reads: frozenset[str] = frozenset()
     describe: Callable[[Config], Described] = lambda config: Described()
+    learned: Callable[[Any], Config] = lambda layer: {}
     apply: Apply
     mask: Masks = like_input
     exact_input: Callable[[Static], bool] = lambda static: False

@@ -48,7 +48,7 @@ class Member:
     optimizer: Mapping[str, float]
     schedule: optimizers.Schedule | None = field(compare=False)  # of the learning rate
     loss_weight: float
-    layers: tuple[Any, ...] = field(compare=False)  # Keras layers, for their weights
+    layers: tuple[Any, ...] = field(compare=False)  # Keras layers that have weights to train
 
     @cached_property
     def widths(self) -> tuple[dict[str, int], ...]:
@@ -155,7 +155,8 @@ def _graph(functional: Any) -> tuple[Any, ...]:
     read_moves(nodes, described, shapes)
     widths = [each.widths for each in described]
     features = [_features(tensor) for tensor in functional.inputs]
-    return fixed(nodes, widths, shapes, features), tuple(described), tuple(shapes), tuple(layers)
+    weighted = tuple(layer for layer, each in zip(layers, described, strict=True) if each.weights)
+    return fixed(nodes, widths, shapes, features), tuple(described), tuple(shapes), weighted
 
 
 def _calls(functional: Any) -> list[Any]:
@@ -189,8 +190,10 @@ def _described(layer: Any, kind: Kind, tensor: Any) -> Described:
     config, last = layer.get_config(), len(tensor.shape) - 1
     if config.get("axis") in (last, [last]):
         config["axis"] = -1
-    described = kind.describe(config)
-    check_weights(layer, described)
+    learned = kind.learned(layer)
+    described = kind.describe({**config, **learned})
+    if not learned:
+        check_weights(layer, described)
     for each in described.weights:
         initial.check(described.initializers[each.name])
     return described

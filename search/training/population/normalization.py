@@ -100,7 +100,35 @@ def _scaled(call: Call, x: Any, mean: Any, variance: Any) -> Any:
     return y + lift(call.weights["beta"], x.ndim) if "beta" in call.weights else y
 
 
+def _adapted(layer: Any) -> Config:
+    """Mean and variance that a `Normalization` was given or has found in data, of each feature."""
+    if layer.mean is None:
+        raise Unsupported("a Normalization that is not adapted")
+    found = {"mean": layer.mean, "variance": layer.variance}
+    return {name: tuple(np.asarray(each).ravel().tolist()) for name, each in found.items()}
+
+
+def _standard(config: Config) -> Described:
+    if config["axis"] not in (None, -1, (), [], (-1,), [-1]):
+        raise Unsupported(f"a Normalization over axis {config['axis']}")
+    return Described(static={name: config[name] for name in ("mean", "variance")})
+
+
+def _apply_standard(call: Call, inputs: list[Any]) -> Any:
+    x = inputs[0]
+    mean, variance = (jnp.asarray(call.static[name], "float32") for name in ("mean", "variance"))
+    deviation = jnp.maximum(jnp.sqrt(variance), keras.config.epsilon())
+    return (x - lift(mean, x.ndim)) / lift(deviation, x.ndim)
+
+
 NORMALIZATIONS: dict[type, Kind] = {
+    keras.layers.Normalization: Kind(
+        reads=frozenset({"axis", "mean", "variance"}),
+        describe=_standard,
+        learned=_adapted,
+        apply=_apply_standard,
+        exact_input=lambda static: True,
+    ),
     keras.layers.BatchNormalization: Kind(
         reads=frozenset({"axis", "epsilon", "momentum", "scale", "center"}),
         describe=_normalization,
