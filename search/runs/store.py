@@ -43,6 +43,7 @@ FAILURES = (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, O
 DEFAULT = "MLFLOW_TRACKING_URI"  # environment variable
 SECONDS_TO_ANSWER = 3
 SECONDS_TO_MAKE = 120  # for another process to have made the tables
+_chosen_here: list[str] = []  # MLflow's current store, where it is current by Occam alone
 
 
 def default_uri() -> str:
@@ -93,6 +94,7 @@ def _make_current(uri: str) -> None:
     """MLflow's current store; not the environment's, which says what the user's default is."""
     given = os.environ.get(DEFAULT)
     mlflow.set_tracking_uri(uri)
+    _chosen_here[:] = [uri]
     os.environ.pop(DEFAULT, None)
     if given is not None:
         os.environ[DEFAULT] = given
@@ -102,12 +104,14 @@ def _make_current(uri: str) -> None:
 def users_store_kept() -> Iterator[None]:
     """The store that somebody's own run is written to is MLflow's current one again afterwards."""
     before = mlflow.get_tracking_uri()
-    chosen = mlflow.active_run() is not None or tracking_utils.is_tracking_uri_set()
+    known = tracking_utils.is_tracking_uri_set() and before not in _chosen_here
+    chosen = mlflow.active_run() is not None or known
     try:
         yield
     finally:
         if chosen:
-            mlflow.set_tracking_uri(before)
+            _make_current(before)
+            _chosen_here.clear()
 
 
 @contextmanager

@@ -35,6 +35,18 @@ def test_the_store_that_somebody_has_chosen_is_current_again(elsewhere, tmp_path
     assert mlflow.get_tracking_uri() == elsewhere
 
 
+def test_searches_in_one_process_keep_to_their_folders(tmp_path, monkeypatch):
+    monkeypatch.delenv(store.DEFAULT, raising=False)
+    mlflow.set_tracking_uri(None)
+    for name in ("first", "second", "third"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with store.users_store_kept():
+            assert str(tmp_path / name) in store.default_uri()
+            store.connect(store.default_uri(), create=True)
+        assert mlflow.get_tracking_uri() == store.default_uri()
+
+
 def test_a_store_of_the_environment_stays_the_users_default(tmp_path, monkeypatch):
     monkeypatch.setenv(store.DEFAULT, "http://127.0.0.1:9")
     store.connect(f"sqlite:///{tmp_path}/mlflow.db", create=True)
