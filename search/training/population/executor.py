@@ -38,10 +38,10 @@ from .dataset import Dataset
 from .errors import Unsupported
 from .lowering import Member, Template, lower
 from .programs import Programs
-from .sizing import parts
+from .sizing import parts, proposed_together
 from .templates import member_of
 
-BATCH = 16  # trials that are proposed together
+BATCH = 16  # trials that are proposed together, at most
 CHECKED, TOLERANCE = 256, 1e-5  # rows on which an extracted model has to predict the same
 ROUNDING = 1e-3  # beyond which a difference is an error, whatever the inputs
 
@@ -73,8 +73,6 @@ class Population:
             each template whose population fails, which is then not tried again.
     """
 
-    size = batch = BATCH
-
     def __init__(
         self,
         task: Task,
@@ -90,6 +88,7 @@ class Population:
         self._ahead = max(1, cores() // 2)  # the other cores train, or feed the device
         self._compilers = ThreadPoolExecutor(self._ahead)
         self._batch: list[_Trial] = []
+        self.size = self.batch = self._proposed_together()
         self._work: Iterator[None] = iter(())
         self._best: Trial | None = None
         self._failed: set[Template] = set()  # whose programs are not tried again
@@ -113,6 +112,13 @@ class Population:
         """Nothing is left running."""
         self._work, self._batch = iter(()), []
         self._compilers.shutdown(wait=False, cancel_futures=True)
+
+    def _proposed_together(self) -> int:
+        """By the default model, so that a search that goes on asks as it did before."""
+        try:
+            return proposed_together(member_of(self._task.pipeline, {}, self._rows), BATCH)
+        except Unsupported:
+            return BATCH
 
     def _member(self, trial: Trial) -> Member | None:
         """The trial's model as a member of a template; None where `fit` has to train it."""

@@ -86,6 +86,15 @@ def _rounded(lanes: int) -> int:
     return 1 << (lanes - 1).bit_length() if lanes <= FEW else -(-lanes // STEP) * STEP
 
 
+def proposed_together(member: Member, most: int) -> int:
+    """Trials to propose at a time, where models are like this one: two for each lane that is free.
+
+    Where every lane costs time, what is known of the others helps more than company in a program.
+    """
+    room = max(1, _room(member, padded_widths([member])))
+    return min(most, 2 * room * len(devices()))
+
+
 def _is_free(members: Sequence[Member]) -> bool:
     """Whether more lanes take no longer than one, so that padding costs nothing."""
     widths = padded_widths(members)

@@ -57,6 +57,12 @@ def test_large_models_have_one_lane_a_device_and_share_by_width():
     assert sizing.parts(members, rows=10**6) == [members[:2], members[2:]]
 
 
+def test_where_each_lane_costs_time_few_are_proposed_together():
+    assert sizing.proposed_together(dense(8), 16) == 16
+    assert sizing.proposed_together(convolutional(16), 16) == 2 * 2
+    assert sizing.proposed_together(convolutional(16), 3) == 3
+
+
 def test_another_program_has_to_be_worth_its_compilation():
     members = [convolutional(width) for width in (4, 4, 32, 32)]
     assert sizing.parts(members, rows=100) == [members]
