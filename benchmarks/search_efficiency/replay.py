@@ -138,5 +138,6 @@ def occam(table: Table, seed: int, epochs: int, *, batch: int = 1) -> tuple[list
 
 OURS: dict[str, dict[str, int]] = {
     "Occam": {},
+    "Occam, batches of 4": {"batch": 4},
     "Occam, batches of 16": {"batch": 16},
 }
