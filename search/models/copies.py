@@ -6,14 +6,12 @@ import copy
 import warnings
 import weakref
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from ..counting import count_build
 from ..errors import InputError
 from ..figures import shortened
 from ..own_objects import unreadable
@@ -29,6 +27,7 @@ from .graphs import (
     settings,
     stays,
 )
+from .widths import Place, UnfitError, Width, Widths
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -38,8 +37,6 @@ SCALES = (1.0, 0.5, 0.0)  # of the model's own dropout: smaller models need less
 LEARNING_RATE = (0.1, 100.0)  # of the model's own: smaller models bear larger ones
 HIGHEST_RATE = 0.3
 OWN_RATE = 1e-3  # of a model that is not compiled: Keras's default
-
-Place = tuple[int, str]  # a layer, by identity, and what it calls a width
 
 _known: weakref.WeakKeyDictionary[keras.Model, Copies] = weakref.WeakKeyDictionary()
 
@@ -76,18 +73,6 @@ def model_in(path: Path) -> keras.Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Width:
-    """Units of a layer, or of several that only change together."""
-
-    name: str
-    value: int
-    places: tuple[Place, ...]
-
-    def set(self, value: int) -> dict[Place, int]:
-        return dict.fromkeys(self.places, value)
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Change:
     """What sets a copy apart from its model.
 
@@ -101,25 +86,45 @@ class _Change:
 
     def made(self, model: keras.Model) -> keras.Model:
         """The copy, with new layers but those that stay."""
+        return self._made(model, None, {})
+
+    def _made(self, model: keras.Model, inputs: Any, nested: dict[int, Any]) -> keras.Model:
+        def call(layer: Any, *taken: Any, **options: Any) -> Any:
+            if id(layer) in self.without:
+                return taken[0]
+            if is_nested(layer):  # made when it is known what it takes
+                if id(layer) not in nested:
+                    nested[id(layer)] = self._made(layer, taken[0], nested)
+                layer = nested[id(layer)]
+            return layer(*taken, **options)
+
+        base = functional(model)
+        if inputs is not None:
+            flat = [
+                keras.Input(batch_shape=each.shape, dtype=each.dtype)
+                for each in keras.tree.flatten(inputs)
+            ]
+            inputs = keras.tree.pack_sequence_as(base.input, flat)
         return keras.models.clone_model(
-            functional(model), clone_function=self._clone, call_function=self._call
+            base, input_tensors=inputs, clone_function=self._clone, call_function=call
         )
 
     def _clone(self, layer: Any) -> Any:
-        if is_nested(layer):
-            return self.made(layer)
-        if stays(layer) or id(layer) in self.without:
+        if is_nested(layer) or id(layer) in self.without:
             return layer
+        return layer if stays(layer) else self.copied(layer)
+
+    def copied(self, layer: Any) -> Any:
+        """A new layer like this one."""
         config = copy.deepcopy(layer.get_config())
         for key in WIDTHS:
             if (id(layer), key) in self.widths:
                 change(config, key, self.widths[id(layer), key])
         for key, value in settings(layer, DROPOUTS).items():
             change(config, key, value * self.dropout_scale)
+        if isinstance(layer, keras.layers.Reshape) and -1 not in config["target_shape"]:
+            config["target_shape"] = (*config["target_shape"][:-1], -1)  # as many as there are
         return type(layer).from_config(config)
-
-    def _call(self, layer: Any, *inputs: Any, **options: Any) -> Any:
-        return inputs[0] if id(layer) in self.without else layer(*inputs, **options)
 
 
 class Copies:
@@ -138,24 +143,39 @@ class Copies:
         self._names = named(self._layers)
         dropouts = [each for one in self._layers for each in settings(one, DROPOUTS).values()]
         self._has_dropout = any(0 < each < 1 for each in dropouts)
-        graph = Graph(self._base)
-        self._widths = self._free_widths(graph)
-        self._blocks = self._optional_blocks(graph)
+        try:
+            self._found = Widths(
+                self._base, self._layers, lambda layer, widths: _Change(widths=widths).copied(layer)
+            )
+        except UnfitError as error:
+            raise InputError(
+                f"Layer {str(error)!r}, made anew, does not take what it took: its get_config must "
+                "say all that it was made with; else give a build(hp)."
+            ) from error
+        self._widths = {place: each for each in self._found.free() for place in each.places}
+        self._blocks = self._optional_blocks(Graph(self._base))
 
     def __call__(self, hp: HyperParameters) -> keras.Model:
         """A copy, compiled as the given model is, at a learning rate of its own."""
-        without: set[int] = set()
+        without: frozenset[int] = frozenset()
         for name, block in self._blocks.items():
-            if not hp.Boolean(f"has_{name}", default=True):
+            left_out = not hp.Boolean(f"has_{name}", default=True)
+            if left_out and self._found.fits(without | block):
                 without |= block
         widths: dict[Place, int] = {}
-        for width in self._widths:
-            if any(layer not in without for layer, _ in width.places):
-                most = width.value
-                widths |= width.set(hp.Int(width.name, 1, most, sampling="log", default=most))
+        for free in self._found.free(without):
+            if (width := self._widths.get(free.places[0])) is not None:
+                widths |= free.set(self._width(hp, width))
         scale = hp.Choice("dropout_scale", list(SCALES)) if self._has_dropout else 1.0
-        changed = _Change(widths=widths, without=frozenset(without), dropout_scale=scale)
+        changed = _Change(widths=widths, without=without, dropout_scale=scale)
         return self._compile(changed.made(self._base), hp)
+
+    def _width(self, hp: HyperParameters, width: Width) -> int:
+        layer, key = width.places[0]
+        name, most, step = f"{self._names[layer]}_{key}", width.value, width.step
+        if step > 1:
+            return int(hp.Int(name, step, most, step=step, default=most))
+        return int(hp.Int(name, 1, most, sampling="log", default=most))
 
     def _compile(self, made: keras.Model, hp: HyperParameters) -> keras.Model:
         if self._compiled is None:
@@ -174,39 +194,6 @@ class Copies:
         )
         return made
 
-    def _works(self, changed: _Change) -> bool:
-        """Whether there is such a copy, with outputs of the same shapes."""
-        made: list[keras.Model] = []
-
-        def build() -> keras.Model:
-            made.append(changed.made(self._base))
-            return made[-1]
-
-        with suppress(Exception):  # layers that do not fit each other raise whatever they will
-            count_build(build, None)
-            return bool(made[-1].output_shape == self._base.output_shape)
-        return False
-
-    def _free_widths(self, graph: Graph) -> list[_Width]:
-        every = [
-            _Width(name=f"{self._names[id(layer)]}_{key}", value=value, places=((id(layer), key),))
-            for layer in self._layers
-            for key, value in settings(layer, WIDTHS).items()
-            if value > 1
-        ]
-        free = [each for each in every if self._narrows(each)]
-        stuck = {each.places[0][0]: each for each in every if each not in free}
-        for group in graph.tied():
-            members = [each for layer, each in stuck.items() if layer in group]
-            if len(members) == len(group) and len({each.value for each in members}) == 1:
-                places = tuple(place for each in members for place in each.places)
-                tied = _Width(name=members[0].name, value=members[0].value, places=places)
-                free += [tied] if self._narrows(tied) else []
-        return free
-
-    def _narrows(self, width: _Width) -> bool:
-        return self._works(_Change(widths=width.set(width.value - 1)))
-
     def _optional_blocks(self, graph: Graph) -> dict[str, frozenset[int]]:
         """By name, layers that can be left out, each with what only normalizes or activates it."""
         ends = graph.ends(self._base)
@@ -215,7 +202,7 @@ class Copies:
             for layer in self._layers
             if settings(layer, WIDTHS) and id(layer) not in ends
         }
-        return {name: each for name, each in blocks.items() if self._works(_Change(without=each))}
+        return {name: each for name, each in blocks.items() if self._found.fits(each)}
 
 
 def _check(model: keras.Model) -> None:

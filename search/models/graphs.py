@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import keras
-from scipy.cluster.hierarchy import DisjointSet
 
 WIDTHS = ("units", "filters", "output_dim", "key_dim")  # what layers call them
 KEEPS_SHAPE = ("normalization", "activations", "regularization")  # modules of Keras's layers
@@ -76,6 +75,8 @@ def change(config: Any, key: str, value: float) -> None:
     for part in config.values() if isinstance(config, dict) else config:
         if isinstance(part, dict | list | tuple):
             change(part, key, value)
+    if isinstance(config, dict):
+        config.pop("build_config", None)  # shapes that it had
     if _has(config, key):
         config[key] = value
 
@@ -110,18 +111,6 @@ class Graph:
     def ends(self, model: keras.Model) -> set[int]:
         """The layers that say how many features a model's outputs have, by identity."""
         return {layer for tensor in model.outputs for layer in self._makers(id(tensor))}
-
-    def tied(self) -> list[set[int]]:
-        """Layers whose features meet one by one, as in an addition, by identity."""
-        sets: DisjointSet[int] = DisjointSet()
-        for taken in self._takes.values():
-            meeting = [self._makers(tensor) for tensor in taken]
-            if len(meeting) > 1 and all(meeting):
-                together = sorted(set.union(*meeting))
-                for each in together:
-                    sets.add(each)
-                    sets.merge(together[0], each)
-        return [group for group in sets.subsets() if len(group) > 1]
 
     def followers(self, layer: Any) -> Iterator[int]:
         """What comes behind a layer, one after the other, that only normalizes or activates."""

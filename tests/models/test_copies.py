@@ -72,7 +72,7 @@ def test_the_default_is_the_model_itself_and_each_width_makes_it_smaller(case):
     assert kinds(default) == kinds(model)
     assert default.count_params() == model.count_params()
     widths = {
-        name: config["default"] - 1
+        name: config["default"] - (config["step"] or 1)
         for name, config in dimensions(model).items()
         if "max_value" in config and name != "learning_rate"
     }
