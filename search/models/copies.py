@@ -183,6 +183,8 @@ class Copies:
             return made
         optimizer = keras.optimizers.serialize(self._compiled.optimizer)
         config, key = optimizer["config"], "learning_rate"
+        if "inner_optimizer" in config:  # of a LossScaleOptimizer, in half precision
+            config = config["inner_optimizer"]["config"]
         if isinstance(config[key], dict):
             config, key = config[key]["config"], "initial_learning_rate"
         if isinstance(config.get(key), float):

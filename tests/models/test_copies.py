@@ -217,6 +217,17 @@ def test_a_model_with_a_lambda_is_refused(tmp_path):
         model_in(tmp_path / "lambda.keras")
 
 
+def test_half_precision_is_searched():
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    layers = [keras.Input((6,)), L.Dense(8, dtype=policy), L.Dense(2, dtype="float32")]
+    model = keras.Sequential(layers)
+    model.compile("adam", "mse")
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(3e-3)), "mse")
+    copy = made(model, dense_units=3, learning_rate=0.02)
+    assert copy.layers[1].compute_dtype == "float16"
+    assert float(copy.optimizer.inner_optimizer.learning_rate) == pytest.approx(0.02)
+
+
 def test_a_model_whose_layers_cannot_be_read_is_refused():
     class Own(keras.Model):
         def call(self, inputs: object) -> object:
