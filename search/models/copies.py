@@ -112,7 +112,7 @@ class _Change:
     def _clone(self, layer: Any) -> Any:
         if is_nested(layer) or id(layer) in self.without:
             return layer
-        return layer if stays(layer) else self.copied(layer)
+        return _twin(layer) if stays(layer) else self.copied(layer)
 
     def copied(self, layer: Any) -> Any:
         """A new layer like this one."""
@@ -125,6 +125,13 @@ class _Change:
         if isinstance(layer, keras.layers.Reshape) and -1 not in config["target_shape"]:
             config["target_shape"] = (*config["target_shape"][:-1], -1)  # as many as there are
         return type(layer).from_config(config)
+
+
+def _twin(operation: Any) -> Any:
+    """The same operation, its weights too, with calls of its own: Keras keeps each in a list."""
+    twin = object.__new__(type(operation))
+    twin.__dict__.update(operation.__dict__, _inbound_nodes=[], _outbound_nodes=[])
+    return twin
 
 
 class Copies:

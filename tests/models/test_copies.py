@@ -228,6 +228,23 @@ def test_half_precision_is_searched():
     assert float(copy.optimizer.inner_optimizer.learning_rate) == pytest.approx(0.02)
 
 
+def test_what_does_not_train_remembers_no_copy(tmp_path):
+    adapted = L.Normalization()
+    adapted.adapt(np.arange(20.0, dtype="float32").reshape(4, 5))
+    frozen = keras.Sequential([keras.Input((5,)), L.Dense(4)])
+    frozen.trainable = False
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, L.Dense(2)(frozen(adapted(inputs)) + 1))
+    calls = [len(each._inbound_nodes) for each in model.operations]
+    copies = [made(model) for _ in range(3)]
+    assert [len(each._inbound_nodes) for each in model.operations] == calls
+    assert all(copy.layers[2].weights[0] is frozen.weights[0] for copy in copies)
+    rows = np.ones((2, 5), "float32")
+    copies[0].save(tmp_path / "copy.keras")
+    again = keras.saving.load_model(tmp_path / "copy.keras")
+    np.testing.assert_allclose(again(rows), copies[0](rows))
+
+
 def test_a_model_whose_layers_cannot_be_read_is_refused():
     class Own(keras.Model):
         def call(self, inputs: object) -> object:
