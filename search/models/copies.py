@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +147,7 @@ class Copies:
         self._base = functional(model)
         self._compiled = model if model.compiled else None
         self._layers = changeable(self._base)
+        _check_layers(self._layers)
         self._names = named(self._layers)
         dropouts = [each for one in self._layers for each in settings(one, DROPOUTS).values()]
         self._has_dropout = any(0 < each < 1 for each in dropouts)
@@ -224,6 +225,18 @@ def _check(model: keras.Model) -> None:
         raise InputError(
             f"Model {model.name!r} does not know its input shape: begin it with keras.Input."
         )
+
+
+def _check_layers(layers: Sequence[Any]) -> None:
+    for layer in layers:
+        try:
+            _Change().copied(layer)
+        except Exception as error:
+            reason = unreadable(error).rstrip(".")
+            raise InputError(
+                f"Layer {layer.name!r}, a {type(layer).__name__}, cannot be made anew: {reason}. "
+                "Give its class a get_config, or give a build(hp)."
+            ) from error
 
 
 def _rate(hp: HyperParameters, own: float) -> float:

@@ -245,6 +245,22 @@ def test_what_does_not_train_remembers_no_copy(tmp_path):
     np.testing.assert_allclose(again(rows), copies[0](rows))
 
 
+class Unread(L.Layer):
+    def __init__(self, weights: np.ndarray) -> None:
+        super().__init__()
+        self.factors = weights
+
+    def call(self, inputs: object) -> object:
+        return inputs * self.factors
+
+
+def test_a_layer_that_cannot_be_made_anew_is_refused():
+    layers = [keras.Input((4,)), L.Dense(4), Unread(np.ones(4)), L.Dense(2)]
+    message = r"Layer 'unread', a Unread, cannot be made anew: .* Give its class a get_config, or"
+    with pytest.raises(InputError, match=message):
+        as_hypermodel(keras.Sequential(layers))
+
+
 def test_a_model_whose_layers_cannot_be_read_is_refused():
     class Own(keras.Model):
         def call(self, inputs: object) -> object:
