@@ -74,5 +74,5 @@ pipeline = Pipeline(
     target=0.50,
     epochs=20,
     classes=CLASSES,
-    smallest_known=985,
+    smallest_known=778,
 )

@@ -44,5 +44,5 @@ pipeline = Pipeline(
     target=0.0200,
     metric="mse",
     epochs=15,
-    smallest_known=3_566,
+    smallest_known=2_888,
 )
