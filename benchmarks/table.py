@@ -25,7 +25,7 @@ LIMITS = {  # of searches that would take long; all others end by themselves
     "flowers": ["--epochs", "1000"],
     "imdb": ["--epochs", "400"],
     "imdb_text": ["--epochs", "400"],
-    "mnist_cnn": ["--epochs", "300"],
+    "mnist_cnn": ["--epochs", "150"],
     "mnist_cnn_99": ["--timeout", "1500"],
 }
 TITLES = ("pipeline", "target", "parameters", "test", "verdict", "command")
