@@ -620,6 +620,10 @@ def test_a_target_that_no_model_reaches_is_exit_3_and_says_why(workplace, capsys
     occam("report")
     best, *_ = why.splitlines()
     assert f"<li>{best}</li>" in Path("report.html").read_text()
+    capsys.readouterr()
+    occam("results", "--format", "csv")
+    columns = "trial,parameter_count,validation,test,lower_bound,verdict,run_id"
+    assert capsys.readouterr().out == f"{columns}\n"
 
 
 def test_rows_too_few_to_show_the_target_are_said_before_the_first_epoch(workplace, capsys):

@@ -11,6 +11,10 @@ from typing import Any
 from .summary import tested
 
 Rows = Sequence[Mapping[str, Any]]
+COLUMNS = (  # of a ladder
+    *("trial", "parameter_count", "validation"),
+    *("test", "lower_bound", "verdict", "run_id"),
+)
 
 
 def ladder(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -19,30 +23,22 @@ def ladder(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def formatted(rows: Rows, kind: str) -> str:
-    """The rows as csv, json or markdown; columns are those of the first."""
+    """The rows as csv, json or markdown; columns are those of the first, or of a ladder."""
     if kind == "json":
         return json.dumps(list(rows), indent=2)
-    names = list(rows[0]) if rows else []
+    names = list(rows[0] if rows else COLUMNS)
     cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
     if kind == "markdown":
         lines = [names, ["---"] * len(names), *cells]
-        return "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines if names)
+        return "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([names, *cells])
     return text.getvalue().rstrip("\n")
 
 
 def _rung(rung: Mapping[str, Any], test: Mapping[str, Any] | None) -> dict[str, Any]:
-    test = test or {"score": None, "lower_bound": None, "verdict": None}
-    return {
-        "trial": rung["trial"],
-        "parameter_count": rung["parameter_count"],
-        "validation": rung["validation"],
-        "test": test["score"],
-        "lower_bound": test["lower_bound"],
-        "verdict": test["verdict"],
-        "run_id": rung["run_id"],
-    }
+    known = {**rung, **(test or {}), "test": test["score"] if test else None}
+    return {name: known.get(name) for name in COLUMNS}
 
 
 def _escaped(cell: str) -> str:
