@@ -187,7 +187,8 @@ class _Search:
         """What a second try has brought, with what the first one cost."""
         lost = finished.lost_epochs + self.lost.pop(trial.number)
         if finished.error:
-            finished = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
+            twice = failed(trial, f"{finished.error} (tried twice)", epochs=finished.epochs)
+            finished = replace(twice, seconds=finished.seconds)
         return replace(finished, lost_epochs=lost)
 
     def _wanted(self, batch: int) -> int:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .errors import OccamError
@@ -79,6 +79,7 @@ class _Slot:
     memory: int = 0  # when it was ready
     trials: int = 0  # that it has run
     running: dict[int, tuple[Trial, Future[FinishedTrial]]] = field(default_factory=dict)
+    began: float = 0.0  # what is running
     deadline: float = float("inf")
     worn: bool = False
 
@@ -138,8 +139,9 @@ class Pool:
                 continue
             taken = [self._waiting.popleft() for _ in range(min(self.batch, len(self._waiting)))]
             slot.running = {trial.number: (trial, future) for trial, future in taken}
+            slot.began = time.monotonic()
             if self._timeout is not None:
-                slot.deadline = time.monotonic() + self._timeout
+                slot.deadline = slot.began + self._timeout
             slot.worker.send([trial for trial, _ in taken])
 
     def _hear(self, slot: _Slot) -> None:
@@ -176,7 +178,9 @@ class Pool:
                     "Give fewer --workers, or free memory; what finished is kept."
                 )
         for trial, future in slot.running.values():
-            future.set_result(failed(trial, reason, epochs=slot.worker.epochs))
+            lost = failed(trial, reason, epochs=slot.worker.epochs)
+            share = (time.monotonic() - slot.began) / len(slot.running)
+            future.set_result(replace(lost, seconds=share))
         self._replace(slot)
 
     def _replace(self, slot: _Slot) -> None:

@@ -313,12 +313,13 @@ def test_a_trial_that_lacked_memory_or_its_process_is_tried_once_more(error, fai
 
     def outcome(trial: Trial) -> FinishedTrial:
         left[0] -= 1
-        return failed(trial, error) if left[0] >= 0 else reaches(trial)
+        return replace(failed(trial, error), seconds=3.0) if left[0] >= 0 else reaches(trial)
 
     ended = run(Sizes([100]), Answers(outcome), budget=Budget())
     assert states(ended) == [state]
     if state == "FAIL":
-        assert ended[0].error == f"{error} (tried twice)"
+        assert ended[0].error == ended[0].reason == f"{error} (tried twice)"
+        assert ended[0].seconds == 3.0
 
 
 def test_the_epochs_of_a_first_try_are_spent_and_kept():
