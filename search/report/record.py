@@ -47,9 +47,9 @@ def record(
     """All that the page shows beside the summary.
 
     Args:
-        parts: `baselines`, `champion`, `layers`, `predictions`, `provenance`, `opened_before` and
-            `standard_error`, each of which may be left out: the page then leaves out what it would
-            show of it.
+        parts: `baselines`, `champion`, `layers`, `preprocessing`, `predictions`, `provenance`,
+            `opened_before` and `standard_error`, each of which may be left out: the page then
+            leaves out what it would show of it.
     """
     from .importances import importances  # imports Optuna
 

@@ -17,6 +17,7 @@ from ..runs import provenance
 from .artifacts import artifacts
 from .layers import layers
 from .predictions import predictions
+from .preprocessing import steps
 from .record import record
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def reported(
         baselines=[asdict(each) for each in plan.baselines],
         champion=tracker.champion(),
         layers=layers(model) if model is not None else [],
+        preprocessing=list(steps(plan.prepared.data.transform)),
         predictions=_predicted(plan, held_out),
         provenance=provenance.record(provenance.facts(summary["backend"]), plan.data_fingerprint),
         **beside,

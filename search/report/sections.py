@@ -162,12 +162,14 @@ def _layers(summary: Values, record: Values) -> Section | None:
     names = ("name", "type", "output", "settings", "parameters")
     rows = [tuple(layer[name] for name in names) for layer in record["layers"]]
     selected = summary["selected"]
+    steps = ", ".join(record.get("preprocessing", ()))
+    beside = f" Its preprocessing travels with it: {steps}." if steps else ""
     return {
         "id": "layers",
         "title": "The selected model",
         "caption": (
             f"{selected['parameter_count']:,} parameters, "
-            f"{selected['trainable_parameter_count']:,} of them trainable."
+            f"{selected['trainable_parameter_count']:,} of them trainable.{beside}"
         ),
         "table": {"columns": names, "rows": rows},
     }
