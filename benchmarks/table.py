@@ -21,7 +21,7 @@ MARGINS = {"ants_bees": 1.0, "churn": 0.5}  # of few rows two standard errors ar
 LIMITS = {  # of searches that would take long; all others end by themselves
     "cifar10": ["--epochs", "300"],
     "fashion_autoencoder": ["--epochs", "300"],
-    "fashion_mnist": ["--epochs", "300"],
+    "fashion_mnist": ["--epochs", "150"],
     "flowers": ["--epochs", "1000"],
     "imdb": ["--epochs", "400"],
     "imdb_text": ["--epochs", "400"],
