@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +38,14 @@ LEARNING_RATE = (0.1, 100.0)  # of the model's own: smaller models bear larger o
 HIGHEST_RATE = 0.3
 OWN_RATE = 1e-3  # of a model that is not compiled: Keras's default
 
-_known: weakref.WeakKeyDictionary[keras.Model, Copies] = weakref.WeakKeyDictionary()
 
-
+@lru_cache(maxsize=2)
 def copies_of(model: keras.Model) -> Copies:
-    """The space of a model's smaller copies, found out once.
+    """The space of a model's smaller copies, found out once: it is asked for at each build.
 
     Raises InputError where its layers cannot be read.
     """
-    if model not in _known:
-        _known[model] = Copies(model)
-    return _known[model]
+    return Copies(model)
 
 
 def model_in(path: Path) -> keras.Model:
@@ -137,9 +134,9 @@ def _twin(operation: Any) -> Any:
 class Copies:
     """A `build(hp)` of new models: each like the given one, with fewer units, or without layers.
 
-    Which widths are free is found by trying: one unit less must give outputs of the same shape.
-    Widths that meet, as in an addition, change together. Layers that do not train keep their
-    weights; those of all others are drawn anew, as the given ones may know the test rows.
+    Outputs keep their shapes, and widths that meet, as in an addition, change together. Layers that
+    do not train keep their weights; those of all others are drawn anew, as the given ones may know
+    the test rows.
     """
 
     def __init__(self, model: keras.Model) -> None:

@@ -38,14 +38,14 @@ def convolutional(**options: object) -> keras.Model:
     return model
 
 
-def residual(names: tuple[str, ...] = ("wide", "gate", "narrow")) -> keras.Model:
+def residual() -> keras.Model:
     """Two convolutions meet in an addition, one of them by a gate of as many units."""
     inputs = keras.Input((8, 8, 2))
-    outer = L.Conv2D(6, 3, padding="same", name=names[0])(inputs)
+    outer = L.Conv2D(6, 3, padding="same", name="wide")(inputs)
     inner = L.Conv2D(4, 3, padding="same")(outer)
-    inner = L.Conv2D(6, 3, padding="same", name=names[2])(L.ReLU()(inner))
+    inner = L.Conv2D(6, 3, padding="same", name="narrow")(L.ReLU()(inner))
     pooled = L.GlobalAveragePooling2D(keepdims=True)(inner)
-    gated = L.Multiply()([inner, L.Dense(6, activation="sigmoid", name=names[1])(pooled)])
+    gated = L.Multiply()([inner, L.Dense(6, activation="sigmoid", name="gate")(pooled)])
     joined = L.Add()([outer, gated])
     return keras.Model(inputs, L.Dense(3)(L.GlobalMaxPooling2D()(joined)))
 
@@ -121,7 +121,7 @@ def test_it_is_compiled_as_the_model_is():
     optimizer = keras.optimizers.AdamW(3e-4, weight_decay=0.05, clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model = made(convolutional(optimizer=optimizer, loss=loss))
-    assert type(model.optimizer) is keras.optimizers.AdamW
+    assert type(model.optimizer) is type(optimizer)
     assert model.optimizer.weight_decay == 0.05
     assert model.optimizer.clipnorm == 1.0
     assert float(model.optimizer.learning_rate) == pytest.approx(3e-4)
@@ -221,7 +221,6 @@ def test_half_precision_is_searched():
     policy = keras.dtype_policies.DTypePolicy("mixed_float16")
     layers = [keras.Input((6,)), L.Dense(8, dtype=policy), L.Dense(2, dtype="float32")]
     model = keras.Sequential(layers)
-    model.compile("adam", "mse")
     model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(3e-3)), "mse")
     copy = made(model, dense_units=3, learning_rate=0.02)
     assert copy.layers[1].compute_dtype == "float16"
@@ -242,7 +241,8 @@ def test_what_does_not_train_remembers_no_copy(tmp_path):
     rows = np.ones((2, 5), "float32")
     copies[0].save(tmp_path / "copy.keras")
     again = keras.saving.load_model(tmp_path / "copy.keras")
-    np.testing.assert_allclose(again(rows), copies[0](rows))
+    outputs = (each.predict_on_batch(rows) for each in (again, copies[0]))
+    np.testing.assert_allclose(*outputs)
 
 
 class Unread(L.Layer):
