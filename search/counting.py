@@ -55,10 +55,15 @@ def count(model: keras.Model, inputs: Any) -> Count:
 
 
 def activations(model: Any) -> int:
-    """Numbers that the layers of a model put out for one row; 0 where that is not known unbuilt."""
-    outputs = [getattr(layer, "output", None) for layer in getattr(model, "layers", [])]
+    """Numbers that the layers of a model put out for one row, those of models in it among them.
+
+    0 where that is not known unbuilt.
+    """
+    layers = getattr(model, "layers", [])
+    outputs = [getattr(layer, "output", None) for layer in layers]
     shapes = [each.shape[1:] for each in keras.tree.flatten(outputs) if hasattr(each, "shape")]
-    return sum(math.prod(shape) for shape in shapes if None not in shape)
+    own: int = sum(math.prod(shape) for shape in shapes if None not in shape)
+    return own + sum(activations(layer) for layer in layers if isinstance(layer, keras.Model))
 
 
 @contextmanager

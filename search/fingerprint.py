@@ -76,10 +76,10 @@ def of_model(model: keras.Model) -> str:
     only the names are known.
     """
     return of_values(
-        layers=_plain(model),
+        layers=plain(model),
         shapes=[list(weight.shape) for weight in model.weights],
-        loss=_plain(getattr(model, "loss", None)),
-        optimizer=_plain(getattr(model, "optimizer", None)),
+        loss=plain(getattr(model, "loss", None)),
+        optimizer=plain(getattr(model, "optimizer", None)),
     )
 
 
@@ -109,6 +109,25 @@ def of_values(**values: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+def plain(value: Any) -> Any:
+    """Settings as plain values: of a model its layers, of any other object its configuration.
+
+    What Keras draws or counts up anew in each process, seeds and names, is left out.
+    """
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        code = value.get("class_name") == "__lambda__"  # of the file that it was written in, too
+        return "lambda" if code else {k: plain(v) for k, v in value.items() if k not in VOLATILE}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, keras.Model):
+        return [type(value).__name__, *map(plain, value.layers)]
+    return [getattr(value, "__qualname__", type(value).__qualname__), _settings(value)]
+
+
 def code_of(anything: Any) -> str:
     """Of a function or a class; empty where Python does not know it, as of a partial function's."""
     try:
@@ -117,24 +136,8 @@ def code_of(anything: Any) -> str:
         return ""
 
 
-def _plain(value: Any) -> Any:
-    """Settings as plain values: of a model its layers, of any other object its configuration."""
-    if isinstance(value, PLAIN):
-        return value
-    if isinstance(value, Mapping):
-        code = value.get("class_name") == "__lambda__"  # of the file that it was written in, too
-        return "lambda" if code else {k: _plain(v) for k, v in value.items() if k not in VOLATILE}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, keras.Model):
-        return [type(value).__name__, *map(_plain, value.layers)]
-    return [getattr(value, "__qualname__", type(value).__qualname__), _settings(value)]
-
-
 def _settings(value: Any) -> Any:
     try:
-        return _plain(value.get_config())
+        return plain(value.get_config())
     except Exception:  # a function, a class itself, or what keeps no record of its arguments
         return None

@@ -27,13 +27,14 @@ def arrays(inputs: Any) -> Any:
     return keras.tree.map_structure(_array, inputs)
 
 
-def in_chunks(function: Callable[[Any], Array], inputs: Any, count: int) -> Array:
-    """What a function gives for all examples, (rows, ...), so many a call."""
+def in_chunks(function: Callable[[Any], Any], inputs: Any, count: int) -> Any:
+    """What a function gives for all examples, so many a call: an array, (rows, ...), or several."""
 
     def cut(start: int) -> Any:
         return keras.tree.map_structure(lambda leaf: leaf[start : start + count], inputs)
 
-    return np.concatenate([function(cut(start)) for start in range(0, rows(inputs), count)])
+    parts = [function(cut(start)) for start in range(0, rows(inputs), count)]
+    return keras.tree.map_structure(lambda *each: np.concatenate(each), *parts)
 
 
 def _array(values: Any) -> Array:

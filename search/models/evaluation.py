@@ -39,13 +39,19 @@ def predictions(model: keras.Model, inputs: Any) -> Array:
     Args:
         inputs: an array or data frame, (rows, ...), or a list, tuple or dictionary of them.
     """
+    return _probabilities(model, _single(outputs(model, inputs)))
+
+
+def outputs(model: keras.Model, inputs: Any) -> Any:
+    """What a model puts out for many rows, (rows, ...): an array, or a structure of them."""
     # Not `predict`, whose data pipeline costs a small model ten times what predicting does.
     inputs = arrays(inputs)
     with single_precision():
-        outputs = in_chunks(
-            lambda chunk: _single(model.predict_on_batch(chunk)), inputs, at_once(model, inputs)
+        return in_chunks(
+            lambda chunk: keras.tree.map_structure(np.asarray, model.predict_on_batch(chunk)),
+            inputs,
+            at_once(model, inputs),
         )
-    return _probabilities(model, outputs)
 
 
 def at_once(model: keras.Model, inputs: Any) -> int:

@@ -93,6 +93,18 @@ def _has(config: Any, key: str) -> bool:
     return isinstance(config, dict) and type(config.get(key)) in (int, float)
 
 
+def graph(model: keras.Model) -> Any:
+    """The functional model that a built model is, or has in it where it is Sequential."""
+    return model._functional if isinstance(model, keras.Sequential) else model
+
+
+def calls(functional: Any) -> Iterator[Any]:
+    """All calls of a functional model's operations, in an order in which each finds its inputs."""
+    by_depth = functional._nodes_by_depth
+    for depth in sorted(by_depth, reverse=True):
+        yield from (call for call in by_depth[depth] if call.operation and not call.is_input)
+
+
 class Graph:
     """Which operation of a model made what another one takes, of those that are called once."""
 

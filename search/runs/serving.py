@@ -100,11 +100,17 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
 def _at_once(model: Any) -> int:
     """How many rows a model predicts in a bounded part of the memory."""
-    numbers = 1
+    return max(FEWEST, min(CHUNK, NUMBERS // (1 + _activations(model))))
+
+
+def _activations(model: Any) -> int:
+    """Numbers that the layers of a model, and of models in it, put out for a row."""
+    numbers = 0
     for layer in getattr(model, "layers", []):
         shape = getattr(getattr(layer, "output", None), "shape", (None,))
         numbers += 0 if None in shape[1:] else int(np.prod(shape[1:]))
-    return max(FEWEST, min(CHUNK, NUMBERS // numbers))
+        numbers += _activations(layer)
+    return numbers
 
 
 def _flat(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

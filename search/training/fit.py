@@ -22,6 +22,7 @@ from ..models.evaluation import score
 from ..models.schedules import going_on
 from ..nests import arrays, first_rows, rows
 from ..stopping import Stop, final_score
+from .features import without_backbone
 from .users_fit import train_as_user_says, trains_itself
 
 if TYPE_CHECKING:
@@ -70,17 +71,17 @@ def fit(
     seed_everything(seed)
     hp = GivenHyperParameters(hyperparameters)
     model = build(pipeline, hp)
-    train, validation = _as_arrays(train), _as_arrays(validation)
     batch_size = min(int(hp.values.get("batch_size", pipeline.batch_size)), rows(train[0]))
-    watch = _Watch(validation, stops, on_epoch)
     if initial_weights is not None:
         _begin_with(initial_weights, model, train[0])
-    note, behind = "", 0
-    if parent is not None:
-        from .inheritance import Inheritance  # imports JAX, which nothing else here needs
-
-        weights, note = Inheritance(pipeline, train[0]).give(parent, model)
-        behind = parent.epochs if weights is not None else 0
+    note, behind = _inherited(pipeline, parent, model, train[0])
+    trained, own = model, trains_itself(pipeline.space)
+    if not own:
+        inputs = train[0], validation[0]
+        trained, (features, validated) = without_backbone(model, *inputs)
+        train, validation = (features, train[1]), (validated, validation[1])
+    train, validation = _as_arrays(train), _as_arrays(validation)
+    watch = _Watch(validation, stops, on_epoch)
     arguments: dict[str, Any] = {  # of `model.fit`, which counts epochs from the very first
         "epochs": initial_epoch + epochs,
         **({"initial_epoch": initial_epoch} if initial_epoch else {}),
@@ -89,18 +90,18 @@ def fit(
         "verbose": 0,
     }
     if keras.backend.backend() == "tensorflow":
-        model.jit_compile = False  # XLA takes longer to compile a small model than to train it
+        trained.jit_compile = False  # XLA takes longer to compile a small model than to train it
     with going_on(model.optimizer, behind * math.ceil(rows(train[0]) / batch_size)):
-        if trains_itself(pipeline.space):
+        if own:
             arguments["validation_data"] = validation
             returned = train_as_user_says(pipeline.space, hp, model, train, arguments)
         else:
-            returned = _train(model, train, arguments, epochs=epochs, seed=seed, watch=watch)
-    _unshare(model)
+            returned = _train(trained, train, arguments, epochs=epochs, seed=seed, watch=watch)
+    _unshare(trained)
     if not watch.scores:
-        return _unwatched(model, returned, epochs, score(model, validation, stops.metric))
+        return _unwatched(model, returned, epochs, score(trained, validation, stops.metric))
     scores, stop = watch.scores, watch.stop
-    if trains_itself(pipeline.space):  # which may have put back weights of an earlier epoch
+    if own:  # which may have put back weights of an earlier epoch
         final = score(model, validation, stops.metric)
         if stops.metric.better(final_score(scores), final):
             scores = [*scores[:-2], *[final] * len(scores[-2:])]
@@ -240,6 +241,18 @@ def _train(
                 on_epoch_end=watch.on_epoch_end,
             )
     return model.fit(*train, **arguments)
+
+
+def _inherited(
+    pipeline: Pipeline, parent: Parent | None, model: keras.Model, inputs: Any
+) -> tuple[str, int]:
+    """Give a model units of its parent: what it began with, and epochs that those have behind."""
+    if parent is None:
+        return "", 0
+    from .inheritance import Inheritance  # imports JAX, which nothing else here needs
+
+    weights, note = Inheritance(pipeline, inputs).give(parent, model)
+    return note, parent.epochs if weights is not None else 0
 
 
 def _begin_with(weights: str, model: keras.Model, inputs: Any) -> None:

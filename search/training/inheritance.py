@@ -11,6 +11,7 @@ import numpy as np
 from ..models.building import build_undrawn
 from ..models.evaluation import predictions
 from ..nests import first_rows
+from .features import without_backbone
 from .population.errors import Unsupported
 from .population.lowering import Member, lower
 from .population.narrowing import Group, Narrowing
@@ -72,10 +73,11 @@ class _Trained:
     """
 
     def __init__(self, model: keras.Model, rows: Any) -> None:
-        self._model, self._rows = model, rows
+        self._rows = rows
+        self._head, (self._features,) = without_backbone(model, rows)
         self._member = lower(model, ANY_BATCH)
         self._weights = self._member.get_weights()
-        self._outputs = predictions(model, rows)
+        self._outputs = predictions(self._head, self._features)
         self._usefulness: dict[Group, float] = {}
 
     def give(self, narrow: Member, model: keras.Model) -> list[Array]:
@@ -85,7 +87,8 @@ class _Trained:
         layout = narrowing.without(narrowing.least(useful))
         expected, drawn = self._without(layout), narrow.get_weights()
         narrow.set_weights(layout.own(self._weights))
-        difference = float(np.max(np.abs(predictions(model, self._rows) - expected)))
+        head, (features,) = without_backbone(model, self._rows)
+        difference = float(np.max(np.abs(predictions(head, features) - expected)))
         if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(expected)))):
             narrow.set_weights(drawn)
             raise _Differs(f"its outputs differ by {difference:.1e} from its parent's")
@@ -101,7 +104,7 @@ class _Trained:
     def _without(self, layout: Layout) -> Array:
         """What the model predicts with zeros for the weights that are left out."""
         self._member.set_weights(_silenced(layout, self._weights))
-        return predictions(self._model, self._rows)
+        return predictions(self._head, self._features)
 
 
 def _read(pipeline: Pipeline, parent: Parent) -> keras.Model:

@@ -14,6 +14,7 @@ from ..counting import count
 from ..data.labels import check_classes, check_labels
 from ..errors import InputError, in_one_line
 from ..losses import loss_names
+from ..models.backbones import parted
 from ..models.building import build
 from ..models.configuration import DefaultHyperParameters, GivenHyperParameters, register
 from ..models.evaluation import predictions
@@ -86,7 +87,12 @@ def rehearse(pipeline: Pipeline, prepared: Prepared, measured: Metric) -> Rehear
         code=fingerprint.own_code(model),
         outputs=_columns(shape),
         fit_space=extra,
-        notes=(*hp.twice.values(), *(OWN[name] for name in own), *_unused(pipeline.loss, model)),
+        notes=(
+            *hp.twice.values(),
+            *(OWN[name] for name in own),
+            *_unused(pipeline.loss, model),
+            *_frozen(pipeline, model),
+        ),
     )
 
 
@@ -157,6 +163,16 @@ def _unused(loss: str | None, model: keras.Model) -> Iterator[str]:
     own = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
     if name not in loss_names(own):
         yield f"The space compiles its models itself: the pipeline's loss {loss!r} is not used."
+
+
+def _frozen(pipeline: Pipeline, model: keras.Model) -> Iterator[str]:
+    """Say that what frozen layers compute is kept, and not computed in each epoch."""
+    parts = parted(model) if keeps_step(model) and not trains_itself(pipeline.space) else None
+    if parts is not None:
+        yield (
+            f"Frozen layers in front, {parts.backbone.count_params():,} parameters: what they make "
+            "of each row is computed once."
+        )
 
 
 def _check_loss(loss: Any) -> None:

@@ -68,7 +68,9 @@ def test_as_many_rows_are_predicted_at_once_as_their_layers_leave_room_for():
     assert at_once(unbuilt, np.zeros((1, 9000, 9000, 3))) == FEWEST
     with warnings.catch_warnings(action="ignore"):  # MLflow's, of its own type hints
         from occam.search.runs.serving import _at_once
-    for made, inputs in ((photos, 224), (model(), 3)):
+    inside = keras.Sequential([keras.Input((224, 224, 3)), photos, keras.layers.Flatten()])
+    assert at_once(inside, np.zeros((1, 224, 224, 3))) == at_once(photos, INPUTS) // 3
+    for made, inputs in ((photos, 224), (inside, 224), (model(), 3)):
         assert _at_once(made) == at_once(made, np.zeros((1, inputs))), "as it is served"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ from .places import everywhere
 from .signature import Signature
 from .stem import Stem
 
+KEPT = 8  # kinds of inputs: a search mostly has one, or one for each backbone
+
 
 class Dataset:
     """Rows for all programs of a search.
@@ -24,17 +27,28 @@ class Dataset:
     Args:
         train: (inputs, labels); inputs may be an array or a structure of arrays, as the model's.
         validation: inputs only.
+        features: what a backbone, by its identity, makes of either's inputs.
     """
 
-    def __init__(self, train: tuple[Any, Any], validation: Any) -> None:
-        self._train, self._validation = train[0], validation
+    def __init__(
+        self,
+        train: tuple[Any, Any],
+        validation: Any,
+        features: Callable[[str], tuple[Any, Any]] | None = None,
+    ) -> None:
+        def given(signature: Signature) -> tuple[Any, Any]:
+            if signature.backbone and features is not None:
+                return features(signature.backbone)
+            return train[0], validation
+
+        kept = lru_cache(maxsize=KEPT)
         self._labels = _numbers(train[1])
-        self._rows = cache(lambda signature: signature.rows(self._train))
-        self._validated = cache(lambda signature: signature.rows(self._validation))
-        self._inputs = cache(lambda signature: [everywhere(x) for x in self._rows(signature)])
-        self._labelled = cache(lambda rank: everywhere(_of_rank(self._labels, rank)))
-        self._chunked = cache(self._in_chunks)
-        self._moments = cache(
+        self._rows = kept(lambda signature: signature.rows(given(signature)[0]))
+        self._validated = kept(lambda signature: signature.rows(given(signature)[1]))
+        self._inputs = kept(lambda signature: [everywhere(x) for x in self._rows(signature)])
+        self._labelled = kept(lambda rank: everywhere(_of_rank(self._labels, rank)))
+        self._chunked = kept(self._in_chunks)
+        self._moments = kept(
             lambda signature, stem: everywhere(stem.moments(self._rows(signature)[0]))
         )
         self.rows = len(self._labels)

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ...devices import cores
 from ...errors import in_one_line
 from ...metrics import metric
+from ...models.backbones import Parted, parted
 from ...models.building import build_undrawn
 from ...models.evaluation import on_processor, predictions, score
 from ...nests import arrays, first_rows
@@ -30,6 +32,7 @@ from ...trials import (
     not_smaller,
     rejected,
 )
+from ..features import features_of
 from ..fit import OnEpoch, Run
 from ..inheritance import Inheritance
 from ..trial import Task, conclude, run_trial, stops_of
@@ -91,6 +94,7 @@ class Population:
         self.size = self.batch = self._proposed_together()
         self._work: Iterator[None] = iter(())
         self._best: Trial | None = None
+        self._backbones: dict[str, Parted] = {}  # by their identity
         self._failed: set[Template] = set()  # whose programs are not tried again
         self._noticed = self._time_is_up = False
 
@@ -126,6 +130,7 @@ class Population:
             return None  # a run of several parts
         try:
             member = member_of(self._task.pipeline, trial.hyperparameters, self._rows)
+            self._know_backbone(member, trial)
             self._programs.data.check(member)
             return None if member.template in self._failed else member
         except Unsupported as reason:
@@ -133,6 +138,15 @@ class Population:
                 self._notice(f"Trained one at a time, by fit: models with {reason}.")
             self._noticed = True
             return None
+
+    def _know_backbone(self, member: Member, trial: Trial) -> None:
+        """Have the backbone of a member's model, with its weights, where that has one."""
+        backbone = member.template.signature.backbone
+        if backbone and backbone not in self._backbones:
+            parts = parted(build_undrawn(self._task.pipeline, trial.hyperparameters))
+            if parts is None or parts.identity != backbone:
+                raise Unsupported("frozen layers that are others each time they are made")
+            self._backbones[backbone] = parts
 
     def _train(self, batch: list[_Trial]) -> Iterator[None]:
         """Smaller models first; yields whenever a future may have a result."""
@@ -279,8 +293,16 @@ class Population:
     @cached_property
     def _programs(self) -> Programs:
         (x, y), (x_validation, _) = self._data.train, self._data.validation
-        data = Dataset((arrays(x), arrays(np.asarray(y))), arrays(x_validation))
+        data = Dataset((arrays(x), arrays(np.asarray(y))), arrays(x_validation), self._features)
         return Programs(data, self._compilers)
+
+    def _features(self, backbone: str) -> tuple[Any, Any]:
+        """What a backbone makes of the rows; Unsupported where that cannot be kept."""
+        parts, inputs = self._backbones[backbone], (self._data.train[0], self._data.validation[0])
+        features, validated = (features_of(parts, each) for each in inputs)
+        if features is None or validated is None:
+            raise Unsupported("frozen layers whose outputs cannot be kept")
+        return features, validated
 
     def _extract(self, lane: Lane) -> keras.Model:
         """The member as an ordinary small model, with the weights it was trained to.

@@ -16,6 +16,8 @@ import keras
 from keras.src.models.functional import Functional  # of a model that is a graph; private
 
 from ...arrays import Array
+from ...models.backbones import parted
+from ...models.graphs import calls, graph
 from ...own_objects import unreadable
 from . import initial, losses, optimizers
 from .errors import Unsupported
@@ -85,7 +87,11 @@ def lower(model: Any, batch_size: int) -> Member:
 
 
 def _lowered(model: Any, batch_size: int) -> Member:
-    functional = _functional(model)
+    functional, backbone = _functional(model), ""
+    if (parts := parted(model)) is not None:  # only the head is trained
+        if not parts.is_known:
+            raise Unsupported("frozen layers whose weights are drawn at random")
+        functional, backbone = parts.head, parts.identity
     with warnings.catch_warnings(action="ignore"):  # of saving: nothing is saved
         nodes, described, shapes, layers = _graph(functional)
     if not any(each.trainable for part in described for each in part.weights):
@@ -93,7 +99,7 @@ def _lowered(model: Any, batch_size: int) -> Member:
     loss = losses.describe(model.loss)
     losses.check_end(loss, dict(nodes[-1].static).get("activation"))
     return Member(
-        template=Template(nodes, loss, batch_size, Signature.of(functional)),
+        template=Template(nodes, loss, batch_size, Signature.of(functional, backbone)),
         described=described,
         shapes=shapes,
         features=tuple(_features(tensor) for tensor in functional.inputs),
@@ -109,7 +115,7 @@ def _functional(model: Any) -> Any:
     if type(model) not in (keras.Sequential, keras.Model, Functional):
         raise Unsupported(f"a model of class {type(model).__name__}")
     check_methods(model)
-    functional = model._functional if type(model) is keras.Sequential else model
+    functional = graph(model)
     if functional is None or len(functional.outputs) != 1:
         raise Unsupported("an input known only when they are called, or with several outputs")
     _features(functional.outputs[0])
@@ -160,19 +166,16 @@ def _graph(functional: Any) -> tuple[Any, ...]:
 
 
 def _calls(functional: Any) -> list[Any]:
-    calls = []
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        for call in functional._nodes_by_depth[depth]:
-            if call.is_input or not call.operation:
-                continue
-            given = call.arguments.kwargs.values()
-            options = [each for each in given if each is not None and each is not False]
-            if options or len(call.arguments.args) != 1 or len(call.outputs) != 1:
-                checked_kind(call.operation)  # it may be none that is known
-                name = type(call.operation).__name__
-                raise Unsupported(f"{name} called with options or several outputs")
-            calls.append(call)
-    return calls
+    found = []
+    for call in calls(functional):
+        given = call.arguments.kwargs.values()
+        options = [each for each in given if each is not None and each is not False]
+        if options or len(call.arguments.args) != 1 or len(call.outputs) != 1:
+            checked_kind(call.operation)  # it may be none that is known
+            name = type(call.operation).__name__
+            raise Unsupported(f"{name} called with options or several outputs")
+        found.append(call)
+    return found
 
 
 def _check_inputs(call: Any, kind: Kind) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ...arrays import Array
 from .errors import Unsupported
 
-AUTOMATIC = re.compile(r"(input_layer|keras_tensor)(_\d+)?")  # other names in every model
+AUTOMATIC = re.compile(r"(input_layer|keras_tensor)(_\d+)?(CLONE)?")  # other names in every model
 NUMBERS = re.compile("float32|u?int(8|16|32|64)|bool")
 
 
@@ -47,14 +47,16 @@ class Signature:
 
     Args:
         keyed: whether the model takes a dictionary of its inputs, and nothing else.
+        backbone: whose features it takes in place of the rows, by its identity; empty: of none.
     """
 
     inputs: tuple[ModelInput, ...]
     keyed: bool
     output: tuple[int, ...]
+    backbone: str = ""
 
     @classmethod
-    def of(cls, functional: Any) -> Signature:
+    def of(cls, functional: Any, backbone: str = "") -> Signature:
         """That of a Keras model with one output."""
         struct = functional._inputs_struct
         keyed = isinstance(struct, dict)
@@ -65,6 +67,7 @@ class Signature:
             inputs=tuple(_input(key, tensor) for key, tensor in named),
             keyed=keyed,
             output=tuple(functional.outputs[0].shape[1:]),
+            backbone=backbone,
         )
 
     def rows(self, given: Any) -> list[Array]:
