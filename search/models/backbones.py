@@ -64,9 +64,9 @@ def parted(model: keras.Model) -> Parted | None:
         else:
             features |= {id(each): each for each in call.input_tensors if id(each) in fixed}
     ends = any(id(tensor) in fixed for tensor in whole.outputs)
-    given = list(features.values())
-    if ends or not frozen or not _is_small(whole.inputs, given):
+    if ends or not frozen or not _is_small(whole.inputs, [*features.values()]):
         return None
+    given = [*features.values()] if len(features) > 1 else next(iter(features.values()))
     return Parted(
         backbone=keras.Model(whole._inputs_struct, given),
         head=_compiled(keras.Model(given, whole._outputs_struct), model),
