@@ -53,7 +53,7 @@ def nested(**call: Any) -> keras.Model:
 def flat() -> keras.Model:
     """Layer by layer, as where `base.output` is gone on from."""
     made = base()
-    return compiled(made.inputs, behind(made.outputs[0]))
+    return compiled(made.inputs[0], behind(made.outputs[0]))
 
 
 def sequential() -> keras.Model:
