@@ -35,6 +35,14 @@ class Parted:
     head: keras.Model
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether part of the backbone is called with `training=False`.
+
+        The `fit` of Keras 3.15 does not heed that: it has dropout drop inside of such a model.
+        """
+        return any(_is_quiet(call) for call in calls(self.backbone))
+
+    @property
     def is_known(self) -> bool:
         """Whether all weights of the backbone have values: those to be drawn may have none."""
         return not any(holds_nothing(each) for each in self.backbone.weights)
@@ -84,9 +92,12 @@ def _is_fixed(call: Any) -> bool:
         return True
     if "regularization" in type(operation).__module__:
         return False  # also where nothing is dropped: features are the same with any rate
-    quiet = call.arguments.kwargs.get("training") is False
-    parts = operation._flatten_layers()
+    quiet, parts = _is_quiet(call), operation._flatten_layers()
     return all(_stays(each) and (quiet or not each._seed_generators) for each in parts)
+
+
+def _is_quiet(call: Any) -> bool:
+    return call.arguments.kwargs.get("training") is False
 
 
 def _stays(layer: Any) -> bool:

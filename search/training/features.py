@@ -29,7 +29,7 @@ def features_of(parted: Parted, inputs: Any) -> Any:
     key = parted.identity, tuple(map(id, leaves))
     if key not in _kept:
         fits = _bytes(parted, rows(inputs)) <= max(BYTES, _size(inputs))
-        _kept[key] = leaves, _computed(parted.backbone, inputs) if fits else None
+        _kept[key] = leaves, _computed(parted, inputs) if fits else None
     _kept.move_to_end(key)
     found = _kept[key][1]
     while len(_kept) > 2 and sum(_size(each) for _, each in _kept.values()) > BYTES:
@@ -49,9 +49,9 @@ def without_backbone(model: keras.Model, *inputs: Any) -> tuple[keras.Model, tup
     return parts.head, found
 
 
-def _computed(backbone: keras.Model, inputs: Any) -> Any:
-    some = arrays(first_rows(inputs, CHECKED))
-    training = backbone(some, training=True)
+def _computed(parted: Parted, inputs: Any) -> Any:
+    backbone, some = parted.backbone, arrays(first_rows(inputs, CHECKED))
+    training = backbone(some, training=None if parted.is_quiet else True)
     if backbone.losses or not _are_equal(training, outputs(backbone, some)):
         return None
     return outputs(backbone, inputs)

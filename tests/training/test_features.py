@@ -180,6 +180,21 @@ def test_no_more_features_are_kept_than_fit(monkeypatch):
     assert 2 <= len(features._kept) < 6
 
 
+def test_dropout_among_frozen_layers_is_off_where_the_user_says_so():
+    """Keras's `fit` has it drop all the same, in a functional model."""
+
+    def quiet(hp: Any) -> keras.Model:
+        inputs = keras.Input((6, 6, 1))
+        frozen = keras.Sequential([keras.Input((6, 6, 1)), base(), L.Dropout(0.5)])
+        frozen.trainable = False
+        return head(hp, frozen(inputs, training=False), inputs)
+
+    model = quiet(GivenHyperParameters({}))
+    trained, (found,) = without_backbone(model, IMAGES)
+    assert trained is not model
+    assert np.allclose(found, base().predict_on_batch(IMAGES), atol=1e-6)
+
+
 class Restless(L.Layer):
     """Does something else in training, though nothing says so."""
 
