@@ -156,12 +156,15 @@ def _source(options: argparse.Namespace) -> str:
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other: give one of them.")
     columns = {name: getattr(options, name) for name in ("label", "group", "time", "split")}
+    size = options.size and str(options.size)
     model = str(Path(options.model).resolve()) if options.model else None
     if files:
         paths = {name: str(Path(path).resolve()) for name, path in files.items()}
-        return own(**paths, **columns, metric=options.metric, model=model)
+        return own(**paths, **columns, size=size, metric=options.metric, model=model)
     if odd := [name for name, column in columns.items() if column]:
         raise InputError(f"--{odd[0]} is for --csv, not for PIPELINE.")
+    if size:
+        raise InputError("--size is for --images, not for PIPELINE.")
     find(options.pipeline)
     if model is None:
         return str(options.pipeline)

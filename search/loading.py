@@ -92,7 +92,7 @@ def own(**options: str | None) -> str:
 
     Args:
         options: of the command line: csv, images or npz, a path; label, group, time, split,
-            metric; model, a path; pipeline, where only the model is the user's own.
+            size, metric; model, a path; pipeline, where only the model is the user's own.
     """
     given = {name: value for name, value in options.items() if value is not None}
     return OWN + json.dumps(given, ensure_ascii=False)  # paths as they are
@@ -216,16 +216,24 @@ def _load_file(path: Path) -> Any:
 
 
 def _load_own(options: dict[str, str]) -> Pipeline:
-    model, pipeline = options.pop("model", None), options.pop("pipeline", None)
-    found = load(pipeline) if pipeline else _own_task(options)
-    if model is None:
-        return found
+    file, pipeline = options.pop("model", None), options.pop("pipeline", None)
+    if file is None:
+        return _own_task(options)
     from .models.copies import model_in  # Keras takes its time
 
-    return replace(found, space=model_in(Path(model)))
+    model = model_in(Path(file))
+    given = options | ({"shape": _image_shape(model)} if "images" in options else {})
+    return replace(load(pipeline) if pipeline else _own_task(given), space=model)
 
 
-def _own_task(options: dict[str, str]) -> Pipeline:
+def _image_shape(model: Any) -> tuple[int, ...] | None:
+    """The shape of the images that a model takes; None where it takes any, or something else."""
+    shapes = [tuple(each.shape[1:]) for each in getattr(model, "inputs", None) or ()]
+    known = len(shapes) == 1 and len(shapes[0]) == 3 and None not in shapes[0]
+    return shapes[0] if known and shapes[0][2] in (1, 3) else None
+
+
+def _own_task(options: dict[str, Any]) -> Pipeline:
     module = importlib.import_module(f"{PIPELINES}.own.task")
     pipeline: Pipeline = module.task(**options)
     return replace(pipeline, name=_own_name(pipeline.name))

@@ -60,6 +60,12 @@ def _add_search(commands: Any) -> None:
     add("--time", metavar="COLUMN", help="of --csv: split in this order, the newest rows test")
     add("--split", metavar="COLUMN", help="of --csv: each row's: train, validation or test")
     add("--images", metavar="FOLDER", help="your own images, one folder a class")
+    add(
+        "--size",
+        type=_positive(int),
+        metavar="PIXELS",
+        help="of --images: a side of what is read; default: as they are, at most 64",
+    )
     add("--npz", metavar="FILE", help="your own arrays: inputs x and labels y")
     add("--model", metavar="FILE", help="your own Keras model: its smaller copies are searched")
     add(

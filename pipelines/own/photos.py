@@ -14,7 +14,7 @@ from occam.spaces.convnet import convnet
 from occam.spaces.transfer import transfer, weights_file
 from sklearn.preprocessing import FunctionTransformer
 
-from .images import Shape, as_pixels, class_folders, read_folder, shape_for
+from .images import SMALLEST, Shape, as_pixels, class_folders, read_folder, shape_for
 from .labels import rarer_last
 from .splits import given, said, split_called, stratified
 
@@ -27,9 +27,26 @@ if TYPE_CHECKING:
 SIDE = 64  # pixels, of the largest images
 
 
-def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
-    """The pipeline: its raw inputs are images of 0 to 255, of 64 x 64 pixels or fewer."""
-    images, labels, classes, splits = _read(folder)
+def photos(
+    folder: Path,
+    *,
+    metric: str | None = None,
+    size: str | None = None,
+    shape: Shape | None = None,
+) -> Pipeline:
+    """The pipeline: its raw inputs are images of 0 to 255.
+
+    Args:
+        size: pixels of a side; default: as they are, at most 64.
+        shape: that the model takes which is searched.
+    """
+    if shape is not None and size is not None and {int(size)} != {*shape[:2]}:
+        raise InputError(
+            f"--size {size} is not what the model takes, {shape[1]} x {shape[0]}: leave it out."
+        )
+    if size is not None and int(size) < SMALLEST:
+        raise InputError(f"--size must be at least {SMALLEST} pixels, received {size}.")
+    images, labels, classes, splits = _read(folder, shape, int(size or 0))
     labels, classes = rarer_last(labels, classes)
     of_classes = {"classes": True, "names": classes}
     rows = given(splits, labels, **of_classes) if splits else stratified(labels, **of_classes)
@@ -53,10 +70,17 @@ def photos(folder: Path, *, metric: str | None = None) -> Pipeline:
     )
 
 
-def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
-    """Images, labels, classes, and the split of each image where there is a folder a split."""
+def _read(
+    folder: Path, shape: Shape | None, side: int
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[str]]:
+    """Images, labels, classes, and the split of each image where there is a folder a split.
+
+    Args:
+        shape: of an image; None: found out.
+        side: in pixels, of a shape that is found out; 0: as large as the images, to `SIDE`.
+    """
     splits = _splits(folder)
-    shape = _shape(list(splits) or [folder])
+    shape = shape or _shape(list(splits) or [folder], side)
     if not splits:
         return *read_folder(folder, shape=shape), []
     found = {
@@ -75,10 +99,11 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], list[s
     return images, labels, classes, named if len(splits) > 1 else []
 
 
-def _shape(parts: list[Path]) -> Shape:
+def _shape(parts: list[Path], side: int) -> Shape:
     folders = [each for part in parts if part.is_dir() for each in class_folders(part)]
     files = [path for each in folders for path in image_files(each)]
-    return shape_for(files, side=SIDE) if files else (SIDE, SIDE, 3)
+    height, width, channels = shape_for(files, side=SIDE) if files else (SIDE, SIDE, 3)
+    return side or height, side or width, channels
 
 
 def _splits(folder: Path) -> dict[Path, str]:

@@ -22,11 +22,15 @@ def task(
     """
     options = {name: value for name, value in options.items() if value is not None}
     if csv is not None:
+        if "size" in options:
+            raise InputError("--size is for --images.")
         if "label" not in options:
             raise InputError("--csv needs --label: the name of the column to predict.")
         return table(Path(csv), **options)
-    if odd := options.keys() - {"metric"}:
+    if odd := options.keys() - {"metric", "size", "shape"}:
         raise InputError(f"--{min(odd)} is for --csv.")
-    return (
-        photos(Path(images), **options) if images is not None else arrays(Path(str(npz)), **options)
-    )
+    if images is not None:
+        return photos(Path(images), **options)
+    if "size" in options:
+        raise InputError("--size is for --images.")
+    return arrays(Path(str(npz)), **options)

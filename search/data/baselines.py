@@ -161,14 +161,31 @@ def _outputs(labels: Array, metric: Metric) -> int:
 
 
 def _side_by_side(inputs: Any) -> Array | None:
-    """All numbers of a row, of one input or several; None where some are codes or text."""
+    """All numbers of a row, of one input or several; None where some are codes or text.
+
+    Of large images the means of squares: what is linear in them is linear in the image.
+    """
     import keras
 
     leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(inputs)]
     if any(leaf.dtype.kind not in "fub" for leaf in leaves):
         return None
-    flat = [leaf.reshape(len(leaf), -1) for leaf in leaves]
+    numbers = sum(math.prod(leaf.shape[1:]) for leaf in leaves)
+    side = math.ceil(math.sqrt(numbers / NUMBERS))
+    small = [_means(leaf, side) if leaf.ndim == 4 and side > 1 else leaf for leaf in leaves]
+    flat = [leaf.reshape(len(leaf), -1) for leaf in small]
     return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
+
+
+def _means(images: Array, side: int) -> Array:
+    """Of squares of so many pixels a side; what is left at the edges is left out."""
+    rows, height, width, channels = images.shape
+    high, wide = height // side, width // side
+    squares = images[:, : high * side, : wide * side].reshape(
+        rows, high, side, wide, side, channels
+    )
+    means: Array = squares.mean(axis=(2, 4), dtype="float32")
+    return means
 
 
 def _model(metric: Metric) -> Any:

@@ -175,3 +175,14 @@ def test_the_target_that_is_not_given_can_be_shown_with_the_margin():
     hopeless = Baseline(name="mean", score=-0.2, trained=False)
     R2.check_target(modest_target([hopeless], R2, NUMBERS, margin=2.0))
     ACCURACY.check_target(modest_target([], ACCURACY, labels, margin=2.0))
+
+
+@pytest.mark.parametrize("side", [100, 101, 230])
+def test_large_images_have_a_linear_model_of_means_of_their_pixels(side):
+    labels = np.arange(60) % 2
+    images = np.random.default_rng(0).integers(0, 90, (60, side, side, 1), dtype="uint8")
+    images[labels == 1, : side // 2] += 90
+    coloured = np.repeat(images, 3, axis=-1)
+    found = baselines(data_of(coloured, labels, 40), ACCURACY)[1]
+    assert (found.name, found.score) == ("linear model", 1.0)
+    assert 3 * 40 * 40 < found.parameter_count <= 20_001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
@@ -399,6 +400,47 @@ def folders(folder: Path, **counts: int) -> str:
         for number in range(count):
             Image.new("RGB", (8, 8), (5 * number, 0, 0)).save(folder / name / f"{number}.png")
     return str(folder)
+
+
+def saved(folder: Path, *shape: int | None) -> str:
+    """The file of a model that takes images of this shape."""
+    inputs = keras.Input(shape)
+    hidden = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(hidden))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save(folder / "model.keras")
+    return str(folder / "model.keras")
+
+
+@pytest.mark.parametrize(
+    ("asked", "takes", "expected"),
+    [
+        ({"size": "20"}, None, (20, 20, 3)),
+        ({}, (30, 40, 3), (30, 40, 3)),
+        ({}, (12, 12, 1), (12, 12, 1)),
+        ({"size": "30"}, (30, 30, 3), (30, 30, 3)),
+        ({}, (None, None, 3), (8, 8, 3)),
+        ({"size": "16"}, (None, None, 3), (16, 16, 3)),
+    ],
+)
+def test_images_are_read_as_large_as_is_asked_or_as_the_model_takes_them(
+    tmp_path, asked, takes, expected
+):
+    model = {"model": saved(tmp_path, *takes)} if takes else {}
+    pipeline = load(own(images=folders(tmp_path / "photos", a=20, b=20), **asked, **model))
+    assert pipeline.data().train[0].shape[1:] == expected
+    assert any(f"Read as {expected[1]} x {expected[0]} pixels" in note for note in pipeline.notes)
+
+
+def test_a_size_that_cannot_be_is_refused(tmp_path):
+    photos, model = folders(tmp_path / "photos", a=20, b=20), saved(tmp_path, 30, 40, 3)
+    with pytest.raises(InputError, match="--size 30 is not what the model takes, 40 x 30: leave"):
+        load(own(images=photos, size="30", model=model))
+    with pytest.raises(InputError, match="--size must be at least 8 pixels, received 3"):
+        load(own(images=photos, size="3"))
+    for name in ("csv", "npz"):
+        with pytest.raises(InputError, match="--size is for --images"):
+            load(own(**{name: "there.file"}, size="30"))
 
 
 def test_the_rarer_class_of_images_is_class_1(tmp_path):
