@@ -15,6 +15,8 @@ import keras
 
 from .nests import first_rows
 
+INITIALIZE = keras.Variable._initialize  # private, as is the next
+DRAW = keras.Variable._initialize_with_initializer
 PLAIN = (str, int, float, bool, type(None))  # values that no variable can be
 
 
@@ -76,7 +78,7 @@ def unallocated() -> Iterator[None]:
     _know_protocols()
 
     def skip(variable: keras.Variable, initializer: Any) -> None:
-        variable._value = _nothing(variable)
+        variable._value, variable.drawn_by = _nothing(variable), initializer
 
     def keep(variable: keras.Variable, value: Any) -> None:
         variable._value = value
@@ -107,6 +109,29 @@ def unallocated() -> Iterator[None]:
             setting = object.__setattr__
             replaced.enter_context(_replaced(KerasAutoTrackable, "__setattr__", setting))
         yield
+
+
+def allocate(model: keras.Model) -> None:
+    """Allocate weights of a model that were made by `unallocated`, and have outlived it.
+
+    So do those of layers that a space keeps, as a base that it loads once: the first build that
+    has them may have been one to be counted. In such a build they stay as they are.
+    """
+    if keras.Variable._initialize is not INITIALIZE:
+        return
+    for variable in model.variables:
+        if not holds_nothing(variable):
+            if not isinstance(variable._value, _values()):
+                INITIALIZE(variable, variable._value)
+        elif hasattr(variable, "drawn_by"):
+            DRAW(variable, variable.drawn_by)
+
+
+def _values() -> Any:
+    """What holds the values of variables, where an assigned tensor does not."""
+    if keras.backend.backend() == "tensorflow":
+        return sys.modules["tensorflow"].Variable
+    return sys.modules["torch"].nn.Parameter if keras.backend.backend() == "torch" else object
 
 
 def holds_nothing(variable: keras.Variable) -> bool:

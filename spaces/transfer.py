@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,10 @@ def transfer(
 
     def build(hp: HyperParameters) -> keras.Model:
         alpha = str(hp.Choice("width", list(widths)))
-        base = _base(shape, alpha, int(hp.Choice("blocks", list(blocks))), weights)
-        base.trainable = bool(hp.Boolean("fine_tuned"))
+        cut, file = int(hp.Choice("blocks", list(blocks))), weights_file(alpha, weights)
+        fine_tuned = bool(hp.Boolean("fine_tuned"))
+        base = (_base if fine_tuned or file is None else _kept)(shape, alpha, cut, file)
+        base.trainable = fine_tuned
         stack = [keras.Input(shape), *augment(hp, value_range=(0, 255))]
         stack += [keras.layers.Rescaling(1 / 127.5, offset=-1), base]
         stack.append(keras.layers.GlobalAveragePooling2D())
@@ -85,10 +88,13 @@ def weights_file(width: str, weights: str | Path | None = "cache") -> Path | Non
     return path
 
 
-def _base(
-    shape: tuple[int, ...], width: str, blocks: int, weights: str | Path | None
-) -> keras.Model:
-    file = weights_file(width, weights)
+@lru_cache(maxsize=8)
+def _kept(shape: tuple[int, ...], width: str, blocks: int, file: Path) -> keras.Model:
+    """One that stays frozen is made once: a search builds hundreds of models to count them."""
+    return _base(shape, width, blocks, file)
+
+
+def _base(shape: tuple[int, ...], width: str, blocks: int, file: Path | None) -> keras.Model:
     whole = keras.applications.MobileNetV2(
         shape, alpha=float(width), include_top=False, weights=file and str(file)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from occam.search.counting import (
     unallocated,
     undrawn,
 )
-from occam.search.models.building import ENOUGH, Builder
+from occam.search.models.building import ENOUGH, Builder, build
 from occam.search.models.configuration import GivenHyperParameters
 from occam.search.pipeline import Pipeline
 
@@ -224,3 +226,34 @@ def test_a_layer_that_the_build_adapts_to_data_knows_what_it_was_adapted_to():
     np.testing.assert_allclose(np.ravel(layer.mean), rows.mean(0))
     assert holds_nothing(model.layers[-1].kernel)
     assert count(model, None).total == 3 + 3 + 1 + 3 * 2 + 2
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_layer_that_a_space_keeps_has_weights_though_it_was_first_made_to_be_counted(loaded):
+    given = np.full((64, 3), 0.25, dtype="float32")
+
+    @cache
+    def kept() -> keras.Model:
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(3, use_bias=False)])
+        if loaded:
+            model.set_weights([given])
+        model.trainable = False
+        return model
+
+    def space(hp: GivenHyperParameters) -> keras.Model:
+        inputs = keras.Input((64,))
+        outputs = keras.layers.Dense(2, activation="softmax")(kept()(inputs))
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    pipeline = Pipeline(data=lambda: None, space=space, target=0.9)
+    Builder(pipeline, np.zeros((3, 64))).counted(GivenHyperParameters({}))
+    model = build(pipeline, GivenHyperParameters({}))
+    before = kept().get_weights()[0]
+    assert np.ptp(before) == 0 if loaded else np.ptp(before) > 0, "as its initializer draws"
+    model.fit(np.ones((8, 64)), np.zeros(8), verbose=0)
+    model.set_weights(model.get_weights())
+    np.testing.assert_array_equal(kept().get_weights()[0], before)
+    Builder(pipeline, np.zeros((3, 64))).counted(GivenHyperParameters({}))
+    np.testing.assert_array_equal(kept().get_weights()[0], before)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import keras_tuner
 
-from ..counting import Count, count_build, undrawn
+from ..counting import Count, allocate, count_build, undrawn
 from ..errors import InputError, OccamError, in_one_line
 from ..fingerprint import of_model
 from ..nests import first_rows
@@ -51,6 +51,7 @@ def build(pipeline: Pipeline, hp: keras_tuner.HyperParameters) -> keras.Model:
         _compile(model, pipeline, hp)
     if type(model) is keras.Sequential and not model.built and pipeline.row_shape is not None:
         model.build((None, *pipeline.row_shape))  # it begins without keras.Input
+    allocate(model)
     return model
 
 

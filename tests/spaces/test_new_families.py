@@ -178,8 +178,17 @@ def test_weights_are_taken_from_keras_cache_or_from_a_path(tmp_path, monkeypatch
     (tmp_path / "whole.h5").rename(file)
     for weights in ("cache", file):
         model = built(transfer((32, 32, 3), 5, weights=weights, widths=("0.35",)), blocks=1)
-        base = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+        base = base_of(model)
         np.testing.assert_array_equal(base.get_weights()[0], whole.get_weights()[0])
+    build = transfer((32, 32, 3), 5, widths=("0.35",))
+    bases = [base_of(built(build, fine_tuned=tuned)) for tuned in (False, True, False, True)]
+    assert bases[0] is bases[2], "what stays as it is is made once"
+    assert bases[1] is not bases[3]
+    assert [each.trainable for each in bases] == [False, True, False, True]
+
+
+def base_of(model: keras.Model) -> keras.Model:
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
 def test_augmented_images_are_predicted_as_they_are():
