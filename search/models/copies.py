@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -88,7 +88,7 @@ class _Change:
     def _made(self, model: keras.Model, inputs: Any, nested: dict[int, Any]) -> keras.Model:
         def call(layer: Any, *taken: Any, **options: Any) -> Any:
             if id(layer) in self.without:
-                return taken[0]
+                return keras.tree.flatten(taken)[0]
             if is_nested(layer):  # made when it is known what it takes
                 if id(layer) not in nested:
                     nested[id(layer)] = self._made(layer, taken[0], nested)
@@ -158,18 +158,24 @@ class Copies:
                 "say all that it was made with; else give a build(hp)."
             ) from error
         self._widths = {place: each for each in self._found.free() for place in each.places}
-        self._blocks = self._optional_blocks(Graph(self._base))
+        self._graph = Graph(self._base)
+        self._blocks = self._optional_blocks()
 
     def __call__(self, hp: HyperParameters) -> keras.Model:
         """A copy, compiled as the given model is, at a learning rate of its own."""
         without: frozenset[int] = frozenset()
-        for name, block in self._blocks.items():
+        gone: Set[int] = frozenset()
+        for name, (first, block) in self._blocks.items():
+            if first in gone:
+                continue
             left_out = not hp.Boolean(f"has_{name}", default=True)
             if left_out and self._found.fits(without | block):
                 without |= block
+                gone = without | self._graph.dead(without)
         widths: dict[Place, int] = {}
         for free in self._found.free(without):
-            if (width := self._widths.get(free.places[0])) is not None:
+            width = self._widths.get(free.places[0])
+            if width is not None and not all(layer in gone for layer, _ in free.places):
                 widths |= free.set(self._width(hp, width))
         scale = hp.Choice("dropout_scale", list(SCALES)) if self._has_dropout else 1.0
         changed = _Change(widths=widths, without=without, dropout_scale=scale)
@@ -201,15 +207,29 @@ class Copies:
         )
         return made
 
-    def _optional_blocks(self, graph: Graph) -> dict[str, frozenset[int]]:
-        """By name, layers that can be left out, each with what only normalizes or activates it."""
-        ends = graph.ends(self._base)
-        blocks = {
-            self._names[id(layer)]: frozenset({id(layer), *graph.followers(layer)})
-            for layer in self._layers
-            if settings(layer, WIDTHS) and id(layer) not in ends
+    def _optional_blocks(self) -> dict[str, tuple[int, frozenset[int]]]:
+        """By name, what can be left out: branches, the longest first, and layers.
+
+        Each with the operation that it is called by.
+
+        A branch is left out with what joins it again, as a residual block with its addition; a
+        layer that is on none, with what only normalizes or activates it.
+        """
+        branches = {
+            join: branch for join, branch in self._graph.branches() if self._found.fits(branch)
         }
-        return {name: each for name, each in blocks.items() if self._found.fits(each)}
+        names = named(list(branches))
+        within = self._graph.ends().union(*branches.values())
+        layers = {
+            layer: frozenset({id(layer), *self._graph.followers(layer)})
+            for layer in self._layers
+            if settings(layer, WIDTHS) and id(layer) not in within
+        }
+        alone = {layer: each for layer, each in layers.items() if self._found.fits(each)}
+        return {
+            **{names[id(join)]: (id(join), branch) for join, branch in branches.items()},
+            **{self._names[id(layer)]: (id(layer), each) for layer, each in alone.items()},
+        }
 
 
 def _check(model: keras.Model) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
+from itertools import permutations
 from typing import Any
 
 import keras
@@ -118,11 +119,30 @@ class Graph:
                 self._takes[id(each)] = [id(tensor) for tensor in taken]
                 self._gives[id(each)] = [id(tensor) for tensor in given]
                 self._maker |= {id(tensor): each for tensor in given}
+        self._ends = [id(tensor) for tensor in model.outputs]
         self._known: dict[int, set[int]] = {}
 
-    def ends(self, model: keras.Model) -> set[int]:
-        """The layers that say how many features a model's outputs have, by identity."""
-        return {layer for tensor in model.outputs for layer in self._makers(id(tensor))}
+    def ends(self) -> set[int]:
+        """The layers that say how many features the outputs have, by identity."""
+        return {layer for tensor in self._ends for layer in self._makers(tensor)}
+
+    def dead(self, without: Set[int]) -> set[int]:
+        """Operations that no output depends on where these are left out, all by identity.
+
+        None where that is not known, as where one is called more than once.
+        """
+        live: set[int] = set()
+        open_ends = [*self._ends]
+        while open_ends:
+            if (maker := self._maker.get(open_ends.pop())) is None:
+                return set()
+            if id(maker) in live:
+                continue
+            live.add(id(maker))
+            taken = self._takes[id(maker)]
+            open_ends += taken[:1] if id(maker) in without else taken
+            open_ends += [id(tensor) for tensor in maker.outputs] if is_nested(maker) else []
+        return {each for each in self._takes if each not in live}
 
     def followers(self, layer: Any) -> Iterator[int]:
         """What comes behind a layer, one after the other, that only normalizes or activates."""
@@ -132,6 +152,33 @@ class Graph:
                 return
             layer = takers[0]
             yield id(layer)
+
+    def branches(self) -> Iterator[tuple[Any, frozenset[int]]]:
+        """Operations that join a branch with what it begins with, and what the branch is made of.
+
+        The longest come first. Without its operations, the one that joins it and what only
+        normalizes or activates that among them, a model goes on with what the branch begins with.
+        Of several inputs on the way the first leads on.
+        """
+        found = []
+        for operation in {id(each): each for each in self._maker.values()}.values():
+            taken = self._takes[id(operation)]
+            ways = [self._way(*ends) for ends in permutations(taken, 2)] if len(taken) == 2 else []
+            if way := next(filter(None, ways), None):
+                whole = {id(operation), *way, *self.followers(operation)}
+                found.append((operation, frozenset(whole)))
+        yield from sorted(found, key=lambda each: -len(each[1]))
+
+    def _way(self, end: int, begin: int) -> list[int] | None:
+        """The operations from one tensor to another, by identity; None where there is no way."""
+        way: list[int] = []
+        while end != begin:
+            maker = self._maker.get(end)
+            if maker is None or not self._takes[id(maker)]:
+                return None
+            way.append(id(maker))
+            end = self._takes[id(maker)][0]
+        return way
 
     def _makers(self, tensor: int) -> set[int]:
         """The layers that say how many features a tensor has; empty where that is not known."""

@@ -117,6 +117,56 @@ def test_layers_that_meet_in_an_addition_change_together():
     assert copy.get_layer("wide").filters == copy.get_layer("narrow").filters == 3
 
 
+def of_blocks() -> keras.Model:
+    """Two residual blocks with gates, and one that cannot be left out, as it changes the shape."""
+    inputs = keras.Input((8, 8, 2))
+    x = L.Conv2D(6, 3, padding="same", name="begin")(inputs)
+    for _ in range(2):
+        inner = L.Conv2D(4, 3, padding="same", activation="relu")(x)
+        inner = L.Conv2D(6, 3, padding="same")(inner)
+        gate = L.Dense(6, activation="sigmoid")(L.GlobalAveragePooling2D(keepdims=True)(inner))
+        x = L.ReLU()(L.Add()([x, L.Multiply()([inner, gate])]))
+    halved = L.Conv2D(8, 3, strides=2, name="half")(x) + L.Conv2D(8, 3, strides=2)(x)
+    return keras.Model(inputs, L.Dense(3)(L.GlobalMaxPooling2D()(halved)))
+
+
+def test_a_branch_is_left_out_as_a_whole():
+    model = of_blocks()
+    blocks = [name for name in dimensions(model) if name.startswith("has_")]
+    assert blocks == ["has_add", "has_add_1", "has_multiply", "has_multiply_1"]
+    smaller = made(model, has_add=False)
+    assert kinds(smaller).count("Conv2D") == 5
+    assert (kinds(smaller).count("ReLU"), kinds(smaller).count("Multiply")) == (1, 1)
+    ungated = made(model, has_multiply=False)
+    assert "Dense" in kinds(ungated)
+    assert kinds(ungated).count("Multiply") == 1
+    least = made(model, has_add=False, has_add_1=False, begin_filters=3)
+    assert kinds(least) == ["Conv2D"] * 3 + ["GlobalMaxPooling2D", "Dense"]
+    assert least.output_shape == model.output_shape
+
+
+def test_what_is_on_a_branch_that_is_left_out_is_no_dimension_then():
+    space, hp = copies_of(of_blocks()), GivenHyperParameters({"has_add": False})
+    space(hp)
+    read = {each.name for each in hp.space}
+    assert "has_multiply_1" in read
+    assert not read & {"has_multiply", "conv2d_filters", "conv2d_1_filters", "dense_units"}
+
+
+def test_attention_and_dense_concatenation_are_branches():
+    words = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 8)(words)
+    x = L.LayerNormalization()(x + L.MultiHeadAttention(2, 4)(x, x))
+    x = L.Concatenate()([x, L.Conv1D(5, 3, padding="same", activation="relu")(x)])
+    model = keras.Model(words, L.Dense(2)(L.GlobalAveragePooling1D()(x)))
+    assert {name for name in dimensions(model) if name[:4] == "has_"} == {
+        "has_add",
+        "has_concatenate",
+    }
+    least = made(model, has_add=False, has_concatenate=False)
+    assert kinds(least) == ["Embedding", "GlobalAveragePooling1D", "Dense"]
+
+
 def test_it_is_compiled_as_the_model_is():
     optimizer = keras.optimizers.AdamW(3e-4, weight_decay=0.05, clipnorm=1.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
