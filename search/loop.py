@@ -235,7 +235,8 @@ class _Search:
         self.catch_up()  # in this order nothing that has just ended is overlooked
         begun = self.trained + len(self.running) + elsewhere
         if budget.trials is not None and begun >= budget.trials:
-            self.end = f"all {budget.trials} trials are done"
+            number = budget.trials
+            self.end = f"all {number} trials are done" if number > 1 else "its one trial is done"
         elif budget.epochs is not None and self._epochs() + self._reserved() >= budget.epochs:
             self.end = f"all {budget.epochs} epochs are spent"
         elif self._late():

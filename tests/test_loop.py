@@ -174,8 +174,11 @@ def test_trials_are_counted_when_trained_and_not_when_rejected():
 
 
 def test_a_budget_of_one_trial_trains_one():
-    finished = run(Sizes([100, 90]), Answers(misses), budget=Budget(trials=1))
+    reasons: list[str] = []
+    budget = Budget(trials=1)
+    finished = run(Sizes([100, 90]), Answers(misses), budget=budget, on_end=reasons.append)
     assert states(finished) == ["PRUNED"]
+    assert reasons == ["its one trial is done"]
 
 
 def test_parallel_trials_share_those_that_are_left():
