@@ -104,7 +104,11 @@ def _stays(layer: Any) -> bool:
     """Whether no training changes a layer, whose own layers are asked apart."""
     if isinstance(layer, keras.layers.Lambda) or layer.activity_regularizer is not None:
         return False
-    return not (layer.weights and layer.trainable) or hasattr(layer, "adapt")
+    own = [
+        *layer._trainable_variables,
+        *layer._non_trainable_variables,
+    ]  # private: none of a part's
+    return not (own and layer.trainable) or hasattr(layer, "adapt")
 
 
 def _is_frozen(operation: Any) -> bool:
@@ -114,7 +118,7 @@ def _is_frozen(operation: Any) -> bool:
 
 def _is_small(taken: Sequence[Any], given: Sequence[Any]) -> bool:
     """Whether features take no more memory than the rows that they are of, or little."""
-    if any(None in each.shape[1:] for each in given):
+    if any(None in each.shape[1:] or each.dtype == "string" for each in given):
         return False
     known = [each for each in taken if None not in each.shape[1:]]
     return _numbers(given) <= max(NUMBERS, _numbers(known))

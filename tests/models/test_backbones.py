@@ -81,6 +81,15 @@ def twice() -> keras.Model:
     return compiled([left, right], behind(L.Concatenate()([shared(left), shared(right)])))
 
 
+def layer_by_layer() -> keras.Model:
+    """The nested model itself is not frozen, but all of its layers are."""
+    inputs, made = keras.Input(SHAPE), base()
+    made.trainable = True
+    for layer in made.layers:
+        layer.trainable = False
+    return compiled(inputs, behind(made(inputs)))
+
+
 def quiet_dropout() -> keras.Model:
     inputs = keras.Input(SHAPE)
     return compiled(inputs, behind(base(L.Dropout(0.5))(inputs, training=False)))
@@ -94,6 +103,7 @@ WITH = {
     "operations": (with_operations, drawn(*SHAPE)),
     "a table": (with_a_table, {"image": drawn(*SHAPE), "table": drawn(4)}),
     "twice": (twice, [drawn(*SHAPE), drawn(*SHAPE, seed=1)]),
+    "layer by layer": (layer_by_layer, drawn(*SHAPE)),
     "dropout that is off": (quiet_dropout, drawn(*SHAPE)),
 }
 
@@ -223,3 +233,14 @@ def test_weights_that_are_to_be_drawn_are_not_known():
     assert not drawn_later.is_known
     assert given.is_known
     assert given.identity == parted(compiled(inputs, behind(base()(inputs)))).identity
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="texts are TensorFlow's")
+def test_a_text_that_the_head_reads_itself_is_no_feature():
+    image, text = keras.Input(SHAPE), keras.Input((), dtype="string")
+    words = L.TextVectorization(output_mode="multi_hot", vocabulary=["a", "b"])
+    joined = L.Concatenate()([L.Flatten()(base()(image)), L.Dense(2)(words(text))])
+    assert parted(compiled([image, text], L.Dense(2)(joined))) is not None, "its words are"
+    own = L.Dense(2)(L.Lambda(lambda x: keras.ops.zeros((1, 3)), output_shape=(3,))(text))
+    joined = L.Concatenate()([L.Flatten()(base()(image)), own])
+    assert parted(compiled([image, text], L.Dense(2)(joined))) is None
