@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-WIDTHS = ("units", "filters", "output_dim", "key_dim")  # what layers call them
+WIDTHS = ("units", "filters", "output_dim", "key_dim", "value_dim", "head_dim")  # in layers
 KEEPS_SHAPE = ("normalization", "activations", "regularization")  # modules of Keras's layers
 
 

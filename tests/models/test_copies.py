@@ -225,7 +225,11 @@ def test_wrapped_layers_and_attention_lose_units():
     assert widths == {
         **{"embedding_output_dim": 6, "bidirectional_units": 5},
         **{"multi_head_attention_key_dim": 4, "time_distributed_units": 3, "learning_rate": 1e-3},
+        **({} if keras.config.backend() == "jax" else {"multi_head_attention_value_dim": 4}),
     }
+    copy = made(model, multi_head_attention_key_dim=2)
+    (attention,) = (each for each in copy.layers if isinstance(each, L.MultiHeadAttention))
+    assert attention.value_dim == (2 if keras.config.backend() == "jax" else 4), "there they meet"
 
 
 def test_a_model_that_is_not_compiled_is_by_the_pipeline():
