@@ -23,8 +23,8 @@ import_keras()
 import keras  # noqa: E402  # after the backend is chosen
 import numpy as np  # noqa: E402
 from occam.search.pipeline import Data, Pipeline  # noqa: E402
-from occam.search.training import features  # noqa: E402
 from occam.search.training import fit as trainer  # noqa: E402
+from occam.search.training.features import forget  # noqa: E402
 from occam.search.training.population.executor import Population  # noqa: E402
 from occam.search.training.trial import Task, run_trial  # noqa: E402
 from occam.search.trials import Trial  # noqa: E402
@@ -73,7 +73,7 @@ def main(side: int = 96, rows: int = 500, trials: int = 16, epochs: int = 10) ->
     print(f"{rows} rows of {side} x {side} pixels, {trials} trials of at most {epochs} epochs")
     print(f"fit of the whole model: {whole:.2f} epochs/s, of {min(trials, 2)} trials")
     for name, run in (("fit of heads", one_by_one), ("a population of heads", together)):
-        features._kept.clear()
+        forget()
         speed = _speed(lambda run=run: run(asked))
         print(f"{name}: {speed:.2f} epochs/s, {speed / whole:.1f} times as many")
 

@@ -44,7 +44,10 @@ class InProcess:
         return list(running)
 
     def shutdown(self) -> None:
-        """Nothing is left running."""
+        """Nothing is left running, and nothing kept that was for trials alone."""
+        from ..training.features import forget
+
+        forget()
 
 
 def local(

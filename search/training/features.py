@@ -37,6 +37,11 @@ def features_of(parted: Parted, inputs: Any) -> Any:
     return found
 
 
+def forget() -> None:
+    """Keep no features any longer: a search is over, and its process may go on."""
+    _kept.clear()
+
+
 def without_backbone(model: keras.Model, *inputs: Any) -> tuple[keras.Model, tuple[Any, ...]]:
     """What of a model is trained, and what that takes for the model's inputs.
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from occam.search.data.preparation import prepare, without_test
+from occam.search.executors.in_process import InProcess
 from occam.search.metrics import metric
 from occam.search.models import evaluation
 from occam.search.models.backbones import parted
@@ -193,6 +194,14 @@ def test_dropout_among_frozen_layers_is_off_where_the_user_says_so():
     trained, (found,) = without_backbone(model, IMAGES)
     assert trained is not model
     assert np.allclose(found, base().predict_on_batch(IMAGES), atol=1e-6)
+
+
+@pytest.mark.parametrize("executor", [InProcess, Population])
+def test_a_search_that_is_over_keeps_no_features(tmp_path, executor):
+    searching = executor(*task(tmp_path))
+    features_of(parted(space_of(3)), IMAGES)
+    searching.shutdown()
+    assert not features._kept
 
 
 class Restless(L.Layer):

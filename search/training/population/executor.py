@@ -32,7 +32,7 @@ from ...trials import (
     not_smaller,
     rejected,
 )
-from ..features import features_of
+from ..features import features_of, forget
 from ..fit import OnEpoch, Run
 from ..inheritance import Inheritance
 from ..trial import Task, conclude, run_trial, stops_of
@@ -113,7 +113,8 @@ class Population:
         return done
 
     def shutdown(self) -> None:
-        """Nothing is left running."""
+        """Nothing is left running, and nothing kept that was for trials alone."""
+        forget()
         self._work, self._batch = iter(()), []
         self._compilers.shutdown(wait=False, cancel_futures=True)
 
