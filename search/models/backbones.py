@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common.masking import get_keras_mask  # private, as is the next
 
-from ..counting import holds_nothing
+from ..counting import PLAIN, holds_nothing
 from ..fingerprint import of_rows, of_values, plain
 from .graphs import calls, graph, is_readable
 
@@ -29,10 +30,12 @@ class Parted:
     Args:
         backbone: from the model's inputs to features; it is the same in training.
         head: from the features to the model's outputs: of its own layers, compiled as it is.
+        told: what the backbone is made of, but for its weights.
     """
 
     backbone: keras.Model
     head: keras.Model
+    told: list[Any]
 
     @property
     def is_quiet(self) -> bool:
@@ -51,13 +54,14 @@ class Parted:
     def identity(self) -> str:
         """The same for backbones that compute the same: their calls, settings and weights."""
         weights = [keras.ops.convert_to_numpy(each.value) for each in self.backbone.weights]
-        return of_values(calls=list(_told(self.backbone)), weights=of_rows(weights))
+        return of_values(calls=self.told, weights=of_rows(weights))
 
 
 def parted(model: keras.Model) -> Parted | None:
     """The backbone and the head of a compiled model; None where it has no frozen layers in front.
 
-    None too where the frozen layers give more numbers for a row than they take.
+    None too where the frozen layers give more numbers for a row than they take, or do not say all
+    that they are made of.
     """
     if not is_readable(model) or not getattr(model, "inputs", None):
         return None
@@ -75,10 +79,13 @@ def parted(model: keras.Model) -> Parted | None:
     if ends or not frozen or not _is_small(whole.inputs, [*features.values()]):
         return None
     given = [*features.values()] if len(features) > 1 else next(iter(features.values()))
-    return Parted(
-        backbone=keras.Model(whole._inputs_struct, given),
-        head=_compiled(keras.Model(given, whole._outputs_struct), model),
-    )
+    backbone = keras.Model(whole._inputs_struct, given)
+    try:
+        told = list(_told(backbone))
+    except _UntoldError:
+        return None
+    head = _compiled(keras.Model(given, whole._outputs_struct), model)
+    return Parted(backbone=backbone, head=head, told=told)
 
 
 def _is_fixed(call: Any) -> bool:
@@ -134,20 +141,45 @@ def _compiled(head: keras.Model, model: keras.Model) -> keras.Model:
     return head
 
 
+class _UntoldError(Exception):
+    """Something of a model cannot be told from others."""
+
+
 def _told(model: Any) -> Iterator[Any]:
-    """Each call of a model: what is called, on what, and how; so of each model in it."""
+    """Each call of a model: what is called, on what, and how; so of each model in it.
+
+    Raises _UntoldError where one of them does not say all that it is made of.
+    """
     numbers = {id(tensor): index for index, tensor in enumerate(model.inputs)}
 
-    def numbered(each: Any) -> Any:
-        return [numbers[id(each)]] if isinstance(each, keras.KerasTensor) else each
+    def known(each: Any) -> Any:
+        if isinstance(each, keras.KerasTensor):
+            return [numbers[id(each)]]
+        if isinstance(each, slice) or each is ...:
+            return repr(each)
+        if keras.ops.is_tensor(each):
+            return keras.ops.convert_to_numpy(each)
+        if isinstance(each, (*PLAIN, np.ndarray, np.generic)):
+            return each
+        raise _UntoldError
 
     for call in calls(model):
         operation, given = call.operation, (call.arguments.args, call.arguments.kwargs)
         inside = is_readable(operation) and getattr(operation, "inputs", None)
         yield [
             type(operation).__name__,
-            list(_told(graph(operation))) if inside else plain(operation),
-            plain(keras.tree.map_structure(numbered, given)),
+            list(_told(graph(operation))) if inside else _configuration(operation),
+            plain(keras.tree.map_structure(known, given)),
         ]
         numbers |= {id(each): len(numbers) + place for place, each in enumerate(call.outputs)}
     yield [numbers[id(each)] for each in model.outputs]
+
+
+def _configuration(operation: Any) -> Any:
+    try:
+        config = operation.get_config()
+    except Exception as error:
+        raise _UntoldError from error
+    if "__lambda__" in str(config):  # whose code is all that is known of it
+        raise _UntoldError
+    return plain(config)

@@ -152,6 +152,12 @@ def different() -> dict[str, Callable[[Any], Any]]:
     return {
         "a": lambda inputs: base()(inputs / 2.0),
         "another constant": lambda inputs: base()(inputs / 3.0),
+        "a part": lambda inputs: base()(L.ZeroPadding2D(1)(inputs)[:, 1:-1, 1:-1]),
+        "another part": lambda inputs: base()(L.ZeroPadding2D(1)(inputs)[:, 2:, 2:]),
+        "a mean": lambda inputs: base()(inputs - keras.ops.mean(inputs, axis=1, keepdims=True)),
+        "another mean": lambda inputs: base()(
+            inputs - keras.ops.mean(inputs, axis=2, keepdims=True)
+        ),
         "another order": lambda inputs: base()(inputs) / 2.0,
         "other widths": lambda inputs: base(filters=5)(inputs),
         "crossed": crossed(True),
@@ -192,6 +198,9 @@ def without() -> dict[str, Callable[[Any], Any]]:
         "statistics": changed_by_training,
         "dropout that is on": base(L.Dropout(0.5)),
         "a function of one's own": lambda inputs: base()(L.Lambda(lambda x: x)(inputs)),
+        "a lambda": lambda inputs: L.Conv2D(
+            4, 3, activation=lambda x: x, trainable=False, kernel_initializer="ones"
+        )(inputs),
         "a penalty of what it gives": lambda inputs: base()(L.ActivityRegularization(0.1)(inputs)),
         "more than it takes": lambda inputs: L.Conv2D(2, 3)(base(L.UpSampling2D(40))(inputs)),
     }
