@@ -182,7 +182,9 @@ def test_what_a_page_shows_works(page, reader):
             for command in block.commands:
                 run(command)
         elif block.language == "python":
-            run_python(block.text)
+            compile(block.text, page, "exec")
+            if block.runs:
+                run_python(block.text)
 
 
 def run_python(text: str) -> None:
