@@ -22,6 +22,7 @@ import_keras()
 
 import keras  # noqa: E402  # after the backend is chosen
 import numpy as np  # noqa: E402
+from occam.search.executors.in_process import ended  # noqa: E402
 from occam.search.pipeline import Data, Pipeline  # noqa: E402
 from occam.search.training import fit as trainer  # noqa: E402
 from occam.search.training.features import forget  # noqa: E402
@@ -61,10 +62,7 @@ def main(side: int = 96, rows: int = 500, trials: int = 16, epochs: int = 10) ->
 
     def together(some: list[Trial]) -> int:
         population = Population(task, data, notice=print)
-        futures = [population.submit(trial) for trial in some]
-        while not all(future.done() for future in futures):
-            population.wait([future for future in futures if not future.done()])
-        return sum(future.result().epochs for future in futures)
+        return sum(each.epochs for each in ended(population, some))
 
     kept = trainer.without_backbone
     trainer.without_backbone = lambda model, *inputs: (model, inputs)

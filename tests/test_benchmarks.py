@@ -10,6 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COMMANDS = {
+    "backbones.py": (["32", "60", "4", "2"], "a population of heads:"),
     "folds": (["--draws", "1", "--tasks", "breast cancer"], "2 folds, refit checked"),
     "overhead.py": (["3", "random"], "search / bare fit: wall"),
     "search_efficiency": (

@@ -21,9 +21,9 @@ def task(
     Raises InputError where a file cannot be used or an option is for another kind of data.
     """
     options = {name: value for name, value in options.items() if value is not None}
+    if "size" in options and images is None:
+        raise InputError("--size is for --images.")
     if csv is not None:
-        if "size" in options:
-            raise InputError("--size is for --images.")
         if "label" not in options:
             raise InputError("--csv needs --label: the name of the column to predict.")
         return table(Path(csv), **options)
@@ -31,6 +31,4 @@ def task(
         raise InputError(f"--{min(odd)} is for --csv.")
     if images is not None:
         return photos(Path(images), **options)
-    if "size" in options:
-        raise InputError("--size is for --images.")
     return arrays(Path(str(npz)), **options)

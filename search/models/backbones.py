@@ -20,7 +20,6 @@ from ..fingerprint import of_rows, of_values, plain
 from .graphs import calls, graph, is_readable
 
 NUMBERS = 4096  # that a backbone may give for a row, where the row has fewer
-KERAS_OWN = ("keras", "keras_hub")  # of whose layers it is known what training does to them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +90,8 @@ def parted(model: keras.Model) -> Parted | None:
 def _is_fixed(call: Any) -> bool:
     """Whether what an operation gives depends on what it takes alone, in training as elsewhere."""
     operation = call.operation
-    if type(operation).__module__.split(".")[0] not in KERAS_OWN:
-        return False
+    if not type(operation).__module__.startswith("keras."):
+        return False  # what training does to it is not known
     if any(get_keras_mask(each) is not None for each in call.outputs):
         return False  # it goes with the tensor, and not with its values
     if not isinstance(operation, keras.Layer):

@@ -129,7 +129,7 @@ class Graph:
     def dead(self, without: Set[int]) -> set[int]:
         """Operations that no output depends on where these are left out, all by identity.
 
-        None where that is not known, as where one is called more than once.
+        Empty where that is not known, as where one is called more than once.
         """
         live: set[int] = set()
         open_ends = [*self._ends]

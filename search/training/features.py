@@ -14,6 +14,7 @@ from ..nests import arrays, first_rows, rows
 from .users_fit import keeps_step
 
 BYTES = 2**30  # of all features that are kept, or as many as the rows themselves have
+FEWEST = 3  # that are kept: of rows to train with, to validate, and on which units are judged
 CHECKED, TOLERANCE = 8, 1e-4  # rows on which a backbone has to give in training what it gives else
 
 _kept: OrderedDict[tuple[str, tuple[int, ...]], tuple[Any, Any]] = OrderedDict()
@@ -32,8 +33,8 @@ def features_of(parted: Parted, inputs: Any) -> Any:
         _kept[key] = leaves, _computed(parted, inputs) if fits else None
     _kept.move_to_end(key)
     found = _kept[key][1]
-    while len(_kept) > 2 and sum(_size(each) for _, each in _kept.values()) > BYTES:
-        _kept.popitem(last=False)  # of two at least: the rows to train with, and to validate
+    while len(_kept) > FEWEST and sum(_size(each) for _, each in _kept.values()) > BYTES:
+        _kept.popitem(last=False)
     return found
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from occam.search.data.preparation import prepare, without_test
+from occam.search.executors.in_process import ended as all_ended
 from occam.search.loading import load
 from occam.search.metrics import metric
 from occam.search.models.building import restore
@@ -46,13 +47,7 @@ def trial(number: int, units: int, *, epochs: int = 12, rate: float = 0.03) -> T
 
 
 def train(searching: Population, *trials: Trial):
-    futures = [searching.submit(each) for each in trials]
-    ended = []
-    while futures:
-        for future in searching.wait(futures):
-            futures.remove(future)
-            ended.append(future.result())
-    return {each.number: each for each in ended}
+    return {each.number: each for each in all_ended(searching, trials)}
 
 
 @pytest.mark.slow
